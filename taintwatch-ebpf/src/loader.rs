@@ -1,0 +1,210 @@
+//! Layer 3: the loader slot. From the entry of `load_module` to its return, a task's slot says
+//! which module it is loading; `add_taint` itself is told no module.
+
+use aya_ebpf::{
+    btf_maps::HashMap,
+    macros::{btf_map, fentry, fexit, kprobe, kretprobe, raw_tracepoint},
+    programs::{FEntryContext, FExitContext, ProbeContext, RawTracePointContext, RetProbeContext},
+};
+use taintwatch_common::{
+    LoadEnd, Loading, MODULE_NAME_LEN, ModuleFree, ModuleLive, context, kind, stage,
+};
+
+use crate::{
+    record, ring,
+    target::{
+        LOAD_INFO_MOD, MODULE_NAME, MODULE_SRCVERSION, MODULE_TAINTS, MODULE_VERSION, read,
+        read_text,
+    },
+    task,
+};
+
+/// A load in progress.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Slot {
+    /// The loader's `struct load_info`, on its stack. Its `mod` points into the copy of the file until
+    /// `free_copy`, which runs before `trace_module_load`: not to be followed after that. 0 then.
+    info: u64,
+    /// When the loading process began: a task that dies in a module's init function never leaves
+    /// `load_module`, and its id is given to another one day.
+    start: u64,
+    stage: u32,
+    reserved: u32,
+    /// The name as last read, for the end of a load, when both structures may be gone.
+    name: [u8; MODULE_NAME_LEN],
+}
+
+/// Loads in progress by task. A task loads one module at a time.
+#[btf_map]
+static SLOTS: HashMap<u64, Slot, 1024> = HashMap::new();
+
+/// The record field of the load that the current task is in. An interrupt is in none.
+#[inline(always)]
+pub fn fill(into: *mut Loading, context: u32) {
+    // SAFETY: the caller's record field, as in each place below.
+    unsafe {
+        into.write(Loading {
+            stage: stage::NONE,
+            reserved: 0,
+            name: [0; MODULE_NAME_LEN],
+        })
+    };
+    if context != context::TASK {
+        return;
+    }
+    let Some(slot) = current() else {
+        return;
+    };
+    // SAFETY: the slot is the current task's own, so nobody frees it meanwhile.
+    let info = unsafe { (*slot).info };
+    if info != 0 {
+        let module: u64 = read(info, LOAD_INFO_MOD.load()).unwrap_or(0);
+        // SAFETY: as above.
+        read_name(module, unsafe { &raw mut (*slot).name });
+    }
+    // SAFETY: as above, and the caller's record field.
+    unsafe { (*into).stage = (*slot).stage };
+    // SAFETY: as above.
+    unsafe { (*into).name = (*slot).name };
+}
+
+#[fentry]
+fn load_module(ctx: FEntryContext) -> u32 {
+    began(ctx.arg(0));
+    0
+}
+
+#[kprobe]
+fn load_module_kprobe(ctx: ProbeContext) -> u32 {
+    if let Some(info) = ctx.arg(0) {
+        began(info);
+    }
+    0
+}
+
+/// `load_module(info, uargs, flags)`: the result follows the three arguments.
+#[fexit]
+fn load_module_exit(ctx: FExitContext) -> u32 {
+    ended(i64::from(ctx.arg::<i32>(3)));
+    0
+}
+
+#[kretprobe]
+fn load_module_kretprobe(ctx: RetProbeContext) -> u32 {
+    ended(i64::from(ctx.ret::<i32>()));
+    0
+}
+
+/// `trace_module_load(mod)`: the module is complete, its own structure is in place.
+#[raw_tracepoint]
+fn module_load(ctx: RawTracePointContext) -> i32 {
+    let module: u64 = ctx.arg(0);
+    if let Some(slot) = current() {
+        // SAFETY: the slot is the current task's own.
+        unsafe { (*slot).info = 0 };
+        // SAFETY: as above.
+        unsafe { (*slot).stage = stage::LIVE };
+        // SAFETY: as above.
+        read_name(module, unsafe { &raw mut (*slot).name });
+    }
+    let Some(live) = ring::reserve::<ModuleLive>() else {
+        return 0;
+    };
+    // SAFETY: `live` is fresh room for a whole record, as in each place below.
+    unsafe { (*live).header = record::header::<ModuleLive>(kind::MODULE_LIVE, task::context(0)) };
+    // SAFETY: as above.
+    task::fill(unsafe { &raw mut (*live).task });
+    // SAFETY: as above.
+    read_name(module, unsafe { &raw mut (*live).name });
+    // SAFETY: as above.
+    read_text(read(module, MODULE_VERSION.load()).unwrap_or(0), unsafe {
+        &raw mut (*live).version
+    });
+    // SAFETY: as above.
+    read_text(
+        read(module, MODULE_SRCVERSION.load()).unwrap_or(0),
+        unsafe { &raw mut (*live).srcversion },
+    );
+    // SAFETY: as above.
+    unsafe { (*live).taints = read(module, MODULE_TAINTS.load()).unwrap_or(0) };
+    ring::submit(live);
+    0
+}
+
+/// `trace_module_free(mod)`: an unload, or the end of a load whose init function failed.
+#[raw_tracepoint]
+fn module_free(ctx: RawTracePointContext) -> i32 {
+    let module: u64 = ctx.arg(0);
+    let in_load = u32::from(current().is_some());
+    let Some(free) = ring::reserve::<ModuleFree>() else {
+        return 0;
+    };
+    // SAFETY: `free` is fresh room for a whole record, as in each place below.
+    unsafe { (*free).header = record::header::<ModuleFree>(kind::MODULE_FREE, task::context(0)) };
+    // SAFETY: as above.
+    task::fill(unsafe { &raw mut (*free).task });
+    // SAFETY: as above.
+    read_name(module, unsafe { &raw mut (*free).name });
+    // SAFETY: as above.
+    unsafe { (*free).taints = read(module, MODULE_TAINTS.load()).unwrap_or(0) };
+    // SAFETY: as above.
+    unsafe { (*free).in_load = in_load };
+    // SAFETY: as above.
+    unsafe { (*free).reserved = 0 };
+    ring::submit(free);
+    0
+}
+
+#[inline(always)]
+fn began(info: u64) {
+    let slot = Slot {
+        info,
+        start: task::start(),
+        stage: stage::FORMING,
+        reserved: 0,
+        name: [0; MODULE_NAME_LEN],
+    };
+    // A full map costs this load its name: more than a thousand loads at once is not a machine's life.
+    _ = SLOTS.insert(task::id(), slot, 0);
+}
+
+#[inline(always)]
+fn ended(result: i64) {
+    if let Some(end) = ring::reserve::<LoadEnd>() {
+        // SAFETY: `end` is fresh room for a whole record, as in each place below.
+        unsafe { (*end).header = record::header::<LoadEnd>(kind::LOAD_END, task::context(0)) };
+        // SAFETY: as above.
+        task::fill(unsafe { &raw mut (*end).task });
+        // The copy of the file is freed by now: only the name that was read before is safe.
+        if let Some(slot) = current() {
+            // SAFETY: the slot is the current task's own.
+            unsafe { (*slot).info = 0 };
+        }
+        // SAFETY: as above.
+        fill(unsafe { &raw mut (*end).loading }, context::TASK);
+        // SAFETY: as above.
+        unsafe { (*end).result = result };
+        ring::submit(end);
+    }
+    _ = SLOTS.remove(task::id());
+}
+
+/// The slot of the current task, when the current task is the one that made it.
+#[inline(always)]
+fn current() -> Option<*mut Slot> {
+    let slot = SLOTS.get_ptr_mut(task::id())?;
+    // SAFETY: only the current task removes its own slot.
+    let start = unsafe { (*slot).start };
+    (start == task::start()).then_some(slot)
+}
+
+#[inline(always)]
+fn read_name(module: u64, into: *mut [u8; MODULE_NAME_LEN]) {
+    let name = if module == 0 {
+        0
+    } else {
+        module.wrapping_add(MODULE_NAME.load())
+    };
+    read_text(name, into);
+}

@@ -1,0 +1,31 @@
+//! The kernel half: hooks write records into the ring buffer.
+//!
+//! | file | hook | layer |
+//! |--|--|--|
+//! | `mask_watch` | write watchpoint on `tainted_mask` | 1 |
+//! | `taint_entry` | entry of `add_taint` | 2 |
+//! | `loader` | `load_module`, and the tracepoints `module_load` and `module_free` | 3 |
+//!
+//! What the programs must know about the running kernel comes in as the globals of `target`.
+#![no_std]
+#![no_main]
+
+mod loader;
+mod mask_watch;
+mod pending;
+mod record;
+mod ring;
+mod stack;
+mod taint_entry;
+mod target;
+mod task;
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+/// No program may panic: the verifier refuses this loop, so code that can reach it never loads.
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

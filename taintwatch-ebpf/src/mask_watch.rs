@@ -1,0 +1,82 @@
+//! Layer 1: the write watchpoint on `tainted_mask`.
+//!
+//! The trap comes after the write (x86; `arch/x86/kernel/hw_breakpoint.c`), so the mask that is read
+//! here is the new one. The old one is what the watch saw last.
+
+use aya_ebpf::{
+    EbpfContext as _,
+    btf_maps::Array,
+    macros::{btf_map, perf_event},
+    programs::PerfEventContext,
+};
+use taintwatch_common::{MaskWrite, kind};
+
+use crate::{
+    loader, pending, record, ring, stack,
+    target::{self, ADD_TAINT_END, ADD_TAINT_START},
+    task,
+};
+
+/// The mask after the last write that was seen; userspace sets it before the watch begins.
+///
+/// Two writes on two CPUs within one trap's time can each see both bits: the first to come here
+/// then tells of both. The bits are right, and the entries name their causes apart.
+#[btf_map]
+static LAST_MASK: Array<u64, 1> = Array::new();
+
+/// Writes that an entry of `add_taint` explained, to be held against the entries counted.
+#[btf_map]
+static EXPLAINED: aya_ebpf::btf_maps::PerCpuArray<u64, 1> = aya_ebpf::btf_maps::PerCpuArray::new();
+
+#[perf_event]
+fn mask_watch(ctx: PerfEventContext) -> u32 {
+    let context = task::context(task::DEBUG_EXCEPTION);
+    let after = target::mask();
+    let before = exchange(after);
+    if in_add_taint(&ctx) && pending::explains(context) {
+        if let Some(count) = EXPLAINED.get_ptr_mut(0) {
+            // SAFETY: the slot is this CPU's own.
+            let old = unsafe { count.read() };
+            // SAFETY: as above.
+            unsafe { count.write(old + 1) };
+        }
+        return 0;
+    }
+    let Some(write) = ring::reserve::<MaskWrite>() else {
+        return 0;
+    };
+    // SAFETY: `write` is fresh room for a whole record, as in each place below.
+    unsafe { (*write).header = record::header::<MaskWrite>(kind::MASK_WRITE, context) };
+    // SAFETY: as above.
+    task::fill(unsafe { &raw mut (*write).task });
+    // SAFETY: as above.
+    loader::fill(unsafe { &raw mut (*write).loading }, context);
+    // SAFETY: as above.
+    unsafe { (*write).mask_before = before };
+    // SAFETY: as above.
+    unsafe { (*write).mask_after = after };
+    // SAFETY: as above.
+    stack::fill(ctx.as_ptr(), unsafe { &raw mut (*write).stack });
+    ring::submit(write);
+    0
+}
+
+#[inline(always)]
+fn exchange(after: u64) -> u64 {
+    let Some(last) = LAST_MASK.get_ptr_mut(0) else {
+        return after;
+    };
+    // SAFETY: a slot of an array map is valid for ever.
+    let before = unsafe { last.read_volatile() };
+    // SAFETY: as above.
+    unsafe { last.write_volatile(after) };
+    before
+}
+
+/// Whether the write was made by `add_taint` itself, and not by a copy that the compiler put elsewhere.
+#[inline(always)]
+fn in_add_taint(ctx: &PerfEventContext) -> bool {
+    // SAFETY: the context of a perf event program begins with the registers, which it may read.
+    let instruction = unsafe { (*ctx.ctx).regs.rip };
+    instruction >= ADD_TAINT_START.load() && instruction < ADD_TAINT_END.load()
+}

@@ -1,0 +1,71 @@
+//! Layer 2: the entry of `add_taint(flag, lockdep_ok)`, for each call, set already or not.
+//!
+//! At the entry and not at the exit: with `panic_on_taint` the function never returns.
+
+use aya_ebpf::{
+    EbpfContext as _,
+    macros::{fentry, kprobe},
+    programs::{FEntryContext, ProbeContext},
+};
+use core::ffi::c_void;
+use taintwatch_common::{TaintEntry, kind};
+
+use crate::{loader, pending, record, ring, stack, target, task};
+
+#[fentry]
+fn add_taint(ctx: FEntryContext) -> u32 {
+    entered(ctx.as_ptr(), ctx.arg(0), ctx.arg(1));
+    0
+}
+
+/// Where fentry cannot be had.
+#[kprobe]
+fn add_taint_kprobe(ctx: ProbeContext) -> u32 {
+    if let (Some(flag), Some(lockdep_ok)) = (ctx.arg(0), ctx.arg(1)) {
+        entered(ctx.as_ptr(), flag, lockdep_ok);
+    }
+    0
+}
+
+#[inline(always)]
+fn entered(ctx: *mut c_void, flag: u32, lockdep_ok: u32) {
+    let context = task::context(0);
+    pending::entered(context, u64::from(flag));
+    #[cfg(feature = "bpf-log")]
+    aya_log_ebpf::info!(
+        &Raw(ctx),
+        "add_taint({}, {}) in context {}",
+        flag,
+        lockdep_ok,
+        context
+    );
+    let Some(entry) = ring::reserve::<TaintEntry>() else {
+        return;
+    };
+    // SAFETY: `entry` is fresh room for a whole record, as in each place below.
+    unsafe { (*entry).header = record::header::<TaintEntry>(kind::TAINT_ENTRY, context) };
+    // SAFETY: as above.
+    task::fill(unsafe { &raw mut (*entry).task });
+    // SAFETY: as above.
+    loader::fill(unsafe { &raw mut (*entry).loading }, context);
+    // SAFETY: as above.
+    unsafe { (*entry).flag = flag };
+    // SAFETY: as above.
+    unsafe { (*entry).lockdep_ok = lockdep_ok };
+    // SAFETY: as above.
+    unsafe { (*entry).mask_before = target::mask() };
+    // SAFETY: as above.
+    stack::fill(ctx, unsafe { &raw mut (*entry).stack });
+    ring::submit(entry);
+}
+
+/// The bare context, which is all that aya-log asks for.
+#[cfg(feature = "bpf-log")]
+struct Raw(*mut c_void);
+
+#[cfg(feature = "bpf-log")]
+impl aya_ebpf::EbpfContext for Raw {
+    fn as_ptr(&self) -> *mut c_void {
+        self.0
+    }
+}

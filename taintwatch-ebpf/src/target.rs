@@ -1,0 +1,84 @@
+//! The running kernel as the programs need it: addresses from kallsyms, offsets from BTF.
+//!
+//! Userspace sets each global before the load. They lie in `.rodata`, which is frozen by then, so
+//! the verifier takes them for constants and drops the branches that [`ABSENT`] makes dead.
+
+use aya_ebpf::{
+    Global,
+    helpers::{bpf_probe_read_kernel, generated},
+};
+
+/// An address or offset that this kernel does not have.
+pub const ABSENT: u64 = u64::MAX;
+
+/// Address of `tainted_mask` (`kernel/panic.c`).
+#[unsafe(no_mangle)]
+pub static TAINTED_MASK: Global<u64> = Global::new(ABSENT);
+/// First address of `add_taint`, and the first past it.
+#[unsafe(no_mangle)]
+pub static ADD_TAINT_START: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static ADD_TAINT_END: Global<u64> = Global::new(ABSENT);
+/// Address of the array `__per_cpu_offset` (`mm/percpu.c`).
+#[unsafe(no_mangle)]
+pub static PER_CPU_OFFSET: Global<u64> = Global::new(ABSENT);
+/// Where the preemption counter lies: per-CPU on x86 (`__preempt_count`, or a field of `pcpu_hot` from 6.2 to 6.14) …
+#[unsafe(no_mangle)]
+pub static PREEMPT_COUNT_PER_CPU: Global<u64> = Global::new(ABSENT);
+/// … or in the task (`task_struct.thread_info.preempt_count`), as on arm64.
+#[unsafe(no_mangle)]
+pub static PREEMPT_COUNT_IN_TASK: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static TASK_REAL_PARENT: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static TASK_GROUP_LEADER: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static TASK_TGID: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static TASK_START_BOOTTIME: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static LOAD_INFO_MOD: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static MODULE_NAME: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static MODULE_VERSION: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static MODULE_SRCVERSION: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static MODULE_TAINTS: Global<u64> = Global::new(ABSENT);
+/// 1 where `bpf_snprintf` exists (5.13): the verifier refuses to even see the call elsewhere.
+#[unsafe(no_mangle)]
+pub static HAS_SNPRINTF: Global<u64> = Global::new(0);
+
+/// Reads a value at `base + offset` of kernel memory; `None` when either is not there.
+#[inline(always)]
+pub fn read<T>(base: u64, offset: u64) -> Option<T> {
+    if base == 0 || offset == ABSENT {
+        return None;
+    }
+    let address = base.wrapping_add(offset) as *const T;
+    // SAFETY: the helper checks the address and fails on one that is not mapped.
+    unsafe { bpf_probe_read_kernel(address) }.ok()
+}
+
+/// Reads a string at `address` into `into`; what follows its NUL is zeroed.
+#[inline(always)]
+pub fn read_text<const N: usize>(address: u64, into: *mut [u8; N]) {
+    // SAFETY: `into` is valid for writes of N bytes, as every caller's record field is.
+    unsafe { into.write_bytes(0, 1) };
+    if address != 0 {
+        // SAFETY: the helper writes N bytes at most, checks the address, and leaves a failed read empty.
+        unsafe { generated::bpf_probe_read_kernel_str(into.cast(), N as u32, address as *const _) };
+    }
+}
+
+/// The taint mask as it is now.
+#[inline(always)]
+pub fn mask() -> u64 {
+    let address = TAINTED_MASK.load();
+    if address == ABSENT {
+        0
+    } else {
+        read(address, 0).unwrap_or(0)
+    }
+}

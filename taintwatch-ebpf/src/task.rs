@@ -1,0 +1,99 @@
+//! The current task, and what the CPU is doing for whom.
+
+use aya_ebpf::helpers::{
+    bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
+    generated::{bpf_get_current_comm, bpf_get_current_task, bpf_get_smp_processor_id},
+};
+use taintwatch_common::{COMM_LEN, Task, context};
+
+use crate::target::{
+    ABSENT, PER_CPU_OFFSET, PREEMPT_COUNT_IN_TASK, PREEMPT_COUNT_PER_CPU, TASK_GROUP_LEADER,
+    TASK_REAL_PARENT, TASK_START_BOOTTIME, TASK_TGID, read,
+};
+
+// The fields of the preemption counter (`include/linux/preempt.h`, the same since 2.6.31).
+const SERVING_SOFTIRQ: u32 = 1 << 8;
+const HARDIRQ: u32 = 1 << 16;
+const HARDIRQ_MASK: u32 = 0xf << 16;
+const NMI: u32 = 1 << 20;
+const NMI_MASK: u32 = 0xf << 20;
+
+/// What a debug exception from kernel code adds to the counter: `exc_debug_kernel` runs
+/// `irqentry_nmi_enter` (`arch/x86/kernel/traps.c`, 5.8 and later).
+pub const DEBUG_EXCEPTION: u32 = NMI + HARDIRQ;
+
+/// What the CPU is doing, one of [`context`], when the hook itself added `own` to the counter.
+#[inline(always)]
+pub fn context(own: u32) -> u32 {
+    let Some(count) = preempt_count() else {
+        return context::UNKNOWN;
+    };
+    let count = (count & (NMI_MASK | HARDIRQ_MASK | SERVING_SOFTIRQ)).wrapping_sub(own);
+    if count & NMI_MASK != 0 {
+        context::NMI
+    } else if count & HARDIRQ_MASK != 0 {
+        context::HARDIRQ
+    } else if count & SERVING_SOFTIRQ != 0 {
+        context::SOFTIRQ
+    } else {
+        context::TASK
+    }
+}
+
+#[inline(always)]
+fn preempt_count() -> Option<u32> {
+    let per_cpu = PREEMPT_COUNT_PER_CPU.load();
+    if per_cpu == ABSENT {
+        return read(current(), PREEMPT_COUNT_IN_TASK.load());
+    }
+    let base: u64 = read(PER_CPU_OFFSET.load(), u64::from(cpu()) * 8)?;
+    read(base.wrapping_add(per_cpu), 0)
+}
+
+/// Fills in the current task.
+#[inline(always)]
+pub fn fill(into: *mut Task) {
+    let ids = bpf_get_current_pid_tgid();
+    let task = current();
+    let parent: u64 = read(task, TASK_REAL_PARENT.load()).unwrap_or(0);
+    let leader: u64 = read(task, TASK_GROUP_LEADER.load()).unwrap_or(0);
+    let value = Task {
+        tgid: (ids >> 32) as u32,
+        tid: ids as u32,
+        ppid: read(parent, TASK_TGID.load()).unwrap_or(0),
+        uid: bpf_get_current_uid_gid() as u32,
+        start_boottime_ns: read(leader, TASK_START_BOOTTIME.load()).unwrap_or(0),
+        comm: [0; COMM_LEN],
+    };
+    // SAFETY: the caller's record field is valid for writes.
+    unsafe { into.write(value) };
+    // SAFETY: the field of the record that was just written.
+    let comm = unsafe { &raw mut (*into).comm };
+    // SAFETY: the helper writes COMM_LEN bytes at most, NUL included.
+    unsafe { bpf_get_current_comm(comm.cast(), COMM_LEN as u32) };
+}
+
+/// Thread and process id of the current task, as `tgid << 32 | tid`.
+#[inline(always)]
+pub fn id() -> u64 {
+    bpf_get_current_pid_tgid()
+}
+
+/// When the current process began, which tells it from an earlier one with its id; 0 when unknown.
+#[inline(always)]
+pub fn start() -> u64 {
+    let leader: u64 = read(current(), TASK_GROUP_LEADER.load()).unwrap_or(0);
+    read(leader, TASK_START_BOOTTIME.load()).unwrap_or(0)
+}
+
+#[inline(always)]
+pub fn cpu() -> u32 {
+    // SAFETY: no arguments.
+    unsafe { bpf_get_smp_processor_id() }
+}
+
+#[inline(always)]
+fn current() -> u64 {
+    // SAFETY: no arguments, and the result is only ever read through the checking helper.
+    unsafe { bpf_get_current_task() }
+}

@@ -1,0 +1,80 @@
+//! Builds the kernel half, so that the userspace half can embed it: `$OUT_DIR/taintwatch-ebpf`.
+//!
+//! The BPF target is tier 3: `core` is built from the sources of the running toolchain. They come
+//! from rustup's rust-src component, or from the cache that `cargo xtask setup` fills, as does
+//! bpf-linker.
+
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use aya_build::{Package, Toolchain, build_ebpf};
+
+const TOOLCHAIN: &str = "1.95.0";
+const BPF_LINKER: &str = "bpf-linker-0.10.4";
+
+fn main() -> Result<()> {
+    println!("cargo:rerun-if-env-changed=TAINTWATCH_CACHE");
+    let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    let kernel_half = manifest.with_file_name("taintwatch-ebpf");
+    let root_dir = kernel_half
+        .to_str()
+        .context("the checkout's path is not UTF-8")?;
+    println!(
+        "cargo:rerun-if-changed={}",
+        manifest.with_file_name("taintwatch-common").display()
+    );
+
+    let features: &[&str] = if env::var_os("CARGO_FEATURE_BPF_LOG").is_some() {
+        &["bpf-log"]
+    } else {
+        &[]
+    };
+    use_cached_tools(&cache()?)?;
+    build_ebpf(
+        [Package {
+            name: "taintwatch-ebpf",
+            root_dir,
+            features,
+            ..Package::default()
+        }],
+        Toolchain::Custom(TOOLCHAIN),
+    )
+    .context("the kernel half does not build; `cargo xtask setup` installs what it needs")
+}
+
+fn use_cached_tools(cache: &Path) -> Result<()> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let linker = cache.join("tools").join(BPF_LINKER).join("bin");
+    let path = env::join_paths(std::iter::once(linker).chain(env::split_paths(&path)))?;
+    // `-Zbuild-std` is an unstable option, which a stable toolchain takes only when told so.
+    set("RUSTC_BOOTSTRAP", "1".into());
+    set("PATH", path);
+    let library = cache.join("rust-src/library");
+    if library.is_dir() {
+        set("__CARGO_TESTS_ONLY_SRC_ROOT", library.into());
+    }
+    Ok(())
+}
+
+fn cache() -> Result<PathBuf> {
+    let named = env::var_os("TAINTWATCH_CACHE").map(PathBuf::from);
+    let xdg = || env::var_os("XDG_CACHE_HOME").map(|dir| PathBuf::from(dir).join("taintwatch"));
+    let home = || env::var_os("HOME").map(|dir| PathBuf::from(dir).join(".cache/taintwatch"));
+    named
+        .or_else(xdg)
+        .or_else(home)
+        .context("neither TAINTWATCH_CACHE nor HOME is set")
+}
+
+fn variable(name: &str) -> Result<OsString> {
+    env::var_os(name).with_context(|| format!("{name} is not set: run this through cargo"))
+}
+
+fn set(name: &str, value: OsString) {
+    // SAFETY: a build script has one thread here, so nobody reads the environment meanwhile.
+    unsafe { env::set_var(name, value) }
+}

@@ -1,0 +1,2 @@
+//! The command line: parses the arguments and runs one verb.
+fn main() {}

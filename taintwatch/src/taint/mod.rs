@@ -1,0 +1,3 @@
+//! What the taint state means: the flags, the shapes in which kernels print them, the words that explain them.
+
+pub mod flags;

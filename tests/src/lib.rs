@@ -1,0 +1,1 @@
+//! What runs inside the guests: PID 1, the scenarios, and what they share.
