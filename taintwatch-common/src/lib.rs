@@ -187,6 +187,48 @@ pub struct LoadEnd {
     pub result: i64,
 }
 
+/// A type of which any bytes are a value.
+///
+/// # Safety
+///
+/// The type is `repr(C)`, has no padding and consists of integers and arrays of integers alone.
+pub unsafe trait Plain: Copy {}
+
+/// A whole record.
+pub trait Wire: Plain {
+    /// One of [`kind`].
+    const KIND: u16;
+}
+
+// SAFETY: integers without padding, as the assertions below show; so for each that follows.
+unsafe impl Plain for Header {}
+// SAFETY: as above.
+unsafe impl Plain for TaintEntry {}
+// SAFETY: as above.
+unsafe impl Plain for MaskWrite {}
+// SAFETY: as above.
+unsafe impl Plain for ModuleLive {}
+// SAFETY: as above.
+unsafe impl Plain for ModuleFree {}
+// SAFETY: as above.
+unsafe impl Plain for LoadEnd {}
+
+impl Wire for TaintEntry {
+    const KIND: u16 = kind::TAINT_ENTRY;
+}
+impl Wire for MaskWrite {
+    const KIND: u16 = kind::MASK_WRITE;
+}
+impl Wire for ModuleLive {
+    const KIND: u16 = kind::MODULE_LIVE;
+}
+impl Wire for ModuleFree {
+    const KIND: u16 = kind::MODULE_FREE;
+}
+impl Wire for LoadEnd {
+    const KIND: u16 = kind::LOAD_END;
+}
+
 /// The largest record, in bytes.
 pub const MAX_RECORD: usize = size_of::<TaintEntry>();
 

@@ -7,7 +7,7 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext, ProbeContext, RawTracePointContext, RetProbeContext},
 };
 use taintwatch_common::{
-    LoadEnd, Loading, MODULE_NAME_LEN, ModuleFree, ModuleLive, context, kind, stage,
+    LoadEnd, Loading, MODULE_NAME_LEN, ModuleFree, ModuleLive, context, stage,
 };
 
 use crate::{
@@ -112,7 +112,7 @@ fn module_load(ctx: RawTracePointContext) -> i32 {
         return 0;
     };
     // SAFETY: `live` is fresh room for a whole record, as in each place below.
-    unsafe { (*live).header = record::header::<ModuleLive>(kind::MODULE_LIVE, task::context(0)) };
+    unsafe { (*live).header = record::header::<ModuleLive>(task::context(0)) };
     // SAFETY: as above.
     task::fill(unsafe { &raw mut (*live).task });
     // SAFETY: as above.
@@ -141,7 +141,7 @@ fn module_free(ctx: RawTracePointContext) -> i32 {
         return 0;
     };
     // SAFETY: `free` is fresh room for a whole record, as in each place below.
-    unsafe { (*free).header = record::header::<ModuleFree>(kind::MODULE_FREE, task::context(0)) };
+    unsafe { (*free).header = record::header::<ModuleFree>(task::context(0)) };
     // SAFETY: as above.
     task::fill(unsafe { &raw mut (*free).task });
     // SAFETY: as above.
@@ -173,7 +173,7 @@ fn began(info: u64) {
 fn ended(result: i64) {
     if let Some(end) = ring::reserve::<LoadEnd>() {
         // SAFETY: `end` is fresh room for a whole record, as in each place below.
-        unsafe { (*end).header = record::header::<LoadEnd>(kind::LOAD_END, task::context(0)) };
+        unsafe { (*end).header = record::header::<LoadEnd>(task::context(0)) };
         // SAFETY: as above.
         task::fill(unsafe { &raw mut (*end).task });
         // The copy of the file is freed by now: only the name that was read before is safe.

@@ -5,11 +5,11 @@
 
 use aya_ebpf::{
     EbpfContext as _,
-    btf_maps::Array,
+    btf_maps::{Array, PerCpuArray},
     macros::{btf_map, perf_event},
     programs::PerfEventContext,
 };
-use taintwatch_common::{MaskWrite, kind};
+use taintwatch_common::MaskWrite;
 
 use crate::{
     loader, pending, record, ring, stack,
@@ -26,7 +26,7 @@ static LAST_MASK: Array<u64, 1> = Array::new();
 
 /// Writes that an entry of `add_taint` explained, to be held against the entries counted.
 #[btf_map]
-static EXPLAINED: aya_ebpf::btf_maps::PerCpuArray<u64, 1> = aya_ebpf::btf_maps::PerCpuArray::new();
+static EXPLAINED: PerCpuArray<u64, 1> = PerCpuArray::new();
 
 #[perf_event]
 fn mask_watch(ctx: PerfEventContext) -> u32 {
@@ -46,7 +46,7 @@ fn mask_watch(ctx: PerfEventContext) -> u32 {
         return 0;
     };
     // SAFETY: `write` is fresh room for a whole record, as in each place below.
-    unsafe { (*write).header = record::header::<MaskWrite>(kind::MASK_WRITE, context) };
+    unsafe { (*write).header = record::header::<MaskWrite>(context) };
     // SAFETY: as above.
     task::fill(unsafe { &raw mut (*write).task });
     // SAFETY: as above.

@@ -8,7 +8,7 @@ use aya_ebpf::{
     programs::{FEntryContext, ProbeContext},
 };
 use core::ffi::c_void;
-use taintwatch_common::{TaintEntry, kind};
+use taintwatch_common::TaintEntry;
 
 use crate::{loader, pending, record, ring, stack, target, task};
 
@@ -43,7 +43,7 @@ fn entered(ctx: *mut c_void, flag: u32, lockdep_ok: u32) {
         return;
     };
     // SAFETY: `entry` is fresh room for a whole record, as in each place below.
-    unsafe { (*entry).header = record::header::<TaintEntry>(kind::TAINT_ENTRY, context) };
+    unsafe { (*entry).header = record::header::<TaintEntry>(context) };
     // SAFETY: as above.
     task::fill(unsafe { &raw mut (*entry).task });
     // SAFETY: as above.

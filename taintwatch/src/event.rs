@@ -320,6 +320,9 @@ pub struct Task {
     /// The login uid, when a login set one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auid: Option<u32>,
+    /// When the process began, on `CLOCK_BOOTTIME`: with `pid` it names the process for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_boottime_ns: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -341,6 +344,9 @@ pub enum Context {
 pub struct Coverage {
     pub state: CoverageState,
     pub reason: String,
+    /// The mask when the watch began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask: Option<Mask>,
     /// Each layer, and the mechanism that won.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<Hook>,

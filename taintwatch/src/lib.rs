@@ -1,6 +1,25 @@
 //! taintwatch records what tainted a Linux kernel, when, and how that is known.
 //!
-//! The modules stand in the order in which data flows; none imports a later one.
+//! The modules stand in the order in which data flows.
 
 pub mod event;
 pub mod taint;
+
+pub mod kernel;
+pub mod probe;
+pub mod ring;
+
+pub mod decode;
+pub mod enrich;
+
+pub mod attribute;
+
+pub mod watcher;
+
+pub mod store;
+
+pub mod output;
+pub mod socket;
+
+pub mod cli;
+pub mod command;

@@ -1,2 +1,65 @@
-//! The command line: parses the arguments and runs one verb.
-fn main() {}
+//! The command line: parses the arguments, runs one verb, and turns errors into words and exit codes.
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::Parser as _;
+use taintwatch::{
+    cli::{Cli, Verb},
+    command,
+    output::escape::Escaped,
+};
+
+/// An error of any kind.
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(code) => code.into(),
+        // Whoever read the output has enough of it.
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to be done when not even this can be told.
+            _ = writeln!(io::stderr(), "taintwatch: {}", told(&error));
+            FAILED.into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<u8> {
+    let mut out = anstream::stdout().lock();
+    let code = match &cli.verb {
+        Verb::Status(args) => command::status::run(args, &cli.db, &mut out),
+        Verb::Tail(args) => command::tail::run(args, &cli.db, &mut out),
+        Verb::Report(args) => command::report::run(args, &cli.db, &mut out),
+        Verb::Decode(args) => command::decode::run(args, &mut out),
+        Verb::Explain(args) => command::explain::run(args, &mut out),
+        Verb::Daemon(args) => command::daemon::run(args, &cli.db, &mut out),
+    }?;
+    out.flush()?;
+    Ok(code)
+}
+
+/// The error and its causes, a line each; each line made safe.
+fn told(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    text.lines()
+        .map(|line| Escaped(line).to_string())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<io::Error>());
+    let json = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<serde_json::Error>());
+    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        || json.and_then(serde_json::Error::io_error_kind) == Some(io::ErrorKind::BrokenPipe)
+}

@@ -1,3 +1,5 @@
 //! What the taint state means: the flags, the shapes in which kernels print them, the words that explain them.
 
+pub mod explain;
 pub mod flags;
+pub mod text;

@@ -1,0 +1,291 @@
+//! The cause of a change of the mask, told by the code that made it.
+//!
+//! In: frames, the loader slot, the layers that saw it. Out: a class, a module when the evidence
+//! names one, and a sentence. The letter of a flag never decides: C can come from an interrupt
+//! controller's driver, P from a CFI report.
+
+use taintwatch_common::{Loading, stage};
+
+use super::frames::Frame;
+use crate::{
+    decode::text,
+    event::{Cause, Class, Confidence, Event, Mask, Source},
+    taint::flags,
+};
+
+/// What is known of one change.
+pub(super) struct Evidence<'a> {
+    pub(super) bit: Option<u32>,
+    pub(super) frames: &'a [Frame],
+    pub(super) loading: &'a Loading,
+    pub(super) sources: Vec<Source>,
+}
+
+impl Evidence<'_> {
+    /// The code that caused the change: past the functions that only report what others did.
+    pub(super) fn caller(&self) -> Option<&Frame> {
+        let is_reporter = |frame: &&Frame| {
+            frame.module().is_none()
+                && frame
+                    .function()
+                    .is_some_and(|name| REPORTERS.contains(&name))
+        };
+        self.frames
+            .iter()
+            .find(|frame| !is_reporter(frame))
+            .or(self.frames.first())
+    }
+}
+
+/// From `WARN` to `add_taint`: `kernel/panic.c`, `lib/bug.c`, `arch/x86/kernel/traps.c`, 5.10 to 7.3.
+const REPORTERS: [&str; 11] = [
+    "__warn",
+    "warn_slowpath_fmt",
+    "warn_slowpath_null",
+    "__warn_printk",
+    "report_bug",
+    "report_bug_entry",
+    "__report_bug",
+    "handle_bug",
+    "exc_invalid_op",
+    "asm_exc_invalid_op",
+    "__WARN_trap",
+];
+
+/// The loader's functions that taint for the module in hand (`kernel/module.c`, `kernel/module/*.c`, 5.10
+/// to 7.3). Compilers inline most of them into `load_module`.
+const LOADER: [&str; 16] = [
+    "load_module",
+    "module_augment_kernel_taints",
+    "module_license_taint_check",
+    "check_module_license_and_versions",
+    "check_modinfo",
+    "check_modstruct_version",
+    "check_version",
+    "check_export_symbol_sections",
+    "early_mod_check",
+    "layout_and_allocate",
+    "mod_sysfs_setup",
+    "resolve_symbol",
+    "set_license",
+    "simplify_symbols",
+    "try_to_force_load",
+    "param_check_unsafe",
+];
+
+/// Forced unloads: `try_force_unload` is inlined into the system call.
+const UNLOADER: [&str; 4] = [
+    "try_force_unload",
+    "__do_sys_delete_module",
+    "__se_sys_delete_module",
+    "__x64_sys_delete_module",
+];
+
+/// Where compilers put copies of `add_taint`: `proc_taint` from 6.16 on, `__warn` in some 5.3 and 5.4 builds.
+const INLINERS: [&str; 3] = ["add_taint", "proc_taint", "__warn"];
+
+/// Whether a write was made by `add_taint` or by a copy of it, and not by somebody else.
+pub(super) fn is_inlined_add_taint(frames: &[Frame]) -> bool {
+    frames
+        .first()
+        .is_some_and(|frame| is_one_of(frame, &INLINERS))
+}
+
+/// The cause, and the name of the module that it is about.
+pub(super) fn find(evidence: &Evidence<'_>, event: &Event) -> (Cause, Option<String>) {
+    let (class, module) = classify(evidence);
+    let mut sources = evidence.sources.clone();
+    if class == Class::ModuleLoad {
+        sources.push(Source::LoaderSlot);
+    }
+    let confidence = if class == Class::Unknown {
+        Confidence::Unattributed
+    } else {
+        Confidence::Observed
+    };
+    let summary = summary(evidence, event, class, module.as_deref());
+    (
+        Cause {
+            class,
+            summary,
+            confidence,
+            sources,
+        },
+        module,
+    )
+}
+
+fn classify(evidence: &Evidence<'_>) -> (Class, Option<String>) {
+    let Some(caller) = evidence.caller() else {
+        return (Class::Unknown, None);
+    };
+    let loading = evidence.loading;
+    if evidence.bit.is_none() && !is_inlined_add_taint(evidence.frames) {
+        return (Class::DirectWrite, caller.module().map(str::to_owned));
+    }
+    if let Some(module) = caller.module() {
+        return (Class::ModuleCode, Some(module.to_owned()));
+    }
+    if caller.function().is_none() {
+        return (Class::Unknown, None);
+    }
+    if is_one_of(caller, &["proc_taint"]) {
+        (Class::SysctlWrite, None)
+    } else if is_one_of(caller, &UNLOADER) {
+        (Class::ModuleUnload, None)
+    } else if loading.stage == stage::FORMING && is_one_of(caller, &LOADER) {
+        (
+            Class::ModuleLoad,
+            Some(text(&loading.name)).filter(|name| !name.is_empty()),
+        )
+    } else {
+        (Class::KernelCode, None)
+    }
+}
+
+fn is_one_of(frame: &Frame, names: &[&str]) -> bool {
+    frame.module().is_none() && frame.function().is_some_and(|name| names.contains(&name))
+}
+
+fn summary(evidence: &Evidence<'_>, event: &Event, class: Class, module: Option<&str>) -> String {
+    let happened = evidence
+        .bit
+        .map_or("the mask was written".to_owned(), |bit| {
+            flags::by_bit(bit).map_or_else(
+                || format!("bit {bit} was set"),
+                |flag| flag.happened.to_owned(),
+            )
+        });
+    let module = module.unwrap_or("a module that has no name yet");
+    let place = evidence
+        .caller()
+        .map_or_else(|| "code without a symbol".to_owned(), Frame::to_string);
+    let by = event.task.as_ref().map_or_else(String::new, |task| {
+        format!(" by {} (pid {})", task.comm, task.pid)
+    });
+    match class {
+        Class::ModuleLoad => format!("{happened}: {module}, loaded{by}"),
+        Class::ModuleCode => format!("{happened} in code of the module {module}, at {place}"),
+        Class::SysctlWrite => format!("a write to /proc/sys/kernel/tainted{by}"),
+        Class::ModuleUnload => format!("{happened}{by}"),
+        Class::DirectWrite => format!("{place} wrote the mask past add_taint: {}", bits(event)),
+        Class::KernelCode => match &event.task {
+            Some(task) => format!(
+                "{happened} at {place}, while {} (pid {}) was running",
+                task.comm, task.pid
+            ),
+            None => format!("{happened} at {place}"),
+        },
+        Class::Boot | Class::Unknown => {
+            format!("{happened}; the code that did it has no symbol: {place}")
+        }
+    }
+}
+
+/// `set W, cleared PO`, by the letters that the bits have and not by what they usually mean.
+fn bits(event: &Event) -> String {
+    let letters = |bits: Option<&Vec<u32>>| {
+        let mask = bits
+            .into_iter()
+            .flatten()
+            .fold(Mask(0), |mask, bit| mask.with(*bit));
+        (mask != Mask(0)).then(|| flags::letters(mask))
+    };
+    let taint = event.taint.as_ref();
+    let set = letters(taint.and_then(|taint| taint.bits_set.as_ref()));
+    let cleared = letters(taint.and_then(|taint| taint.bits_cleared.as_ref()));
+    match (set, cleared) {
+        (Some(set), Some(cleared)) => format!("set {set}, cleared {cleared}"),
+        (Some(set), None) => format!("set {set}"),
+        (None, Some(cleared)) => format!("cleared {cleared}"),
+        (None, None) => "changed no bit".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use taintwatch_common::MODULE_NAME_LEN;
+
+    use super::*;
+
+    fn frame(function: &str, module: Option<&str>) -> Frame {
+        Frame::Symbol {
+            function: function.to_owned(),
+            offset: 1,
+            module: module.map(str::to_owned),
+        }
+    }
+
+    fn class(bit: Option<u32>, stage: u32, frames: &[Frame]) -> (Class, Option<String>) {
+        let mut loading = Loading {
+            stage,
+            reserved: 0,
+            name: [0; MODULE_NAME_LEN],
+        };
+        loading.name[..3].copy_from_slice(b"abc");
+        classify(&Evidence {
+            bit,
+            frames,
+            loading: &loading,
+            sources: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn the_code_decides_and_not_the_letter() {
+        let loader = [
+            frame("load_module", None),
+            frame("init_module_from_file", None),
+        ];
+        assert_eq!(
+            class(Some(0), stage::FORMING, &loader),
+            (Class::ModuleLoad, Some("abc".into()))
+        );
+        // A warning of the kernel during a load is not the module's.
+        let warn = [
+            frame("__warn", None),
+            frame("report_bug", None),
+            frame("vmap_pages", None),
+        ];
+        assert_eq!(
+            class(Some(9), stage::FORMING, &warn),
+            (Class::KernelCode, None)
+        );
+        let own = [
+            frame("__warn", None),
+            frame("handle_bug", None),
+            frame("init", Some("other")),
+        ];
+        assert_eq!(
+            class(Some(9), stage::LIVE, &own),
+            (Class::ModuleCode, Some("other".into()))
+        );
+        // Bit 0 through WARN is a CFI report or the like: no module is proprietary because of it.
+        assert_eq!(
+            class(Some(0), stage::NONE, &warn),
+            (Class::KernelCode, None)
+        );
+        assert_eq!(
+            class(Some(6), stage::NONE, &[frame("proc_taint", None)]),
+            (Class::SysctlWrite, None)
+        );
+    }
+
+    #[test]
+    fn a_write_from_elsewhere_is_a_direct_one() {
+        let hostile = [frame("hide", Some("rk")), frame("load_module", None)];
+        assert_eq!(
+            class(None, stage::LIVE, &hostile),
+            (Class::DirectWrite, Some("rk".into()))
+        );
+        assert_eq!(
+            class(None, stage::NONE, &[Frame::Address(7)]),
+            (Class::DirectWrite, None)
+        );
+        assert_eq!(
+            class(Some(9), stage::NONE, &[Frame::Address(7)]),
+            (Class::Unknown, None)
+        );
+        assert_eq!(class(Some(9), stage::NONE, &[]), (Class::Unknown, None));
+    }
+}

@@ -1,0 +1,8 @@
+//! The verbs of the command line, one a file.
+
+pub mod daemon;
+pub mod decode;
+pub mod explain;
+pub mod report;
+pub mod status;
+pub mod tail;

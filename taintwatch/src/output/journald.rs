@@ -1,0 +1,133 @@
+//! Events as structured journal entries, by journald's native protocol.
+//!
+//! In: an event. Out: one entry; each kind has a `MESSAGE_ID` of its own, so `journalctl MESSAGE_ID=…`
+//! finds it for ever. No journal on the machine is no error: there is nobody to tell.
+
+use std::path::Path;
+
+use libsystemd::{
+    errors::SdError,
+    logging::{Priority, journal_send},
+};
+
+use crate::event::{Event, Kind};
+
+const SOCKET: &str = "/run/systemd/journal/socket";
+
+/// Whether this machine has a journal.
+#[must_use]
+pub fn is_there() -> bool {
+    Path::new(SOCKET).exists()
+}
+
+/// Sends one event.
+pub fn send(event: &Event) -> Result<(), SdError> {
+    journal_send(priority(event), &message(event), fields(event).into_iter())
+}
+
+/// Random, and never to change.
+#[must_use]
+pub const fn message_id(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Taint => "318668b5cf3b4f9f984c7f4496724acb",
+        Kind::ModuleLoad => "3a3765eec873411b990282a1047113d3",
+        Kind::ModuleLoadFailed => "c9e1e0ca70c645b3a5ca8df81382370d",
+        Kind::ModuleUnload => "bae77458b13c434bb431356c112f4cc0",
+        Kind::MaskWrite => "f3082ebff5e34bc8bf4d855d708351f1",
+        Kind::Coverage => "44d33a8e48924a4fb3e94db24f4aec6e",
+        Kind::Lost => "ff03669b1daa4061a4e1209de1a09f4d",
+    }
+}
+
+/// Machine checks, bad pages, oopses, and whoever meddles with the mask are worse than a marker.
+fn priority(event: &Event) -> Priority {
+    let bit = event.taint.as_ref().and_then(|taint| taint.bit);
+    let first = event
+        .taint
+        .as_ref()
+        .and_then(|taint| taint.first)
+        .unwrap_or(true);
+    match (event.kind, bit) {
+        (Kind::MaskWrite, _) | (Kind::Taint, Some(4 | 5 | 7)) => Priority::Error,
+        (Kind::Taint, _) if first => Priority::Warning,
+        (Kind::Lost, _) => Priority::Warning,
+        (Kind::Taint | Kind::ModuleLoadFailed, _) => Priority::Notice,
+        _ => Priority::Info,
+    }
+}
+
+/// The sentence that `journalctl` shows.
+fn message(event: &Event) -> String {
+    let plain = anstream::adapter::strip_str(&super::human::line(event)).to_string();
+    // The journal has the time already.
+    plain.splitn(3, ' ').nth(2).unwrap_or(&plain).to_owned()
+}
+
+/// The entry's own fields; one that the event does not have is left out.
+#[must_use]
+pub fn fields(event: &Event) -> Vec<(&'static str, String)> {
+    let taint = event.taint.as_ref();
+    let cause = event.cause.as_ref();
+    let module = event.module.as_ref();
+    let fields = [
+        ("MESSAGE_ID", Some(message_id(event.kind).to_owned())),
+        ("SYSLOG_IDENTIFIER", Some("taintwatch".to_owned())),
+        ("TAINTWATCH_EVENT_ID", Some(event.id.clone())),
+        ("TAINTWATCH_SEQ", Some(event.seq.to_string())),
+        ("TAINTWATCH_KIND", Some(event.kind.to_string())),
+        (
+            "TAINT_FLAG",
+            taint.and_then(|taint| taint.letter).map(String::from),
+        ),
+        (
+            "TAINT_BIT",
+            taint.and_then(|taint| taint.bit).map(|bit| bit.to_string()),
+        ),
+        ("TAINT_NAME", taint.and_then(|taint| taint.name.clone())),
+        (
+            "TAINT_MASK_BEFORE",
+            taint
+                .and_then(|taint| taint.mask_before)
+                .map(|mask| mask.to_string()),
+        ),
+        (
+            "TAINT_MASK_AFTER",
+            taint
+                .and_then(|taint| taint.mask_after)
+                .map(|mask| mask.to_string()),
+        ),
+        (
+            "TAINT_MODULE",
+            module.and_then(|module| module.name.clone()),
+        ),
+        (
+            "TAINT_MODULE_VERSION",
+            module.and_then(|module| module.version.clone()),
+        ),
+        (
+            "TAINT_ERRNO",
+            module.and_then(|module| module.errno.clone()),
+        ),
+        ("TAINT_CAUSE", cause.map(|cause| word(&cause.class))),
+        (
+            "TAINT_CONFIDENCE",
+            cause.map(|cause| cause.confidence.as_str().to_owned()),
+        ),
+        ("TAINT_CALLER", event.caller.clone()),
+        ("TAINT_CONTEXT", event.context.map(|context| word(&context))),
+        (
+            "OBJECT_PID",
+            event.task.as_ref().map(|task| task.pid.to_string()),
+        ),
+    ];
+    fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+}
+
+/// The schema's own word for a value, so that the journal and the JSON never differ.
+fn word(value: &impl serde::Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,5 @@
+//! Where events go: one sink a file.
+
+pub mod escape;
+pub mod human;
+pub mod journald;

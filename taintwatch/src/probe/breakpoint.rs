@@ -1,0 +1,51 @@
+//! The write watchpoint: one hardware breakpoint a CPU, with a BPF program on it.
+//!
+//! Opened here and not by aya, which asks for `precise_ip = 2`: the kernel then refuses a program
+//! that takes stacks (`perf_event_set_bpf_handler`, `kernel/events/core.c`, EPROTO).
+
+use std::{
+    io,
+    os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+};
+
+use perf_event_open_sys::{
+    bindings::{HW_BREAKPOINT_W, PERF_FLAG_FD_CLOEXEC, PERF_TYPE_BREAKPOINT, perf_event_attr},
+    ioctls, perf_event_open,
+};
+
+/// Watches writes to the eight bytes at `address` on `cpu` with `program`, until it is dropped.
+pub fn open(address: u64, cpu: u32, program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut attr = perf_event_attr {
+        type_: PERF_TYPE_BREAKPOINT,
+        size: u32::try_from(size_of::<perf_event_attr>()).unwrap_or(0),
+        bp_type: HW_BREAKPOINT_W,
+        ..perf_event_attr::default()
+    };
+    attr.__bindgen_anon_1.sample_period = 1;
+    attr.__bindgen_anon_3.bp_addr = address;
+    attr.__bindgen_anon_4.bp_len = 8;
+    attr.set_pinned(1);
+    attr.set_disabled(1);
+    let cpu = i32::try_from(cpu).map_err(io::Error::other)?;
+    // SAFETY: `attr` is a whole, initialised structure of the size that it names.
+    let fd = unsafe { perf_event_open(&raw mut attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC.into()) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call just gave us this descriptor.
+    let event = unsafe { OwnedFd::from_raw_fd(fd) };
+    let program = u32::try_from(program.as_raw_fd()).map_err(io::Error::other)?;
+    // SAFETY: both descriptors are open, and the request takes the program's number.
+    succeed(unsafe { ioctls::SET_BPF(event.as_raw_fd(), program) })?;
+    // SAFETY: the descriptor is open, and the request takes no argument.
+    succeed(unsafe { ioctls::ENABLE(event.as_raw_fd(), 0) })?;
+    Ok(event)
+}
+
+fn succeed(result: i32) -> io::Result<()> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,217 @@
+//! The durable history: one SQLite file, a row an event, a commit an event.
+//!
+//! In: events. Out: the same events with their sequence, and queries. The daemon is the only writer.
+
+mod filter;
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite_migration::{M, Migrations};
+
+use crate::event::{Event, SCHEMA};
+pub use filter::Filter;
+
+/// Where the daemon keeps the history.
+pub const DEFAULT_PATH: &str = "/var/lib/taintwatch/events.db";
+
+/// `body` is the event as it is exported; the columns beside it are what queries ask for.
+const SCHEMA_1: &str = "
+CREATE TABLE event (
+    seq      INTEGER PRIMARY KEY,
+    id       TEXT NOT NULL UNIQUE,
+    boot_id  TEXT,
+    kind     TEXT NOT NULL,
+    time_ns  INTEGER NOT NULL,
+    bit      INTEGER,
+    module   TEXT,
+    body     TEXT NOT NULL
+) STRICT;
+CREATE INDEX event_kind ON event (boot_id, kind, bit);
+CREATE VIEW history AS
+SELECT seq,
+       body ->> '$.time'             AS time,
+       kind,
+       body ->> '$.taint.letter'     AS flag,
+       module,
+       body ->> '$.task.comm'        AS comm,
+       body ->> '$.task.pid'         AS pid,
+       body ->> '$.caller'           AS caller,
+       body ->> '$.cause.confidence' AS confidence,
+       body ->> '$.cause.summary'    AS summary
+FROM event ORDER BY seq;
+";
+
+/// Why the history cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the history {path}: {error}")]
+    Open {
+        path: String,
+        error: rusqlite::Error,
+    },
+    #[error("the history cannot be brought to this program's layout: {0}")]
+    Migrate(#[from] rusqlite_migration::Error),
+    #[error("the history: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("an event in the history cannot be read: {0}")]
+    Event(#[from] serde_json::Error),
+    #[error(
+        "the history holds events of schema {0}; this program reads up to {SCHEMA}: use a newer taintwatch"
+    )]
+    Newer(u32),
+    #[error("make the folder {path}: {error}")]
+    Folder { path: String, error: std::io::Error },
+}
+
+/// The history.
+pub struct Store(Connection);
+
+impl Store {
+    /// Opens the history for writing, and makes it when there is none.
+    pub fn create(path: &Path) -> Result<Self, Error> {
+        if let Some(folder) = path.parent() {
+            let failed = |error| Error::Folder {
+                path: folder.display().to_string(),
+                error,
+            };
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let mut connection = Connection::open(path).map_err(open_error(path))?;
+        // FULL: an event is on the disk before anybody is told of it.
+        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        Migrations::new(vec![M::up(SCHEMA_1)]).to_latest(&mut connection)?;
+        Ok(Self(connection))
+    }
+
+    /// Opens the history for reading.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(open_error(path))?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        Ok(Self(connection))
+    }
+
+    /// Writes an event and gives it its sequence; an event that is there already stays as it is.
+    pub fn append(&mut self, event: &mut Event) -> Result<(), Error> {
+        let transaction = self.0.transaction()?;
+        let known: Option<u64> = transaction
+            .query_row("SELECT seq FROM event WHERE id = ?1", [&event.id], |row| {
+                row.get(0)
+            })
+            .optional()?;
+        if let Some(seq) = known {
+            event.seq = seq;
+            return Ok(());
+        }
+        event.seq =
+            transaction.query_row("SELECT coalesce(max(seq), 0) + 1 FROM event", [], |row| {
+                row.get(0)
+            })?;
+        let body = serde_json::to_string(event)?;
+        let nanoseconds = i64::try_from(event.time.0.as_nanosecond()).unwrap_or(i64::MAX);
+        let bit = event.taint.as_ref().and_then(|taint| taint.bit);
+        let module = event
+            .module
+            .as_ref()
+            .and_then(|module| module.name.as_deref());
+        transaction.execute(
+            "INSERT INTO event (seq, id, boot_id, kind, time_ns, bit, module, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                event.seq,
+                event.id,
+                event.boot_id,
+                event.kind.as_str(),
+                nanoseconds,
+                bit,
+                module,
+                body
+            ],
+        )?;
+        Ok(transaction.commit()?)
+    }
+
+    /// The events that `filter` lets pass, oldest first; with `last`, only so many of the newest.
+    pub fn events(&self, filter: &Filter, last: Option<usize>) -> Result<Vec<Event>, Error> {
+        let mut statement = self.0.prepare("SELECT body FROM event ORDER BY seq DESC")?;
+        let bodies = statement.query_map([], |row| row.get::<_, String>(0))?;
+        let mut events = Vec::new();
+        for body in bodies {
+            let event: Event = serde_json::from_str(&body?)?;
+            if event.schema > SCHEMA {
+                return Err(Error::Newer(event.schema));
+            }
+            if filter.passes(&event) {
+                events.push(event);
+            }
+            if last.is_some_and(|last| events.len() >= last) {
+                break;
+            }
+        }
+        events.reverse();
+        Ok(events)
+    }
+}
+
+fn open_error(path: &Path) -> impl FnOnce(rusqlite::Error) -> Error {
+    let path = path.display().to_string();
+    move |error| Error::Open { path, error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Kind, Time};
+
+    fn event(id: &str) -> Event {
+        serde_json::from_value(serde_json::json!({
+            "schema": 1, "id": id, "seq": 0, "kind": "taint", "time": "2026-01-02T03:04:05.000000006Z",
+            "boot_id": "b", "taint": {"bit": 9, "letter": "W"},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn gives_sequences_without_holes_and_keeps_an_event_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/events.db");
+        let mut store = Store::create(&path).unwrap();
+        let mut sequences = Vec::new();
+        for id in ["a", "b", "a", "c"] {
+            let mut event = event(id);
+            store.append(&mut event).unwrap();
+            sequences.push(event.seq);
+        }
+        assert_eq!(sequences, [1, 2, 1, 3]);
+        drop(store);
+        let events = Store::open(&path)
+            .unwrap()
+            .events(&Filter::default(), None)
+            .unwrap();
+        assert_eq!(
+            events
+                .iter()
+                .map(|event| event.id.as_str())
+                .collect::<Vec<_>>(),
+            ["a", "b", "c"]
+        );
+        assert_eq!(
+            events[0].time,
+            Time("2026-01-02T03:04:05.000000006Z".parse().unwrap())
+        );
+        assert_eq!(events[0].kind, Kind::Taint);
+    }
+
+    #[test]
+    fn says_which_history_is_not_there() {
+        let Err(error) = Store::open(Path::new("/nonexistent/events.db")) else {
+            panic!()
+        };
+        assert!(
+            error.to_string().contains("/nonexistent/events.db"),
+            "{error}"
+        );
+    }
+}
