@@ -1,2 +1,59 @@
 //! The project's own commands: what a checkout needs to be built, tested and shown.
-fn main() {}
+
+mod apt;
+mod build;
+mod cache;
+mod demo;
+mod initramfs;
+mod journal;
+mod kernels;
+mod modules;
+mod progress;
+mod qemu;
+mod run;
+mod setup;
+mod test;
+mod vm;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Build, test and show taintwatch
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Install what building and testing need; nothing to do is a matter of a second
+    Setup,
+    /// Build the static release binary, target/dist/taintwatch
+    Build,
+    /// Show a kernel being tainted, live, in a throwaway guest
+    Demo(demo::Args),
+    /// Run every check and every guest scenario
+    Test(test::Args),
+    /// Boot a throwaway guest: a shell, or one command
+    Vm(vm::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().verb {
+        Verb::Setup => setup::run().map(|()| 0),
+        Verb::Build => setup::run().and_then(|()| build::run()).map(|()| 0),
+        Verb::Demo(args) => setup::run().and_then(|()| demo::run(&args)),
+        Verb::Test(args) => setup::run().and_then(|()| test::run(&args)),
+        Verb::Vm(args) => setup::run().and_then(|()| vm::run(&args)),
+    };
+    match done {
+        Ok(code) => code.into(),
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            2.into()
+        }
+    }
+}

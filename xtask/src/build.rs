@@ -1,0 +1,71 @@
+//! Builds what runs in guests and on other machines: static executables in `target/dist`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{cache, progress::step, run};
+
+/// The release binary, and the guests' own programs.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("taintwatch", "taintwatch"),
+    ("init", "guest/init"),
+    ("scenarios", "guest/scenarios"),
+];
+
+/// Builds and tells where the release binary is.
+pub(crate) fn run() -> Result<()> {
+    println!("{}", dist()?.join("taintwatch").display());
+    Ok(())
+}
+
+/// Builds everything and gives the folder.
+pub(crate) fn dist() -> Result<PathBuf> {
+    let checkout = cache::checkout()?;
+    let host = run::quiet(Command::new("rustc").args(["--print", "host-tuple"]))?
+        .trim()
+        .to_owned();
+    step("build taintwatch, static", || {
+        let mut cargo = Command::new("cargo");
+        cargo.args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--release",
+            "--target",
+            &host,
+            "--bins",
+        ]);
+        cargo.args(["--package", "taintwatch", "--package", "taintwatch-tests"]);
+        cargo
+            .current_dir(&checkout)
+            .env("RUSTFLAGS", "-C target-feature=+crt-static");
+        run::quiet(&mut cargo)
+    })?;
+    let dist = checkout.join("target/dist");
+    for (program, name) in PROGRAMS {
+        put(
+            &checkout
+                .join("target")
+                .join(&host)
+                .join("release")
+                .join(program),
+            &dist.join(name),
+        )?;
+    }
+    Ok(dist)
+}
+
+/// Copies beside and renames over: a program that runs meanwhile keeps its own file.
+fn put(from: &Path, to: &Path) -> Result<()> {
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let part = to.with_extension("part");
+    fs::copy(from, &part).with_context(|| format!("copy {}", from.display()))?;
+    fs::rename(&part, to).with_context(|| format!("put {} in place", to.display()))
+}

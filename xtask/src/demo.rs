@@ -1,0 +1,79 @@
+//! `cargo xtask demo`: a kernel being tainted, live, in a throwaway guest.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use anyhow::{Result, bail};
+
+use crate::{
+    kernels,
+    qemu::{Ended, Flow},
+    vm,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The kernel's series
+    #[arg(long, default_value = "6.1")]
+    kernel: String,
+}
+
+/// What is typed in the guest. `show` echoes a command, runs it, and gives the tail time to tell.
+const SCRIPT: &str = r#"
+b=; d=; o=
+[ "$COLOUR" = 1 ] && b=$(printf '\033[1m') d=$(printf '\033[2m') o=$(printf '\033[0m')
+say() { echo; echo "$d# $1$o"; }
+type() { echo "$b\$ $*$o"; }
+insmod() { type insmod "$@"; file=$1; shift; scenarios insmod /modules/$file "$@" 2>&1 | sed "s/^scenarios: /insmod: /"; sleep 0.6; }
+taintwatch daemon > /tmp/daemon 2>&1 &
+daemon=$!
+i=0; while [ ! -S /run/taintwatch/events.sock ] && [ $i -lt 200 ]; do sleep 0.1; i=$((i+1)); done
+cat /tmp/daemon
+taintwatch tail -n 0 &
+tail=$!
+sleep 0.7
+say "a proprietary module from outside the kernel's tree, without a signature"
+insmod tw_proprietary.ko
+say "a driver that warns while it is loaded"
+insmod tw_warn_init.ko
+say "somebody writes to the sysctl"
+type "echo 64 > /proc/sys/kernel/tainted"
+echo 64 > /proc/sys/kernel/tainted; sleep 0.6
+say "a module that fails to load leaves its flags, and no trace in lsmod"
+insmod tw_unresolved.ko
+say "a module hides what happened: it writes 0 over the mask"
+insmod tw_mask.ko address=0x$(grep ' tainted_mask$' /proc/kallsyms | cut -d' ' -f1) op=zero
+type cat /proc/sys/kernel/tainted
+cat /proc/sys/kernel/tainted
+kill $tail 2>/dev/null
+say "the mask says untainted; the history does not"
+type taintwatch status
+taintwatch status
+type taintwatch report --flag P,W,U
+taintwatch report --flag P,W,U
+kill $daemon; wait $daemon
+"#;
+
+/// Shows it.
+pub(crate) fn run(args: &Args) -> Result<u8> {
+    let kernel = kernels::get(&args.kernel)?;
+    let mut files = vm::files(&kernel)?;
+    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let job = if colour {
+        format!("export COLOUR=1 CLICOLOR_FORCE=1\n{SCRIPT}")
+    } else {
+        SCRIPT.to_owned()
+    };
+    files.file("etc/job", 0o755, job.into_bytes());
+    println!("a throwaway guest boots {} …\n", kernel.release);
+    let ended = vm::guest(&kernel, &files, "demo").run(|line| {
+        if writeln!(std::io::stdout(), "{line}").is_ok() {
+            Flow::Continue
+        } else {
+            Flow::Kill
+        }
+    })?;
+    match ended {
+        Ended::Exited(_) => Ok(0),
+        Ended::Killed => bail!("the guest was ended"),
+    }
+}

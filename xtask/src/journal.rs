@@ -1,0 +1,90 @@
+//! A guest whose PID 1 is systemd, with its own journald: a Debian of the smallest kind, packed as the
+//! initial file system.
+
+use std::{process::Command, time::Duration};
+
+use anyhow::{Result, bail};
+use nix::unistd::geteuid;
+
+use crate::{
+    apt, build, cache,
+    initramfs::Initramfs,
+    kernels::Kernel,
+    modules,
+    progress::step,
+    qemu::{Flow, Guest},
+    run,
+};
+
+const SUITE: &str = "trixie";
+const PACKAGES: &str = "systemd,systemd-sysv";
+/// The whole system lies in memory, twice while it is unpacked.
+const MEMORY_MIB: u32 = 3072;
+const LIMIT: Duration = Duration::from_secs(420);
+
+/// The job as systemd runs it; its output goes to the channel, in the words that PID 1 of other guests uses.
+const UNIT: &str = "[Unit]\nDescription=the scenarios\nAfter=systemd-journald.service multi-user.target\n\
+    [Service]\nType=oneshot\nStandardOutput=tty\nStandardError=tty\nTTYPath=/dev/ttyS1\nExecStart=/bin/sh /etc/job\n\
+    [Install]\nWantedBy=multi-user.target\n";
+
+/// Runs a shell script in the guest.
+pub(crate) fn run(kernel: &Kernel, script: &str, line: impl FnMut(&str) -> Flow) -> Result<u8> {
+    let files = files(kernel, script)?;
+    let guest = Guest {
+        name: format!("systemd-{}", kernel.series),
+        image: &kernel.image,
+        initramfs: &files,
+        memory_mib: MEMORY_MIB,
+        append: "systemd.show_status=0 systemd.journald.forward_to_console=0",
+        disk: None,
+        limit: LIMIT,
+    };
+    match guest.run(line)? {
+        crate::qemu::Ended::Exited(status) => Ok(status),
+        crate::qemu::Ended::Killed => bail!("the guest was ended"),
+    }
+}
+
+fn files(kernel: &Kernel, script: &str) -> Result<Initramfs> {
+    let dist = build::dist()?;
+    let mut files = Initramfs::default();
+    files.tree(&root()?, "")?;
+    files.tree(&modules::get(kernel)?, "modules")?;
+    files.copy(&dist.join("guest/scenarios"), "usr/bin/scenarios")?;
+    files.copy(&dist.join("taintwatch"), "usr/bin/taintwatch")?;
+    files.link("init", "usr/lib/systemd/systemd");
+    files.file("etc/systemd/system/scenarios.service", 0o644, UNIT.into());
+    files.link(
+        "etc/systemd/system/multi-user.target.wants/scenarios.service",
+        "../scenarios.service",
+    );
+    files.link(
+        "etc/systemd/system/default.target",
+        "/usr/lib/systemd/system/multi-user.target",
+    );
+    let job = format!(
+        "( {script} )\nstatus=$?\necho\necho \"guest: exit $status\"\nsystemctl poweroff --force\n"
+    );
+    files.file("etc/job", 0o755, job.into());
+    Ok(files)
+}
+
+fn root() -> Result<std::path::PathBuf> {
+    let _lock = cache::lock()?;
+    cache::once("chroot/systemd", |path| {
+        if !geteuid().is_root() {
+            bail!(
+                "the systemd guest needs a chroot, which root alone can make: run this as root once"
+            );
+        }
+        step("make a Debian with systemd", || {
+            let mut make = Command::new("mmdebstrap");
+            make.args(["--variant=minbase", &format!("--include={PACKAGES}"), SUITE]);
+            for left_out in ["doc", "man", "info", "locale", "i18n", "zoneinfo"] {
+                make.arg(format!("--dpkgopt=path-exclude=/usr/share/{left_out}/*"));
+            }
+            make.arg("--customize-hook=rm -rf \"$1\"/var/lib/apt/lists/* \"$1\"/var/cache/* \"$1\"/dev/*");
+            run::quiet(make.arg(path).arg(apt::mirror()?.main)).map(drop)
+        })
+    })
+}

@@ -1,0 +1,239 @@
+//! Boots a guest and follows it to its end.
+//!
+//! In: a kernel, an initramfs. Out: the lines that the guest's job printed on the second serial port,
+//! and how it ended. The kernel's console is a file. A guest that panics or hangs is ended and told with
+//! its console; it is never waited for.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use nix::sys::{prctl, signal::Signal};
+
+use crate::{cache, initramfs::Initramfs};
+
+/// What the guest's job says last, and its exit status.
+const EXIT: &str = "guest: exit ";
+/// How often the console is looked at while the job is silent.
+const LOOK: Duration = Duration::from_millis(500);
+/// Lines of the console that are shown of a guest that went wrong.
+const TAIL: usize = 40;
+
+/// A machine to boot.
+pub(crate) struct Guest<'a> {
+    pub(crate) name: String,
+    pub(crate) image: &'a Path,
+    pub(crate) initramfs: &'a Initramfs,
+    pub(crate) memory_mib: u32,
+    pub(crate) append: &'a str,
+    pub(crate) disk: Option<&'a Path>,
+    pub(crate) limit: Duration,
+}
+
+/// What to do after a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    Continue,
+    /// Cut the power.
+    Kill,
+}
+
+/// How a guest ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Its job ended with this status.
+    Exited(u8),
+    Killed,
+}
+
+impl Guest<'_> {
+    /// Boots, and hands each line of the job to `line`.
+    pub(crate) fn run(&self, mut line: impl FnMut(&str) -> Flow) -> Result<Ended> {
+        let (mut child, console) = self.start(Stdio::piped(), "stdio")?;
+        let output = child.stdout.take().context("QEMU has no output")?;
+        let (send, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+                if send
+                    .send(
+                        String::from_utf8_lossy(&line)
+                            .trim_end_matches('\r')
+                            .to_owned(),
+                    )
+                    .is_err()
+                {
+                    break;
+                }
+            }
+        });
+        let began = Instant::now();
+        let mut exit = None;
+        loop {
+            match lines.recv_timeout(LOOK) {
+                Ok(text) => match text.strip_prefix(EXIT) {
+                    Some(status) => exit = status.trim().parse().ok(),
+                    None if line(&text) == Flow::Kill => {
+                        end(&mut child)?;
+                        return Ok(Ended::Killed);
+                    }
+                    None => {}
+                },
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    let sick = sickness(&fs::read(&console).unwrap_or_default());
+                    let late = (began.elapsed() > self.limit).then_some("took too long");
+                    if let Some(reason) = sick.or(late) {
+                        end(&mut child)?;
+                        bail!(
+                            "the guest {} {reason}; its console ended with:\n{}",
+                            self.name,
+                            tail(&console)
+                        );
+                    }
+                }
+            }
+        }
+        child.wait()?;
+        match exit {
+            Some(status) => Ok(Ended::Exited(status)),
+            None => bail!(
+                "the guest {} ended before its job; its console ended with:\n{}",
+                self.name,
+                tail(&console)
+            ),
+        }
+    }
+
+    /// Boots with the second serial port on this terminal.
+    pub(crate) fn interact(&self) -> Result<()> {
+        let (mut child, _console) = self.start(Stdio::inherit(), "mon:stdio")?;
+        child.wait()?;
+        Ok(())
+    }
+
+    fn start(&self, output: Stdio, channel: &str) -> Result<(Child, PathBuf)> {
+        let folder = cache::checkout()?.join("target/guests");
+        fs::create_dir_all(&folder)?;
+        let archive = folder.join(format!("{}.initramfs", self.name));
+        self.initramfs.write(&archive)?;
+        let console = folder.join(format!("{}.console", self.name));
+        let mut qemu = Command::new("qemu-system-x86_64");
+        qemu.args([
+            "-accel",
+            accelerator(),
+            "-cpu",
+            "max",
+            "-smp",
+            "2",
+            "-no-reboot",
+            "-nodefaults",
+        ]);
+        qemu.args(["-display", "none", "-m", &self.memory_mib.to_string()]);
+        qemu.arg("-kernel")
+            .arg(self.image)
+            .arg("-initrd")
+            .arg(&archive);
+        let append = format!(
+            "console=ttyS0 panic=-1 mitigations=off quiet loglevel=5 {}",
+            self.append
+        );
+        qemu.args([
+            "-append",
+            &append,
+            "-serial",
+            &format!("file:{}", console.display()),
+        ]);
+        qemu.args(["-serial", channel]);
+        if let Some(disk) = self.disk {
+            qemu.args([
+                "-drive",
+                &format!(
+                    "file={},if=virtio,format=raw,cache=writeback",
+                    disk.display()
+                ),
+            ]);
+        }
+        let input = if channel == "stdio" {
+            Stdio::null()
+        } else {
+            Stdio::inherit()
+        };
+        qemu.stdin(input).stdout(output);
+        // SAFETY: prctl is one system call, and touches nothing of this process.
+        let qemu = unsafe { qemu.pre_exec(|| Ok(prctl::set_pdeathsig(Signal::SIGKILL)?)) };
+        Ok((qemu.spawn().context("start qemu-system-x86_64")?, console))
+    }
+}
+
+/// `/dev/kvm` can be there and hang every guest: the processor's own word counts.
+fn accelerator() -> &'static str {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let virtual_machines = cpu
+        .split_whitespace()
+        .any(|flag| flag == "vmx" || flag == "svm");
+    if virtual_machines && Path::new("/dev/kvm").exists() {
+        "kvm"
+    } else {
+        "tcg,thread=multi"
+    }
+}
+
+fn end(child: &mut Child) -> Result<()> {
+    child.kill().context("end QEMU")?;
+    child.wait()?;
+    Ok(())
+}
+
+/// What a console tells of a guest that will not end by itself.
+fn sickness(console: &[u8]) -> Option<&'static str> {
+    let text = String::from_utf8_lossy(console);
+    if text.contains("Kernel panic") {
+        Some("panicked")
+    } else if text.matches("soft lockup").count() > 1 {
+        Some("locked up")
+    } else {
+        text.contains("rcu_preempt kthread starved")
+            .then_some("starved")
+    }
+}
+
+fn tail(console: &Path) -> String {
+    let text = fs::read(console).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<_> = text.lines().collect();
+    let last = lines
+        .get(lines.len().saturating_sub(TAIL)..)
+        .unwrap_or_default();
+    // The console holds whatever the guest wrote.
+    last.join("\n")
+        .chars()
+        .filter(|c| *c == '\n' || !c.is_control())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_a_dying_guest() {
+        assert_eq!(
+            sickness(b"[1.0] Kernel panic - not syncing: x"),
+            Some("panicked")
+        );
+        assert_eq!(
+            sickness(b"watchdog: BUG: soft lockup - CPU#0"),
+            None,
+            "one may be an emulator's pause"
+        );
+        assert_eq!(sickness(b"all is well"), None);
+    }
+}

@@ -1,0 +1,41 @@
+//! Runs a command; one that fails is an error with its own last words.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+/// Lines of a failed command that are worth showing.
+const LAST_WORDS: usize = 25;
+
+/// Runs to the end and gives back what was printed.
+pub(crate) fn quiet(command: &mut Command) -> Result<String> {
+    let name = format!("{command:?}");
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("start {name}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<_> = text.lines().collect();
+    let last = lines
+        .get(lines.len().saturating_sub(LAST_WORDS)..)
+        .unwrap_or_default()
+        .join("\n");
+    bail!("{name} failed ({}):\n{last}", output.status)
+}
+
+/// Runs to the end with its output on ours.
+pub(crate) fn shown(command: &mut Command) -> Result<()> {
+    let name = format!("{command:?}");
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| format!("start {name}"))?;
+    if !status.success() {
+        bail!("{name} failed ({status})");
+    }
+    Ok(())
+}

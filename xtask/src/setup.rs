@@ -1,0 +1,117 @@
+//! Makes a machine able to build and test everything. Idempotent: what is there is left alone.
+
+use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
+
+use anyhow::{Context as _, Result, bail};
+use nix::unistd::geteuid;
+
+use crate::{apt, cache, progress::step, run};
+
+/// The version that uses the LLVM of the toolchain (22): no system LLVM is needed.
+const BPF_LINKER: &str = "0.10.4";
+/// The toolchain's own library sources, as Debian packages them.
+const RUST_SRC: &str = "rust-src=1.95.0+dfsg1*";
+
+/// Programs and the packages that have them.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("/usr/bin/qemu-system-x86_64", "qemu-system-x86"),
+    ("/usr/bin/mmdebstrap", "mmdebstrap"),
+    ("/usr/sbin/mkfs.ext4", "e2fsprogs"),
+];
+
+/// Does what is left to be done.
+pub(crate) fn run() -> Result<()> {
+    let _lock = cache::lock()?;
+    packages()?;
+    rust_src()?;
+    bpf_linker()
+}
+
+fn packages() -> Result<()> {
+    let missing: Vec<_> = PROGRAMS
+        .iter()
+        .filter(|(path, _)| !Path::new(path).exists())
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let install = format!(
+        "apt-get update && apt-get install -y --no-install-recommends {}",
+        missing.join(" ")
+    );
+    if !geteuid().is_root() {
+        bail!(
+            "packages are missing; run this as root and then try again:\n  sudo sh -c '{install}'"
+        );
+    }
+    step(&format!("install {}", missing.join(", ")), || {
+        run::quiet(
+            Command::new("sh")
+                .args(["-c", &install])
+                .env("DEBIAN_FRONTEND", "noninteractive"),
+        )
+    })?;
+    Ok(())
+}
+
+/// `core` for BPF is built from source.
+fn rust_src() -> Result<()> {
+    let sysroot = run::quiet(Command::new("rustc").args(["--print", "sysroot"]))?;
+    if Path::new(sysroot.trim())
+        .join("lib/rustlib/src/rust/library")
+        .is_dir()
+    {
+        return Ok(());
+    }
+    let folder = cache::dir()?.join("rust-src");
+    if folder.join("library").is_dir() {
+        return Ok(());
+    }
+    if run::quiet(Command::new("rustup").args(["component", "add", "rust-src"])).is_ok() {
+        return Ok(());
+    }
+    let folder = cache::once("rust-src", |path| {
+        step("fetch the sources of Rust's core library", || {
+            apt::unpack(&[RUST_SRC.to_owned()], path)
+        })
+    })?;
+    let sources = fs::read_dir(folder.join("usr/src"))?
+        .filter_map(Result::ok)
+        .next();
+    let sources = sources
+        .context("the rust-src package has no usr/src")?
+        .file_name();
+    let target = Path::new("usr/src").join(sources).join("library");
+    symlink(target, folder.join("library")).context("link the sources of Rust's core library")
+}
+
+fn bpf_linker() -> Result<()> {
+    let root = cache::dir()?.join(format!("tools/bpf-linker-{BPF_LINKER}"));
+    if root.join("bin/bpf-linker").is_file() {
+        return Ok(());
+    }
+    step(
+        &format!("build bpf-linker {BPF_LINKER} (some minutes, once)"),
+        || {
+            let mut cargo = Command::new("cargo");
+            cargo.args([
+                "install",
+                "--quiet",
+                "bpf-linker",
+                "--version",
+                BPF_LINKER,
+                "--locked",
+                "--root",
+            ]);
+            // The checkout's settings are not meant for other programs.
+            run::quiet(
+                cargo
+                    .arg(&root)
+                    .current_dir(cache::dir()?)
+                    .env_remove("RUSTFLAGS"),
+            )
+        },
+    )?;
+    Ok(())
+}
