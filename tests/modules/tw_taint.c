@@ -20,13 +20,15 @@
 
 static unsigned int flag;
 static unsigned long watched;
+static bool fired;
 static DECLARE_COMPLETION(done);
 
+/* Says where it ran only afterwards: a call at the very end would become a jump, and leave no frame. */
 static noinline void tw_taint_fire(void)
 {
+	add_taint(flag, LOCKDEP_STILL_OK);
 	pr_info("tw_taint: flag %u, nmi %d, hardirq %d, softirq %d\n", flag, !!in_nmi(),
 		!!(hardirq_count() && !in_nmi()), !!in_serving_softirq());
-	add_taint(flag, LOCKDEP_STILL_OK);
 }
 
 static int tw_taint_kthread(void *unused)
@@ -62,6 +64,7 @@ static void tw_taint_breakpoint(struct perf_event *event, struct perf_sample_dat
 				struct pt_regs *regs)
 {
 	tw_taint_fire();
+	fired = true;
 }
 
 static int tw_taint_hardirq(void)
@@ -79,17 +82,20 @@ static int tw_taint_nmi(void)
 {
 	struct perf_event * __percpu *events;
 	struct perf_event_attr attr;
+	void *result;
 
 	hw_breakpoint_init(&attr);
 	attr.bp_addr = (unsigned long)&watched;
 	attr.bp_len = HW_BREAKPOINT_LEN_8;
 	attr.bp_type = HW_BREAKPOINT_W;
 	events = register_wide_hw_breakpoint(&attr, tw_taint_breakpoint, NULL);
-	if (IS_ERR((void __force *)events))
-		return PTR_ERR((void __force *)events);
+	result = (void *)(__force unsigned long)events;
+	if (IS_ERR(result))
+		return PTR_ERR(result);
+	fired = false;
 	WRITE_ONCE(watched, 1);
 	unregister_wide_hw_breakpoint(events);
-	return 0;
+	return fired ? 0 : -EIO;
 }
 
 static int tw_taint_set(const char *val, const struct kernel_param *kp)

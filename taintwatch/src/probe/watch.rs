@@ -101,9 +101,18 @@ fn load(globals: &[(&'static str, u64)]) -> Result<Ebpf, Error> {
     Ok(loader.load(OBJECT).map_err(Box::new)?)
 }
 
+/// Borrowed and not taken: a map that is taken and dropped is gone before its programs are loaded.
 fn last_mask(ebpf: &mut Ebpf, mask: Mask) -> Result<(), Error> {
-    let mut last: Array<MapData, u64> = map(ebpf, "LAST_MASK")?;
-    last.set(0, mask.0, 0).map_err(map_error("LAST_MASK"))
+    let name = "LAST_MASK";
+    let missing = || aya::maps::MapError::InvalidName {
+        name: name.to_owned(),
+    };
+    let map = ebpf
+        .map_mut(name)
+        .ok_or_else(missing)
+        .map_err(map_error(name))?;
+    let mut last = Array::try_from(map).map_err(map_error(name))?;
+    last.set(0, mask.0, 0).map_err(map_error(name))
 }
 
 /// Takes a map; the programs that use it keep it alive.
