@@ -16,7 +16,7 @@ use crate::{
         LOAD_INFO_MOD, MODULE_NAME, MODULE_SRCVERSION, MODULE_TAINTS, MODULE_VERSION, read,
         read_text,
     },
-    task,
+    task::{self, Entered},
 };
 
 /// A load in progress.
@@ -112,7 +112,7 @@ fn module_load(ctx: RawTracePointContext) -> i32 {
         return 0;
     };
     // SAFETY: `live` is fresh room for a whole record, as in each place below.
-    unsafe { (*live).header = record::header::<ModuleLive>(task::context(0)) };
+    unsafe { (*live).header = record::header::<ModuleLive>(task::context(Entered::ByCall)) };
     // SAFETY: as above.
     task::fill(unsafe { &raw mut (*live).task });
     // SAFETY: as above.
@@ -141,7 +141,7 @@ fn module_free(ctx: RawTracePointContext) -> i32 {
         return 0;
     };
     // SAFETY: `free` is fresh room for a whole record, as in each place below.
-    unsafe { (*free).header = record::header::<ModuleFree>(task::context(0)) };
+    unsafe { (*free).header = record::header::<ModuleFree>(task::context(Entered::ByCall)) };
     // SAFETY: as above.
     task::fill(unsafe { &raw mut (*free).task });
     // SAFETY: as above.
@@ -173,7 +173,7 @@ fn began(info: u64) {
 fn ended(result: i64) {
     if let Some(end) = ring::reserve::<LoadEnd>() {
         // SAFETY: `end` is fresh room for a whole record, as in each place below.
-        unsafe { (*end).header = record::header::<LoadEnd>(task::context(0)) };
+        unsafe { (*end).header = record::header::<LoadEnd>(task::context(Entered::ByCall)) };
         // SAFETY: as above.
         task::fill(unsafe { &raw mut (*end).task });
         // The copy of the file is freed by now: only the name that was read before is safe.

@@ -14,7 +14,7 @@ use taintwatch_common::MaskWrite;
 use crate::{
     loader, pending, record, ring, stack,
     target::{self, ADD_TAINT_END, ADD_TAINT_START},
-    task,
+    task::{self, Entered},
 };
 
 /// The mask after the last write that was seen; userspace sets it before the watch begins.
@@ -30,7 +30,7 @@ static EXPLAINED: PerCpuArray<u64, 1> = PerCpuArray::new();
 
 #[perf_event]
 fn mask_watch(ctx: PerfEventContext) -> u32 {
-    let context = task::context(task::DEBUG_EXCEPTION);
+    let context = task::context(Entered::ByDebugException);
     let after = target::mask();
     let before = exchange(after);
     if in_add_taint(&ctx) && pending::explains(context) {

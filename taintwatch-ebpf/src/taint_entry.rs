@@ -10,7 +10,10 @@ use aya_ebpf::{
 use core::ffi::c_void;
 use taintwatch_common::TaintEntry;
 
-use crate::{loader, pending, record, ring, stack, target, task};
+use crate::{
+    loader, pending, record, ring, stack, target,
+    task::{self, Entered},
+};
 
 #[fentry]
 fn add_taint(ctx: FEntryContext) -> u32 {
@@ -29,7 +32,7 @@ fn add_taint_kprobe(ctx: ProbeContext) -> u32 {
 
 #[inline(always)]
 fn entered(ctx: *mut c_void, flag: u32, lockdep_ok: u32) {
-    let context = task::context(0);
+    let context = task::context(Entered::ByCall);
     pending::entered(context, u64::from(flag));
     #[cfg(feature = "bpf-log")]
     aya_log_ebpf::info!(

@@ -28,6 +28,9 @@ pub static PREEMPT_COUNT_PER_CPU: Global<u64> = Global::new(ABSENT);
 /// … or in the task (`task_struct.thread_info.preempt_count`), as on arm64.
 #[unsafe(no_mangle)]
 pub static PREEMPT_COUNT_IN_TASK: Global<u64> = Global::new(ABSENT);
+/// Where the preemption counter counts interrupts; the bits for NMIs follow the four for interrupts.
+#[unsafe(no_mangle)]
+pub static HARDIRQ_SHIFT: Global<u64> = Global::new(16);
 #[unsafe(no_mangle)]
 pub static TASK_REAL_PARENT: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]

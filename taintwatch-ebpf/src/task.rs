@@ -7,31 +7,42 @@ use aya_ebpf::helpers::{
 use taintwatch_common::{COMM_LEN, Task, context};
 
 use crate::target::{
-    ABSENT, PER_CPU_OFFSET, PREEMPT_COUNT_IN_TASK, PREEMPT_COUNT_PER_CPU, TASK_GROUP_LEADER,
-    TASK_REAL_PARENT, TASK_START_BOOTTIME, TASK_TGID, read,
+    ABSENT, HARDIRQ_SHIFT, PER_CPU_OFFSET, PREEMPT_COUNT_IN_TASK, PREEMPT_COUNT_PER_CPU,
+    TASK_GROUP_LEADER, TASK_REAL_PARENT, TASK_START_BOOTTIME, TASK_TGID, read,
 };
 
-// The fields of the preemption counter (`include/linux/preempt.h`, the same since 2.6.31).
+/// `SOFTIRQ_OFFSET`: the CPU serves a softirq (`include/linux/preempt.h`, the same since 2.6.31).
 const SERVING_SOFTIRQ: u32 = 1 << 8;
-const HARDIRQ: u32 = 1 << 16;
-const HARDIRQ_MASK: u32 = 0xf << 16;
-const NMI: u32 = 1 << 20;
-const NMI_MASK: u32 = 0xf << 20;
+/// On x86 the highest bit says that nothing is to be rescheduled (`PREEMPT_NEED_RESCHED`).
+const COUNTED: u32 = 0x7fff_ffff;
 
-/// What a debug exception from kernel code adds to the counter: `exc_debug_kernel` runs
-/// `irqentry_nmi_enter` (`arch/x86/kernel/traps.c`, 5.8 and later).
-pub const DEBUG_EXCEPTION: u32 = NMI + HARDIRQ;
+/// Who asks: a hook that runs as part of what it watches, or one that came by an exception.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Entered {
+    ByCall,
+    /// A debug exception from kernel code counts as one NMI and one interrupt: `exc_debug_kernel` runs
+    /// `irqentry_nmi_enter` (`arch/x86/kernel/traps.c`, 5.8 and later).
+    ByDebugException,
+}
 
-/// What the CPU is doing, one of [`context`], when the hook itself added `own` to the counter.
+/// What the CPU is doing, one of [`context`], without the hook's own part in it.
 #[inline(always)]
-pub fn context(own: u32) -> u32 {
+pub fn context(entered: Entered) -> u32 {
     let Some(count) = preempt_count() else {
         return context::UNKNOWN;
     };
-    let count = (count & (NMI_MASK | HARDIRQ_MASK | SERVING_SOFTIRQ)).wrapping_sub(own);
-    if count & NMI_MASK != 0 {
+    let shift = HARDIRQ_SHIFT.load() as u32;
+    let (hardirq, nmi) = (1 << shift, 1 << (shift + 4));
+    let (hardirq_mask, nmi_mask) = ((0xf << shift) & COUNTED, (0xf << (shift + 4)) & COUNTED);
+    let own = if entered == Entered::ByDebugException {
+        hardirq + nmi
+    } else {
+        0
+    };
+    let count = count.wrapping_sub(own);
+    if count & nmi_mask != 0 {
         context::NMI
-    } else if count & HARDIRQ_MASK != 0 {
+    } else if count & hardirq_mask != 0 {
         context::HARDIRQ
     } else if count & SERVING_SOFTIRQ != 0 {
         context::SOFTIRQ

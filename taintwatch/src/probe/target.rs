@@ -34,6 +34,15 @@ pub fn globals(btf: &Btf, symbols: &Kallsyms) -> Vec<(&'static str, u64)> {
         ("PER_CPU_OFFSET", address("__per_cpu_offset")),
         ("PREEMPT_COUNT_PER_CPU", per_cpu),
         ("PREEMPT_COUNT_IN_TASK", in_task),
+        // Kernels that count disabled interrupts, seen in 7.3, have eight bits more below (include/linux/preempt.h).
+        (
+            "HARDIRQ_SHIFT",
+            if symbols.address("local_interrupt_disable_state").is_some() {
+                24
+            } else {
+                16
+            },
+        ),
         // `bpf_snprintf` came with its own handler function in 5.13 (`kernel/bpf/helpers.c`).
         (
             "HAS_SNPRINTF",
