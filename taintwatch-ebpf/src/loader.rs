@@ -35,6 +35,13 @@ struct Slot {
     name: [u8; MODULE_NAME_LEN],
 }
 
+/// What an interrupt, and a task that loads nothing, is in.
+const NO_LOAD: Loading = Loading {
+    stage: stage::NONE,
+    reserved: 0,
+    name: [0; MODULE_NAME_LEN],
+};
+
 /// Loads in progress by task. A task loads one module at a time.
 #[btf_map]
 static SLOTS: HashMap<u64, Slot, 1024> = HashMap::new();
@@ -43,13 +50,7 @@ static SLOTS: HashMap<u64, Slot, 1024> = HashMap::new();
 #[inline(always)]
 pub fn fill(into: *mut Loading, context: u32) {
     // SAFETY: the caller's record field, as in each place below.
-    unsafe {
-        into.write(Loading {
-            stage: stage::NONE,
-            reserved: 0,
-            name: [0; MODULE_NAME_LEN],
-        })
-    };
+    unsafe { into.write(NO_LOAD) };
     if context != context::TASK {
         return;
     }
@@ -57,16 +58,23 @@ pub fn fill(into: *mut Loading, context: u32) {
         return;
     };
     // SAFETY: the slot is the current task's own, so nobody frees it meanwhile.
-    let info = unsafe { (*slot).info };
-    if info != 0 {
-        let module: u64 = read(info, LOAD_INFO_MOD.load()).unwrap_or(0);
+    let load_info = unsafe { (*slot).info };
+    if load_info != 0 {
+        let module: u64 = read(load_info, LOAD_INFO_MOD.load()).unwrap_or(0);
         // SAFETY: as above.
         read_name(module, unsafe { &raw mut (*slot).name });
     }
-    // SAFETY: as above, and the caller's record field.
-    unsafe { (*into).stage = (*slot).stage };
     // SAFETY: as above.
-    unsafe { (*into).name = (*slot).name };
+    let stage = unsafe { (*slot).stage };
+    // SAFETY: as above.
+    let name = unsafe { (*slot).name };
+    let loading = Loading {
+        stage,
+        reserved: 0,
+        name,
+    };
+    // SAFETY: the caller's record field.
+    unsafe { into.write(loading) };
 }
 
 #[fentry]

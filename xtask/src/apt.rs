@@ -25,7 +25,7 @@ const SUITES: [(&str, bool); 7] = [
     ("trixie-backports", false),
 ];
 /// An index older than this is fetched anew before something is looked up.
-const FRESH: Duration = Duration::from_secs(24 * 3600);
+const FRESH: Duration = Duration::from_hours(24);
 
 /// The machine's Debian mirror, its security mirror, and the keys that sign them.
 #[derive(Debug, PartialEq, Eq)]
@@ -106,13 +106,13 @@ fn configuration() -> Result<PathBuf> {
         keyring,
     } = mirror()?;
     let signed = keyring.map_or_else(String::new, |path| format!(" [signed-by={path}]"));
-    let sources: String = SUITES
-        .iter()
-        .map(|(suite, is_security)| {
-            let uri = if *is_security { &security } else { &main };
-            format!("deb{signed} {uri} {suite} main\n")
-        })
-        .collect();
+    let line = |(suite, is_security): &(&str, bool)| {
+        format!(
+            "deb{signed} {} {suite} main",
+            if *is_security { &security } else { &main }
+        )
+    };
+    let sources = SUITES.iter().map(line).collect::<Vec<_>>().join("\n") + "\n";
     fs::write(root.join("sources.list"), sources)?;
     fs::write(root.join("status"), "")?;
     let root_text = root.display();

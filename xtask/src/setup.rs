@@ -76,9 +76,7 @@ fn rust_src() -> Result<()> {
             apt::unpack(&[RUST_SRC.to_owned()], path)
         })
     })?;
-    let sources = fs::read_dir(folder.join("usr/src"))?
-        .filter_map(Result::ok)
-        .next();
+    let sources = fs::read_dir(folder.join("usr/src"))?.find_map(Result::ok);
     let sources = sources
         .context("the rust-src package has no usr/src")?
         .file_name();

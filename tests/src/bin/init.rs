@@ -41,9 +41,8 @@ fn main() {
         println!("init: {error:#}");
     }
     sync();
-    if let Err(error) = reboot(RebootMode::RB_POWER_OFF) {
-        println!("init: power off: {error}");
-    }
+    let Err(error) = reboot(RebootMode::RB_POWER_OFF);
+    println!("init: power off: {error}");
 }
 
 fn run() -> Result<()> {

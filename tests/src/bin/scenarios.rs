@@ -5,11 +5,17 @@
 //! busybox would try a second load after a failed one. `scenarios journal` holds the history against
 //! what the journal says of it.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "an index into a JSON value gives null where nothing is"
+)]
+
 use std::{
     env,
     ffi::CString,
     fs::{self, File},
     io::{BufRead as _, BufReader},
+    os::unix::process::CommandExt as _,
     process::{Child, Command, ExitCode, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -33,6 +39,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["all"] => all(),
         ["journal"] => journal(),
+        ["as-nobody", program, rest @ ..] => return as_nobody(program, rest),
         ["insmod", file, parameters @ ..] => {
             load_file(file, &parameters.join(" ")).map_err(Into::into)
         }
@@ -45,6 +52,23 @@ fn main() -> ExitCode {
         Err(error) => {
             println!("scenarios: {error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a program without any right, and ends as it ends.
+fn as_nobody(program: &str, arguments: &[&str]) -> ExitCode {
+    const NOBODY: u32 = 65534;
+    let status = Command::new(program)
+        .args(arguments)
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .status();
+    match status.map(|status| status.code().and_then(|code| u8::try_from(code).ok())) {
+        Ok(Some(code)) => code.into(),
+        other => {
+            println!("scenarios: {program}: {other:?}");
+            ExitCode::from(125)
         }
     }
 }
@@ -81,7 +105,7 @@ fn all() -> Result<()> {
         history.catch_up()?;
     }
     stop(&mut daemon)?;
-    match ended(&history.all()?) {
+    match ended(&History::all()?) {
         Ok(()) => println!("PASS orderly stop"),
         Err(error) => {
             failed += 1;
@@ -108,7 +132,7 @@ fn start_daemon() -> Result<Child> {
         println!("{}", line?);
     }
     std::thread::spawn(move || {
-        lines.for_each(|line| println!("daemon: {}", line.unwrap_or_default()))
+        lines.for_each(|line| println!("daemon: {}", line.unwrap_or_default()));
     });
     Ok(daemon)
 }
@@ -126,7 +150,7 @@ struct History {
 }
 
 impl History {
-    fn all(&self) -> Result<Vec<Value>> {
+    fn all() -> Result<Vec<Value>> {
         let output = Command::new("taintwatch")
             .args(["report", "--json"])
             .output()?;
@@ -145,12 +169,11 @@ impl History {
     fn new_events(&self) -> Result<Vec<Value>> {
         let seen = self.seen;
         let is_new = |event: &Value| event["seq"].as_u64() > Some(seen);
-        Ok(self.all()?.into_iter().filter(is_new).collect())
+        Ok(Self::all()?.into_iter().filter(is_new).collect())
     }
 
     fn catch_up(&mut self) -> Result<()> {
-        self.seen = self
-            .all()?
+        self.seen = Self::all()?
             .iter()
             .filter_map(|event| event["seq"].as_u64())
             .max()
@@ -482,7 +505,7 @@ fn ended(events: &[Value]) -> Result<()> {
 
 /// Each event of the history is in the journal, field by field.
 fn journal() -> Result<()> {
-    let history = History { seen: 0 }.all()?;
+    let history = History::all()?;
     let output = Command::new("journalctl")
         .args(["-o", "json", "--all", "SYSLOG_IDENTIFIER=taintwatch"])
         .output()?;
