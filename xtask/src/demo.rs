@@ -23,7 +23,7 @@ b=; d=; o=
 [ "$COLOUR" = 1 ] && b=$(printf '\033[1m') d=$(printf '\033[2m') o=$(printf '\033[0m')
 say() { echo; echo "$d# $1$o"; }
 type() { echo "$b\$ $*$o"; }
-insmod() { type insmod "$@"; file=$1; shift; scenarios insmod /modules/$file "$@" 2>&1 | sed "s/^scenarios: /insmod: /"; sleep 0.6; }
+insmod() { type insmod "$@"; file=$1; shift; /usr/bin/insmod /modules/$file "$@"; sleep 0.6; }
 taintwatch daemon > /tmp/daemon 2>&1 &
 daemon=$!
 i=0; while [ ! -S /run/taintwatch/events.sock ] && [ $i -lt 200 ]; do sleep 0.1; i=$((i+1)); done
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     let job = if colour {
         format!("export COLOUR=1 CLICOLOR_FORCE=1\n{SCRIPT}")
     } else {
-        SCRIPT.to_owned()
+        format!("export NO_COLOR=1\n{SCRIPT}")
     };
     files.file("etc/job", 0o755, job.into_bytes());
     println!("a throwaway guest boots {} …\n", kernel.release);

@@ -27,6 +27,8 @@ pub struct Args {
 struct Status {
     mask: Mask,
     flags: Vec<Flag>,
+    /// Flags that were set in this boot and are clear now: only a write past the kernel's functions does that.
+    cleared: Mask,
     /// A watch records right now.
     covered: bool,
     holes: Vec<String>,
@@ -103,13 +105,24 @@ fn status(mask: Mask, events: &[Event], readable: bool) -> Status {
         .map(|lost| lost.count)
         .sum();
     let flags = mask.bits().map(|bit| flag(bit, events)).collect();
+    let cleared = seen(events).minus(mask);
     Status {
         mask,
         flags,
+        cleared,
         covered,
         holes,
         lost,
     }
+}
+
+/// Every flag that an event of this boot tells of.
+fn seen(events: &[Event]) -> Mask {
+    let masks = events.iter().filter_map(|event| event.taint.as_ref());
+    let both = masks
+        .flat_map(|taint| [taint.mask_before, taint.mask_after])
+        .flatten();
+    both.fold(Mask(0), |all, mask| Mask(all.0 | mask.0))
 }
 
 fn flag(bit: u32, events: &[Event]) -> Flag {
@@ -172,6 +185,18 @@ fn print(status: &Status, out: &mut dyn Write) -> Result<()> {
             Some(event) => writeln!(out, "       {}", human::line(event))?,
             None => writeln!(out, "       {dim}who set it is not recorded{dim:#}")?,
         }
+    }
+    if status.cleared != Mask(0) {
+        let letters = flags::letters(status.cleared);
+        let alarm = human::ALARM;
+        writeln!(
+            out,
+            "{alarm}tampered with: {letters} was set in this boot and is clear now{alarm:#}"
+        )?;
+        writeln!(
+            out,
+            "       `taintwatch report --kind mask_write` shows who wrote the mask"
+        )?;
     }
     if status.covered {
         writeln!(out, "{dim}a watch records now{dim:#}")?;

@@ -11,6 +11,7 @@ use crate::event::{Confidence, CoverageState, Event, Kind};
 
 pub const DIM: Style = Style::new().dimmed();
 pub const BOLD: Style = Style::new().bold();
+pub const ALARM: Style = AnsiColor::Red.on_default().bold();
 const TAINTED: Style = AnsiColor::Red.on_default().bold();
 const AGAIN: Style = AnsiColor::Yellow.on_default();
 const GOOD: Style = AnsiColor::Green.on_default();

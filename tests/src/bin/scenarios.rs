@@ -34,8 +34,12 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = env::args().skip(1).collect();
-    let words: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let arguments: Vec<_> = env::args().collect();
+    let mut words: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let name = words.remove(0).rsplit('/').next().unwrap_or_default();
+    if name == "insmod" {
+        words.insert(0, name);
+    }
     let done = match words.as_slice() {
         ["all"] => all(),
         ["journal"] => journal(),
@@ -50,7 +54,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            println!("scenarios: {error:#}");
+            println!("{name}: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -450,6 +454,9 @@ fn direct_clear(history: &mut History) -> Result<()> {
         "bits: {event}"
     );
     ensure!(event["taint"]["mask_after"] == "0x0", "mask: {event}");
+    let status = Command::new("taintwatch").args(["status"]).output()?;
+    let text = String::from_utf8(status.stdout)?;
+    ensure!(text.contains("tampered with"), "status hides it: {text}");
     Ok(())
 }
 
