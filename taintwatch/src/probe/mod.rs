@@ -1,6 +1,8 @@
 //! The watch: what the programs must know of this kernel, loading them, and hooking them up.
 
 pub mod breakpoint;
+#[cfg(feature = "bpf-log")]
+mod developer_log;
 pub mod ladder;
 pub mod target;
 pub mod watch;

@@ -47,6 +47,8 @@ impl Watch {
         let mut ebpf = load(&target::globals(&btf::Btf::read()?, &symbols))?;
         let types = Btf::from_sys_fs().map_err(Box::new)?;
         let mut hooks = ladder::attach(&mut ebpf, &types);
+        #[cfg(feature = "bpf-log")]
+        super::developer_log::follow(&mut ebpf);
         let mask = mask::read().unwrap_or_default();
         last_mask(&mut ebpf, mask)?;
         let (watch, breakpoints) = mask_watch(&mut ebpf, &symbols);
