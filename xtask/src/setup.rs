@@ -58,23 +58,24 @@ fn packages() -> Result<()> {
 /// `core` for BPF is built from source.
 fn rust_src() -> Result<()> {
     let sysroot = run::quiet(Command::new("rustc").args(["--print", "sysroot"]))?;
-    if Path::new(sysroot.trim())
-        .join("lib/rustlib/src/rust/library")
-        .is_dir()
-    {
-        return Ok(());
-    }
+    let component = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library");
     let folder = cache::dir()?.join("rust-src");
-    if folder.join("library").is_dir() {
+    if component.is_dir() || folder.join("library").is_dir() {
         return Ok(());
     }
-    if run::quiet(Command::new("rustup").args(["component", "add", "rust-src"])).is_ok() {
+    let rustup = step(
+        "fetch the sources of Rust's core library with rustup",
+        || run::quiet(Command::new("rustup").args(["component", "add", "rust-src"])),
+    );
+    // What it says is one thing; what is there afterwards counts.
+    if rustup.is_ok() && component.is_dir() {
         return Ok(());
     }
     let folder = cache::once("rust-src", |path| {
-        step("fetch the sources of Rust's core library", || {
-            apt::unpack(&[RUST_SRC.to_owned()], path)
-        })
+        step(
+            "fetch the sources of Rust's core library as Debian packages them",
+            || apt::unpack(&[RUST_SRC.to_owned()], path),
+        )
     })?;
     let sources = fs::read_dir(folder.join("usr/src"))?.find_map(Result::ok);
     let sources = sources
