@@ -11,10 +11,11 @@ use anyhow::{Context as _, Result};
 use crate::{cache, progress::step, run};
 
 /// The release binary, and the guests' own programs.
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 4] = [
     ("taintwatch", "taintwatch"),
     ("init", "guest/init"),
     ("scenarios", "guest/scenarios"),
+    ("constrain", "guest/constrain"),
 ];
 
 /// Builds and tells where the release binary is.

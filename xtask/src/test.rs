@@ -227,10 +227,11 @@ fn power_cut(series: &str) -> Result<()> {
 fn errors(series: &str) -> Result<()> {
     let kernel = kernels::get(series)?;
     let mut files = vm::files(&kernel)?;
-    let job = "scenarios as-nobody taintwatch status; echo \"status $?\"\n\
-         scenarios as-nobody taintwatch daemon; echo \"daemon $?\"\n\
+    let job = "constrain nobody taintwatch status; echo \"status $?\"\n\
+         constrain nobody taintwatch daemon; echo \"daemon $?\"\n\
          echo 2 > /proc/sys/kernel/kptr_restrict; taintwatch daemon; echo \"hidden $?\"; echo 0 > /proc/sys/kernel/kptr_restrict\n\
          echo confidentiality > /sys/kernel/security/lockdown; taintwatch daemon; echo \"lockdown $?\"\n\
+         constrain no-bpf taintwatch daemon; echo \"bpf $?\"\n\
          umount /sys/kernel/security; umount /sys/kernel/debug; umount /sys/kernel/tracing; umount /sys/fs/bpf; umount /sys\n\
          taintwatch daemon; echo \"btf $?\"\n";
     files.file("etc/job", 0o755, job.into());
@@ -248,6 +249,8 @@ fn errors(series: &str) -> Result<()> {
         "hidden 2",
         "locked down",
         "lockdown 2",
+        "bpf(2)",
+        "bpf 2",
         "/sys/kernel/btf/vmlinux",
         "btf 2",
     ] {

@@ -100,6 +100,7 @@ pub(crate) fn files(kernel: &Kernel) -> Result<Initramfs> {
     let mut files = Initramfs::default();
     files.copy(&dist.join("guest/init"), "init")?;
     files.copy(&dist.join("guest/scenarios"), "usr/bin/scenarios")?;
+    files.copy(&dist.join("guest/constrain"), "usr/bin/constrain")?;
     files.copy(&dist.join("taintwatch"), "usr/bin/taintwatch")?;
     files.copy(&busybox()?, "bin/busybox")?;
     files.link("bin/sh", "busybox");

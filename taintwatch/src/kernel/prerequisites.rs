@@ -38,7 +38,7 @@ pub fn check() -> Result<(), Missing> {
     if !geteuid().is_root() {
         return Err(Missing::Root);
     }
-    if !Path::new("/proc/sys/kernel/unprivileged_bpf_disabled").exists() && !has_bpf() {
+    if !has_bpf() {
         return Err(Missing::Bpf);
     }
     if locked_down(&fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default()) {

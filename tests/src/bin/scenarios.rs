@@ -15,7 +15,6 @@ use std::{
     ffi::CString,
     fs::{self, File},
     io::{BufRead as _, BufReader},
-    os::unix::process::CommandExt as _,
     process::{Child, Command, ExitCode, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -43,7 +42,6 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["all"] => all(),
         ["journal"] => journal(),
-        ["as-nobody", program, rest @ ..] => return as_nobody(program, rest),
         ["insmod", file, parameters @ ..] => {
             load_file(file, &parameters.join(" ")).map_err(Into::into)
         }
@@ -56,23 +54,6 @@ fn main() -> ExitCode {
         Err(error) => {
             println!("{name}: {error:#}");
             ExitCode::FAILURE
-        }
-    }
-}
-
-/// Runs a program without any right, and ends as it ends.
-fn as_nobody(program: &str, arguments: &[&str]) -> ExitCode {
-    const NOBODY: u32 = 65534;
-    let status = Command::new(program)
-        .args(arguments)
-        .uid(NOBODY)
-        .gid(NOBODY)
-        .status();
-    match status.map(|status| status.code().and_then(|code| u8::try_from(code).ok())) {
-        Ok(Some(code)) => code.into(),
-        other => {
-            println!("scenarios: {program}: {other:?}");
-            ExitCode::from(125)
         }
     }
 }
