@@ -10,7 +10,7 @@
 use core::mem::{offset_of, size_of};
 
 /// The version of every layout in this file.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// `MODULE_NAME_LEN` on 64-bit kernels since 2.6 (`include/linux/module.h`), NUL included.
 pub const MODULE_NAME_LEN: usize = 56;
@@ -22,6 +22,8 @@ pub const STACK_FRAMES: usize = 24;
 pub const SYMBOLS_PER_TEXT: usize = 12;
 /// Room for [`SYMBOLS_PER_TEXT`] symbols; a longer text is cut, and the frames then stay addresses.
 pub const SYMBOL_TEXT_LEN: usize = 760;
+/// Room for what is written to the sysctl: a 64-bit number, a sign and a newline fit.
+pub const SYSCTL_TEXT_LEN: usize = 32;
 /// Room for `version` and `srcversion` of a module, NUL included; longer ones are cut.
 pub const MODULE_TEXT_LEN: usize = 64;
 
@@ -37,6 +39,10 @@ pub mod kind {
     pub const MODULE_FREE: u16 = 4;
     /// [`super::LoadEnd`]: `load_module` returned.
     pub const LOAD_END: u16 = 5;
+    /// [`super::SysctlWrite`]: `proc_taint` returned, and no hook saw it call `add_taint`.
+    pub const SYSCTL_WRITE: u16 = 6;
+    /// One more than the highest: how many counters of losses there are.
+    pub const END: u16 = 7;
 }
 
 /// What the CPU was doing, from the preemption counter without what the hook itself adds to it.
@@ -58,13 +64,26 @@ pub mod stage {
     pub const LIVE: u32 = 2;
 }
 
-/// Why records were lost; the index into the kernel half's counters.
-pub mod loss {
-    /// The ring buffer was full, or busy under an NMI.
-    pub const RING: u32 = 0;
-    /// How many reasons there are.
-    pub const REASONS: u32 = 1;
+/// Indices of the kernel half's plain counters.
+pub mod counter {
+    /// Entries of `add_taint`.
+    pub const ENTRIES: u32 = 0;
+    /// Writes of the mask inside `add_taint`, each explained by an entry: as many as entries once all is quiet.
+    pub const EXPLAINED: u32 = 1;
+    /// Writes of the mask inside `add_taint` that no entry explains.
+    pub const UNEXPLAINED: u32 = 2;
+    /// Traps of a watchpoint elsewhere: the proof that traps reach the program.
+    pub const PROVEN: u32 = 3;
+    /// Occurrences of a key that found no room among the counts.
+    pub const UNKEYED: u32 = 4;
+    /// How many there are.
+    pub const END: u32 = 5;
 }
+
+/// The `flag` of a [`CountKey`] that stands for writes past `add_taint`.
+pub const DIRECT_WRITE: u32 = u32::MAX;
+/// Room for a symbol in [`Count`], NUL included; a longer one is cut.
+pub const SYMBOL_LEN: usize = 96;
 
 /// What every record begins with.
 #[repr(C)]
@@ -156,6 +175,9 @@ pub struct MaskWrite {
 pub struct ModuleLive {
     pub header: Header,
     pub task: Task,
+    /// First address and bytes of its code, and of its init code, which is freed when init returned; 0 when unknown.
+    pub text: [u64; 2],
+    pub init_text: [u64; 2],
     pub name: [u8; MODULE_NAME_LEN],
     pub version: [u8; MODULE_TEXT_LEN],
     pub srcversion: [u8; MODULE_TEXT_LEN],
@@ -187,6 +209,53 @@ pub struct LoadEnd {
     pub result: i64,
 }
 
+/// `proc_taint` returned, in a kernel whose compiler may have put a copy of `add_taint` into it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SysctlWrite {
+    pub header: Header,
+    pub task: Task,
+    pub mask_before: u64,
+    pub mask_after: u64,
+    /// What was written, raw bytes, NUL-terminated; cut when longer than any number.
+    pub text: [u8; SYSCTL_TEXT_LEN],
+    pub stack: Stack,
+}
+
+/// What occurrences are counted by.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CountKey {
+    /// The flag, or [`DIRECT_WRITE`].
+    pub flag: u32,
+    /// One of [`context`].
+    pub context: u32,
+    /// The return address of the code that caused it.
+    pub caller: u64,
+    /// When the load began that the task is in, `CLOCK_BOOTTIME`; 0 outside a load.
+    pub load: u64,
+    /// Modules freed so far: after a free an address can be another module's.
+    pub epoch: u64,
+}
+
+/// Occurrences of a key that no record tells of, and what names them when none ever did.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// Left out since the same had been told often enough.
+    pub suppressed: u64,
+    /// Left out since the ring buffer had no room.
+    pub unsent: u64,
+    /// Records of this key since `since_ns`, less those forgiven.
+    pub spent: u64,
+    pub since_ns: u64,
+    /// The last occurrence of any kind.
+    pub last_ns: u64,
+    pub loading: Loading,
+    /// `symbol+0xoffset/0xsize [module]` of the caller's address minus one, NUL-terminated; empty where the kernel cannot tell.
+    pub symbol: [u8; SYMBOL_LEN],
+}
+
 /// A type of which any bytes are a value.
 ///
 /// # Safety
@@ -212,6 +281,12 @@ unsafe impl Plain for ModuleLive {}
 unsafe impl Plain for ModuleFree {}
 // SAFETY: as above.
 unsafe impl Plain for LoadEnd {}
+// SAFETY: as above.
+unsafe impl Plain for SysctlWrite {}
+// SAFETY: as above.
+unsafe impl Plain for CountKey {}
+// SAFETY: as above.
+unsafe impl Plain for Count {}
 
 impl Wire for TaintEntry {
     const KIND: u16 = kind::TAINT_ENTRY;
@@ -227,6 +302,9 @@ impl Wire for ModuleFree {
 }
 impl Wire for LoadEnd {
     const KIND: u16 = kind::LOAD_END;
+}
+impl Wire for SysctlWrite {
+    const KIND: u16 = kind::SYSCTL_WRITE;
 }
 
 /// The largest record, in bytes.
@@ -247,9 +325,14 @@ const _: () = {
     assert!(offset_of!(MaskWrite, mask_before) == 128);
     assert!(offset_of!(MaskWrite, stack) == 144);
     assert!(size_of::<MaskWrite>() == 144 + size_of::<Stack>());
-    assert!(offset_of!(ModuleLive, version) == 64 + MODULE_NAME_LEN);
-    assert!(size_of::<ModuleLive>() == 64 + MODULE_NAME_LEN + 2 * MODULE_TEXT_LEN + 8);
+    assert!(offset_of!(ModuleLive, name) == 96);
+    assert!(offset_of!(ModuleLive, version) == 96 + MODULE_NAME_LEN);
+    assert!(size_of::<ModuleLive>() == 96 + MODULE_NAME_LEN + 2 * MODULE_TEXT_LEN + 8);
     assert!(size_of::<ModuleFree>() == 64 + MODULE_NAME_LEN + 16);
     assert!(offset_of!(LoadEnd, result) == 128);
     assert!(size_of::<LoadEnd>() == 136);
+    assert!(offset_of!(SysctlWrite, text) == 80);
+    assert!(size_of::<SysctlWrite>() == 80 + SYSCTL_TEXT_LEN + size_of::<Stack>());
+    assert!(size_of::<CountKey>() == 32);
+    assert!(size_of::<Count>() == 40 + size_of::<Loading>() + SYMBOL_LEN);
 };

@@ -1,6 +1,7 @@
 //! Layer 3: the loader slot. From the entry of `load_module` to its return, a task's slot says
 //! which module it is loading; `add_taint` itself is told no module.
 
+use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
 use aya_ebpf::{
     btf_maps::HashMap,
     macros::{btf_map, fentry, fexit, kprobe, kretprobe, raw_tracepoint},
@@ -11,10 +12,10 @@ use taintwatch_common::{
 };
 
 use crate::{
-    record, ring,
+    counts, record, ring,
     target::{
-        LOAD_INFO_MOD, MODULE_NAME, MODULE_SRCVERSION, MODULE_TAINTS, MODULE_VERSION, read,
-        read_text,
+        LOAD_INFO_MOD, MODULE_INIT_BASE, MODULE_INIT_SIZE, MODULE_NAME, MODULE_SRCVERSION,
+        MODULE_TAINTS, MODULE_TEXT_BASE, MODULE_TEXT_SIZE, MODULE_VERSION, read, read_text,
     },
     task::{self, Entered},
 };
@@ -26,6 +27,8 @@ struct Slot {
     /// The loader's `struct load_info`, on its stack. Its `mod` points into the copy of the file until
     /// `free_copy`, which runs before `trace_module_load`: not to be followed after that. 0 then.
     info: u64,
+    /// When the load began, `CLOCK_BOOTTIME`: its name among the counts.
+    began: u64,
     /// When the loading process began: a task that dies in a module's init function never leaves
     /// `load_module`, and its id is given to another one day.
     start: u64,
@@ -36,7 +39,7 @@ struct Slot {
 }
 
 /// What an interrupt, and a task that loads nothing, is in.
-const NO_LOAD: Loading = Loading {
+pub const NO_LOAD: Loading = Loading {
     stage: stage::NONE,
     reserved: 0,
     name: [0; MODULE_NAME_LEN],
@@ -75,6 +78,24 @@ pub fn fill(into: *mut Loading, context: u32) {
     };
     // SAFETY: the caller's record field.
     unsafe { into.write(loading) };
+}
+
+/// When the load began whose module is not yet complete; 0 outside one, and once the module's own code runs.
+#[inline(always)]
+pub fn began_at(context: u32) -> u64 {
+    if context != context::TASK {
+        return 0;
+    }
+    let Some(slot) = current() else {
+        return 0;
+    };
+    // SAFETY: the slot is the current task's own.
+    if unsafe { (*slot).stage } == stage::FORMING {
+        // SAFETY: as above.
+        unsafe { (*slot).began }
+    } else {
+        0
+    }
 }
 
 #[fentry]
@@ -136,6 +157,12 @@ fn module_load(ctx: RawTracePointContext) -> i32 {
     );
     // SAFETY: as above.
     unsafe { (*live).taints = read(module, MODULE_TAINTS.load()).unwrap_or(0) };
+    let text = range(module, MODULE_TEXT_BASE.load(), MODULE_TEXT_SIZE.load());
+    // SAFETY: as above.
+    unsafe { (*live).text = text };
+    let init_text = range(module, MODULE_INIT_BASE.load(), MODULE_INIT_SIZE.load());
+    // SAFETY: as above.
+    unsafe { (*live).init_text = init_text };
     ring::submit(live);
     0
 }
@@ -144,6 +171,7 @@ fn module_load(ctx: RawTracePointContext) -> i32 {
 #[raw_tracepoint]
 fn module_free(ctx: RawTracePointContext) -> i32 {
     let module: u64 = ctx.arg(0);
+    counts::next_epoch();
     let in_load = u32::from(current().is_some());
     let Some(free) = ring::reserve::<ModuleFree>() else {
         return 0;
@@ -168,6 +196,8 @@ fn module_free(ctx: RawTracePointContext) -> i32 {
 fn began(info: u64) {
     let slot = Slot {
         info,
+        // SAFETY: no arguments.
+        began: unsafe { bpf_ktime_get_boot_ns() },
         start: task::start(),
         stage: stage::FORMING,
         reserved: 0,
@@ -205,6 +235,13 @@ fn current() -> Option<*mut Slot> {
     // SAFETY: only the current task removes its own slot.
     let start = unsafe { (*slot).start };
     (start == task::start()).then_some(slot)
+}
+
+/// First address and size of a part of a module.
+#[inline(always)]
+fn range(module: u64, base: u64, size: u64) -> [u64; 2] {
+    let size: u32 = read(module, size).unwrap_or(0);
+    [read(module, base).unwrap_or(0), u64::from(size)]
 }
 
 #[inline(always)]

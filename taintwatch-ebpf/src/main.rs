@@ -4,12 +4,21 @@
 //! |--|--|--|
 //! | `mask_watch` | write watchpoint on `tainted_mask` | 1 |
 //! | `taint_entry` | entry of `add_taint` | 2 |
+//! | `inlined` | entry and exit of `proc_taint` and `__warn`, where layer 1 cannot be had | 2 |
 //! | `loader` | `load_module`, and the tracepoints `module_load` and `module_free` | 3 |
 //!
 //! What the programs must know about the running kernel comes in as the globals of `target`.
 #![no_std]
 #![no_main]
+#![feature(core_intrinsics)]
+#![expect(
+    internal_features,
+    reason = "atomic addition has no other name on this target"
+)]
 
+mod counters;
+mod counts;
+mod inlined;
 mod loader;
 mod mask_watch;
 mod pending;

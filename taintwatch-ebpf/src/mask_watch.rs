@@ -5,15 +5,17 @@
 
 use aya_ebpf::{
     EbpfContext as _,
-    btf_maps::{Array, PerCpuArray},
+    btf_maps::Array,
     macros::{btf_map, perf_event},
     programs::PerfEventContext,
 };
-use taintwatch_common::MaskWrite;
+use taintwatch_common::{DIRECT_WRITE, MaskWrite, counter};
 
 use crate::{
-    loader, pending, record, ring, stack,
-    target::{self, ADD_TAINT_END, ADD_TAINT_START},
+    counters,
+    counts::{self, Skip},
+    inlined, loader, pending, record, ring, stack,
+    target::{self, ADD_TAINT_END, ADD_TAINT_START, TAINTED_MASK},
     task::{self, Entered},
 };
 
@@ -24,25 +26,31 @@ use crate::{
 #[btf_map]
 static LAST_MASK: Array<u64, 1> = Array::new();
 
-/// Writes that an entry of `add_taint` explained, to be held against the entries counted.
-#[btf_map]
-static EXPLAINED: PerCpuArray<u64, 1> = PerCpuArray::new();
-
 #[perf_event]
 fn mask_watch(ctx: PerfEventContext) -> u32 {
+    // SAFETY: the context of a perf event program, whose fields it may read.
+    if unsafe { (*ctx.ctx).addr } != TAINTED_MASK.load() {
+        counters::count(counter::PROVEN);
+        return 0;
+    }
     let context = task::context(Entered::ByDebugException);
     let after = target::mask();
     let before = exchange(after);
-    if in_add_taint(&ctx) && pending::explains(context) {
-        if let Some(count) = EXPLAINED.get_ptr_mut(0) {
-            // SAFETY: the slot is this CPU's own.
-            let old = unsafe { count.read() };
-            // SAFETY: as above.
-            unsafe { count.write(old + 1) };
-        }
+    // SAFETY: as above.
+    let instruction = unsafe { (*ctx.ctx).regs.rip };
+    if inlined::explains(instruction, context) {
         return 0;
     }
-    let Some(write) = ring::reserve::<MaskWrite>() else {
+    if in_add_taint(instruction) {
+        if pending::explains(context) {
+            counters::count(counter::EXPLAINED);
+            return 0;
+        }
+        counters::count(counter::UNEXPLAINED);
+    }
+    // The code that wrote comes first.
+    let Some(write) = counts::admit::<MaskWrite>(ctx.as_ptr(), DIRECT_WRITE, context, Skip(0))
+    else {
         return 0;
     };
     // SAFETY: `write` is fresh room for a whole record, as in each place below.
@@ -75,8 +83,6 @@ fn exchange(after: u64) -> u64 {
 
 /// Whether the write was made by `add_taint` itself, and not by a copy that the compiler put elsewhere.
 #[inline(always)]
-fn in_add_taint(ctx: &PerfEventContext) -> bool {
-    // SAFETY: the context of a perf event program begins with the registers, which it may read.
-    let instruction = unsafe { (*ctx.ctx).regs.rip };
+fn in_add_taint(instruction: u64) -> bool {
     instruction >= ADD_TAINT_START.load() && instruction < ADD_TAINT_END.load()
 }

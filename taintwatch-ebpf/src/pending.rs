@@ -12,7 +12,7 @@ use crate::task;
 /// Who is between the entry and the write.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Writer {
+pub struct Writer {
     task: u64,
     context: u32,
     /// Interrupts do not move, and each CPU has an idle task with id 0; a task may change its CPU.
@@ -24,7 +24,7 @@ struct Writer {
 static PENDING: HashMap<Writer, u64, 4096> = HashMap::new();
 
 #[inline(always)]
-fn writer(context: u32) -> Writer {
+pub fn writer(context: u32) -> Writer {
     let task = task::id();
     let moves = context == context::TASK && task != 0;
     Writer {

@@ -8,16 +8,19 @@ use aya_ebpf::{
     programs::{FEntryContext, ProbeContext},
 };
 use core::ffi::c_void;
-use taintwatch_common::TaintEntry;
+use taintwatch_common::{TaintEntry, counter};
 
 use crate::{
-    loader, pending, record, ring, stack, target,
+    counters,
+    counts::{self, Skip},
+    inlined, loader, pending, record, ring, stack, target,
     task::{self, Entered},
 };
 
 #[fentry]
 fn add_taint(ctx: FEntryContext) -> u32 {
-    entered(ctx.as_ptr(), ctx.arg(0), ctx.arg(1));
+    // The program itself, its trampoline, add_taint.
+    entered(ctx.as_ptr(), ctx.arg(0), ctx.arg(1), Skip(3));
     0
 }
 
@@ -25,15 +28,17 @@ fn add_taint(ctx: FEntryContext) -> u32 {
 #[kprobe]
 fn add_taint_kprobe(ctx: ProbeContext) -> u32 {
     if let (Some(flag), Some(lockdep_ok)) = (ctx.arg(0), ctx.arg(1)) {
-        entered(ctx.as_ptr(), flag, lockdep_ok);
+        entered(ctx.as_ptr(), flag, lockdep_ok, Skip(1));
     }
     0
 }
 
 #[inline(always)]
-fn entered(ctx: *mut c_void, flag: u32, lockdep_ok: u32) {
+fn entered(ctx: *mut c_void, flag: u32, lockdep_ok: u32, skip: Skip) {
     let context = task::context(Entered::ByCall);
+    counters::count(counter::ENTRIES);
     pending::entered(context, u64::from(flag));
+    inlined::seen(context);
     #[cfg(feature = "bpf-log")]
     aya_log_ebpf::info!(
         &Raw(ctx),
@@ -42,9 +47,16 @@ fn entered(ctx: *mut c_void, flag: u32, lockdep_ok: u32) {
         lockdep_ok,
         context
     );
-    let Some(entry) = ring::reserve::<TaintEntry>() else {
+    let Some(entry) = counts::admit::<TaintEntry>(ctx, flag, context, skip) else {
         return;
     };
+    fill(entry, ctx, flag, lockdep_ok, context);
+    ring::submit(entry);
+}
+
+/// Writes a whole record.
+#[inline(always)]
+pub fn fill(entry: *mut TaintEntry, ctx: *mut c_void, flag: u32, lockdep_ok: u32, context: u32) {
     // SAFETY: `entry` is fresh room for a whole record, as in each place below.
     unsafe { (*entry).header = record::header::<TaintEntry>(context) };
     // SAFETY: as above.
@@ -59,7 +71,6 @@ fn entered(ctx: *mut c_void, flag: u32, lockdep_ok: u32) {
     unsafe { (*entry).mask_before = target::mask() };
     // SAFETY: as above.
     stack::fill(ctx, unsafe { &raw mut (*entry).stack });
-    ring::submit(entry);
 }
 
 /// The bare context, which is all that aya-log asks for.

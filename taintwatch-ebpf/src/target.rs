@@ -19,6 +19,14 @@ pub static TAINTED_MASK: Global<u64> = Global::new(ABSENT);
 pub static ADD_TAINT_START: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
 pub static ADD_TAINT_END: Global<u64> = Global::new(ABSENT);
+/// The same of `proc_taint`.
+#[unsafe(no_mangle)]
+pub static PROC_TAINT_START: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static PROC_TAINT_END: Global<u64> = Global::new(ABSENT);
+/// First address, and first past it, of each function that stands between `WARN` and `add_taint`.
+#[unsafe(no_mangle)]
+pub static REPORTERS: [[Global<u64>; 2]; 16] = [const { [const { Global::new(ABSENT) }; 2] }; 16];
 /// Address of the array `__per_cpu_offset` (`mm/percpu.c`).
 #[unsafe(no_mangle)]
 pub static PER_CPU_OFFSET: Global<u64> = Global::new(ABSENT);
@@ -49,6 +57,15 @@ pub static MODULE_VERSION: Global<u64> = Global::new(ABSENT);
 pub static MODULE_SRCVERSION: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
 pub static MODULE_TAINTS: Global<u64> = Global::new(ABSENT);
+/// Where a module's code begins and how long it is; then the same of its init code.
+#[unsafe(no_mangle)]
+pub static MODULE_TEXT_BASE: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static MODULE_TEXT_SIZE: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static MODULE_INIT_BASE: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static MODULE_INIT_SIZE: Global<u64> = Global::new(ABSENT);
 /// 1 where `bpf_snprintf` exists (5.13): the verifier refuses to even see the call elsewhere.
 #[unsafe(no_mangle)]
 pub static HAS_SNPRINTF: Global<u64> = Global::new(0);

@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 
 use taintwatch_common::{
-    Header, LoadEnd, MaskWrite, ModuleFree, ModuleLive, Plain, TaintEntry, VERSION, Wire, kind,
+    Header, LoadEnd, MaskWrite, ModuleFree, ModuleLive, Plain, SysctlWrite, TaintEntry, VERSION,
+    Wire, kind,
 };
 
 /// A record of the kernel half.
@@ -17,6 +18,7 @@ pub enum Record {
     ModuleLive(Box<ModuleLive>),
     ModuleFree(Box<ModuleFree>),
     LoadEnd(Box<LoadEnd>),
+    SysctlWrite(Box<SysctlWrite>),
 }
 
 /// Why bytes are no record.
@@ -44,6 +46,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Error> {
         kind::MODULE_LIVE => record(bytes, &header).map(Record::ModuleLive),
         kind::MODULE_FREE => record(bytes, &header).map(Record::ModuleFree),
         kind::LOAD_END => record(bytes, &header).map(Record::LoadEnd),
+        kind::SYSCTL_WRITE => record(bytes, &header).map(Record::SysctlWrite),
         other => Err(Error::Kind(other)),
     }
 }
@@ -112,8 +115,8 @@ mod tests {
         };
         assert_eq!(end.result, -57);
         assert_eq!(
-            decode(&load_end(2, kind::LOAD_END, size)),
-            Err(Error::Version(2))
+            decode(&load_end(VERSION + 1, kind::LOAD_END, size)),
+            Err(Error::Version(VERSION + 1))
         );
         assert_eq!(decode(&load_end(VERSION, 99, size)), Err(Error::Kind(99)));
         assert!(matches!(

@@ -49,6 +49,9 @@ pub struct Event {
     pub coverage: Option<Coverage>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost: Option<Lost>,
+    /// The kernel log lines that belong to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
 }
 
 /// What kind of thing happened.
@@ -281,6 +284,8 @@ pub enum Source {
     Reconcile,
     /// What the kernel still told when the watch began.
     Baseline,
+    /// Lines of the kernel log.
+    Log,
 }
 
 /// A kernel module.
@@ -298,6 +303,9 @@ pub struct Module {
     /// The load succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loaded: Option<bool>,
+    /// It runs code, and is in no list of modules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<bool>,
     /// Why a load failed: `ENOENT`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errno: Option<String>,
@@ -347,6 +355,9 @@ pub struct Coverage {
     /// The mask when the watch began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mask: Option<Mask>,
+    /// Whether traps were seen to reach the program of the mask watch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub self_test: Option<String>,
     /// Each layer, and the mechanism that won.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<Hook>,
@@ -378,4 +389,10 @@ pub struct Hook {
 pub struct Lost {
     pub count: u64,
     pub reason: String,
+    /// What was lost with them: `detail` of occurrences that are counted all the same, or whole events.
+    #[serde(default)]
+    pub what: String,
+    /// From when on, `CLOCK_BOOTTIME`: the last look that found none lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since_ns: Option<u64>,
 }

@@ -10,6 +10,7 @@ use super::frames::Frame;
 use crate::{
     decode::text,
     event::{Cause, Class, Confidence, Event, Mask, Source},
+    kernel::functions::{INLINERS, LOADER, REPORTERS, UNLOADER},
     taint::flags,
 };
 
@@ -24,12 +25,7 @@ pub(super) struct Evidence<'a> {
 impl Evidence<'_> {
     /// The code that caused the change: past the functions that only report what others did.
     pub(super) fn caller(&self) -> Option<&Frame> {
-        let is_reporter = |frame: &&Frame| {
-            frame.module().is_none()
-                && frame
-                    .function()
-                    .is_some_and(|name| REPORTERS.contains(&name))
-        };
+        let is_reporter = |frame: &&Frame| frame.is_one_of(&REPORTERS);
         self.frames
             .iter()
             .find(|frame| !is_reporter(frame))
@@ -37,58 +33,11 @@ impl Evidence<'_> {
     }
 }
 
-/// From `WARN` to `add_taint`: `kernel/panic.c`, `lib/bug.c`, `arch/x86/kernel/traps.c`, 5.10 to 7.3.
-const REPORTERS: [&str; 11] = [
-    "__warn",
-    "warn_slowpath_fmt",
-    "warn_slowpath_null",
-    "__warn_printk",
-    "report_bug",
-    "report_bug_entry",
-    "__report_bug",
-    "handle_bug",
-    "exc_invalid_op",
-    "asm_exc_invalid_op",
-    "__WARN_trap",
-];
-
-/// The loader's functions that taint for the module in hand (`kernel/module.c`, `kernel/module/*.c`, 5.10
-/// to 7.3). Compilers inline most of them into `load_module`.
-const LOADER: [&str; 16] = [
-    "load_module",
-    "module_augment_kernel_taints",
-    "module_license_taint_check",
-    "check_module_license_and_versions",
-    "check_modinfo",
-    "check_modstruct_version",
-    "check_version",
-    "check_export_symbol_sections",
-    "early_mod_check",
-    "layout_and_allocate",
-    "mod_sysfs_setup",
-    "resolve_symbol",
-    "set_license",
-    "simplify_symbols",
-    "try_to_force_load",
-    "param_check_unsafe",
-];
-
-/// Forced unloads: `try_force_unload` is inlined into the system call.
-const UNLOADER: [&str; 4] = [
-    "try_force_unload",
-    "__do_sys_delete_module",
-    "__se_sys_delete_module",
-    "__x64_sys_delete_module",
-];
-
-/// Where compilers put copies of `add_taint`: `proc_taint` from 6.16 on, `__warn` in some 5.3 and 5.4 builds.
-const INLINERS: [&str; 3] = ["add_taint", "proc_taint", "__warn"];
-
 /// Whether a write was made by `add_taint` or by a copy of it, and not by somebody else.
 pub(super) fn is_inlined_add_taint(frames: &[Frame]) -> bool {
     frames
         .first()
-        .is_some_and(|frame| is_one_of(frame, &INLINERS))
+        .is_some_and(|frame| frame.is_one_of(&INLINERS))
 }
 
 /// The cause, and the name of the module that it is about.
@@ -129,11 +78,11 @@ fn classify(evidence: &Evidence<'_>) -> (Class, Option<String>) {
     if caller.function().is_none() {
         return (Class::Unknown, None);
     }
-    if is_one_of(caller, &["proc_taint"]) {
+    if caller.is_one_of(&["proc_taint"]) {
         (Class::SysctlWrite, None)
-    } else if is_one_of(caller, &UNLOADER) {
+    } else if caller.is_one_of(&UNLOADER) {
         (Class::ModuleUnload, None)
-    } else if loading.stage == stage::FORMING && is_one_of(caller, &LOADER) {
+    } else if loading.stage == stage::FORMING && caller.is_one_of(&LOADER) {
         (
             Class::ModuleLoad,
             Some(text(&loading.name)).filter(|name| !name.is_empty()),
@@ -143,19 +92,17 @@ fn classify(evidence: &Evidence<'_>) -> (Class, Option<String>) {
     }
 }
 
-fn is_one_of(frame: &Frame, names: &[&str]) -> bool {
-    frame.module().is_none() && frame.function().is_some_and(|name| names.contains(&name))
+/// What it means that a flag is set, in a few words.
+pub(super) fn happened(bit: Option<u32>) -> String {
+    match bit.map(|bit| (bit, flags::by_bit(bit))) {
+        None => "the mask was written".to_owned(),
+        Some((bit, None)) => format!("bit {bit} was set"),
+        Some((_, Some(flag))) => flag.happened.to_owned(),
+    }
 }
 
 fn summary(evidence: &Evidence<'_>, event: &Event, class: Class, module: Option<&str>) -> String {
-    let happened = evidence
-        .bit
-        .map_or("the mask was written".to_owned(), |bit| {
-            flags::by_bit(bit).map_or_else(
-                || format!("bit {bit} was set"),
-                |flag| flag.happened.to_owned(),
-            )
-        });
+    let happened = happened(evidence.bit);
     let module = module.unwrap_or("a module that has no name yet");
     let place = evidence
         .caller()
@@ -206,13 +153,17 @@ fn bits(event: &Event) -> String {
 mod tests {
     use taintwatch_common::MODULE_NAME_LEN;
 
-    use super::*;
+    use super::{super::frames::Symbol, *};
+
+    const NOWHERE: Frame = Frame {
+        address: 7,
+        symbol: None,
+    };
 
     fn frame(function: &str, module: Option<&str>) -> Frame {
-        Frame::Symbol {
-            function: function.to_owned(),
-            offset: 1,
-            module: module.map(str::to_owned),
+        Frame {
+            address: 7,
+            symbol: Some(Symbol::new(function, 1, module)),
         }
     }
 
@@ -279,11 +230,11 @@ mod tests {
             (Class::DirectWrite, Some("rk".into()))
         );
         assert_eq!(
-            class(None, stage::NONE, &[Frame::Address(7)]),
+            class(None, stage::NONE, &[NOWHERE]),
             (Class::DirectWrite, None)
         );
         assert_eq!(
-            class(Some(9), stage::NONE, &[Frame::Address(7)]),
+            class(Some(9), stage::NONE, &[NOWHERE]),
             (Class::Unknown, None)
         );
         assert_eq!(class(Some(9), stage::NONE, &[]), (Class::Unknown, None));

@@ -1,102 +1,126 @@
 //! A stack as the kernel half took it, without the hook's own frames.
 //!
 //! In: addresses with the symbols that the kernel gave them at the event. Out: frames, the code that
-//! caused the event first. An address that the kernel did not resolve is resolved here only when it
-//! lies in the kernel itself, whose symbols never go stale.
+//! caused the event first. What the kernel did not resolve is looked up among the addresses as they
+//! stood at that point of the stream.
 
 use std::fmt;
 
 use taintwatch_common::{STACK_FRAMES, SYMBOLS_PER_TEXT, Stack};
 
-use crate::{decode::text, kernel::kallsyms::Kallsyms};
+use super::addresses::Addresses;
+use crate::{decode::text, kernel::functions::base_name};
 
 /// A place in the kernel's code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Frame {
-    Symbol {
-        function: String,
-        offset: u64,
-        module: Option<String>,
-    },
-    /// No symbol: the text of a hidden or freed module, or generated code.
-    Address(u64),
+pub struct Frame {
+    /// A return address, or that of the instruction after the one that acted.
+    pub address: u64,
+    /// None for generated code and for the text of a module that is freed or hides well.
+    pub symbol: Option<Symbol>,
+}
+
+/// A function, and a module unless it is the kernel's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Symbol {
+    function: String,
+    offset: u64,
+    module: Option<String>,
 }
 
 impl Frame {
     /// The function's name without what the compiler appends to the parts it splits off.
     #[must_use]
     pub fn function(&self) -> Option<&str> {
-        let Self::Symbol { function, .. } = self else {
-            return None;
-        };
-        let base = [".cold", ".constprop", ".isra", ".part"]
-            .iter()
-            .filter_map(|suffix| function.find(suffix))
-            .min();
-        function.get(..base.unwrap_or(function.len()))
+        self.symbol
+            .as_ref()
+            .map(|symbol| base_name(&symbol.function))
     }
 
     /// The module that the code belongs to; `None` for the kernel itself.
     #[must_use]
     pub fn module(&self) -> Option<&str> {
-        match self {
-            Self::Symbol { module, .. } => module.as_deref(),
-            Self::Address(_) => None,
+        self.symbol.as_ref()?.module.as_deref()
+    }
+
+    /// Whether this is a function of the kernel itself with one of these names.
+    #[must_use]
+    pub fn is_one_of(&self, names: &[&str]) -> bool {
+        self.module().is_none() && self.function().is_some_and(|name| names.contains(&name))
+    }
+}
+
+impl Symbol {
+    #[must_use]
+    pub fn new(function: &str, offset: u64, module: Option<&str>) -> Self {
+        let module = module.map(str::to_owned);
+        Self {
+            function: function.to_owned(),
+            offset,
+            module,
         }
     }
 
-    /// `function+0xoffset/0xsize [module]` of the byte before the frame's address (`%pS`).
-    fn parse(line: &str) -> Option<Self> {
+    /// `function+0xoffset/0xsize [module]` of the byte before a frame's address (`%pS`).
+    #[must_use]
+    pub fn parse(line: &str) -> Option<Self> {
         let (place, module) = match line.split_once(" [") {
-            Some((place, module)) => (place, Some(module.strip_suffix(']')?.to_owned())),
+            // Newer kernels add a build id behind the name: `[module 1a2b…]`.
+            Some((place, module)) => (place, Some(module.strip_suffix(']')?.split(' ').next()?)),
             None => (line, None),
         };
         let (function, offset) = place.rsplit_once("+0x")?;
         let (offset, _size) = offset.split_once("/0x")?;
         let offset = u64::from_str_radix(offset, 16).ok()?.checked_add(1)?;
-        Some(Self::Symbol {
-            function: function.to_owned(),
-            offset,
-            module,
-        })
+        Some(Self::new(function, offset, module))
+    }
+}
+
+impl fmt::Display for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}+{:#x}", self.function, self.offset)?;
+        match &self.module {
+            Some(module) => write!(f, " [{module}]"),
+            None => Ok(()),
+        }
     }
 }
 
 impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Symbol {
-                function,
-                offset,
-                module: None,
-            } => write!(f, "{function}+{offset:#x}"),
-            Self::Symbol {
-                function,
-                offset,
-                module: Some(module),
-            } => {
-                write!(f, "{function}+{offset:#x} [{module}]")
-            }
-            Self::Address(address) => write!(f, "{address:#x}"),
+        match &self.symbol {
+            Some(symbol) => symbol.fmt(f),
+            None => write!(f, "{:#x}", self.address),
         }
     }
 }
 
 /// The frames of an entry of `add_taint`: its caller comes first.
 #[must_use]
-pub fn of_entry(stack: &Stack, symbols: &Kallsyms) -> Vec<Frame> {
-    let frames = all(stack, symbols);
-    let caller = frames
+pub fn of_entry(stack: &Stack, addresses: &Addresses) -> Vec<Frame> {
+    let frames = all(stack, addresses);
+    let is_add_taint = |frame: &Frame| frame.is_one_of(&["add_taint"]);
+    let from = frames
         .iter()
-        .position(|frame| frame.function() == Some("add_taint"));
-    let from = caller.map_or(0, |entry| entry + 1);
+        .position(is_add_taint)
+        .map_or(0, |entry| entry + 1);
     frames.into_iter().skip(from).filter(is_kernels).collect()
 }
 
 /// The frames of a write to the mask: the code that wrote comes first.
 #[must_use]
-pub fn of_write(stack: &Stack, symbols: &Kallsyms) -> Vec<Frame> {
-    all(stack, symbols).into_iter().filter(is_kernels).collect()
+pub fn of_write(stack: &Stack, addresses: &Addresses) -> Vec<Frame> {
+    all(stack, addresses)
+        .into_iter()
+        .filter(is_kernels)
+        .collect()
+}
+
+/// One address, with the symbol that the kernel gave it.
+#[must_use]
+pub fn of_address(address: u64, symbol: &[u8], addresses: &Addresses) -> Frame {
+    let symbol = Symbol::parse(&text(symbol)).or_else(|| unresolved(address, addresses));
+    Frame { address, symbol }
 }
 
 /// Frames of the hooks themselves can stand anywhere: a traced function's caller is a trampoline.
@@ -106,79 +130,62 @@ fn is_kernels(frame: &Frame) -> bool {
         .is_some_and(|name| name.starts_with("bpf_trampoline_") || name.starts_with("bpf_prog_"))
 }
 
-fn all(stack: &Stack, symbols: &Kallsyms) -> Vec<Frame> {
-    let texts = stack
-        .text
-        .iter()
-        .zip(stack.text_len)
-        .map(|(text, len)| text.get(..usize::from(len)));
-    let resolved = texts.flat_map(|part| lines(part.unwrap_or_default()));
+fn all(stack: &Stack, addresses: &Addresses) -> Vec<Frame> {
+    let texts = stack.text.iter().zip(stack.text_len);
+    let resolved =
+        texts.flat_map(|(text, len)| lines(text.get(..usize::from(len)).unwrap_or_default()));
     let depth = usize::try_from(stack.depth).unwrap_or(0).min(STACK_FRAMES);
-    let addresses = stack.frames.iter().take(depth);
-    addresses
+    let taken = stack.frames.iter().take(depth);
+    taken
         .zip(resolved.chain(std::iter::repeat(None)))
         .map(|(address, line)| {
-            line.and_then(|line| Frame::parse(&line))
-                .unwrap_or_else(|| unresolved(*address, symbols))
+            let symbol = line.and_then(|line| Symbol::parse(&line));
+            let symbol = symbol.or_else(|| unresolved(*address, addresses));
+            Frame {
+                address: *address,
+                symbol,
+            }
         })
         .collect()
 }
 
 /// One entry a frame of a text; a line that was cut short is none.
 fn lines(part: &[u8]) -> Vec<Option<String>> {
+    let whole = |line: &[u8]| line.strip_suffix(b"\n").map(text);
     let mut lines: Vec<_> = part
         .split_inclusive(|byte| *byte == b'\n')
-        .map(whole_line)
+        .map(whole)
         .collect();
     lines.resize(SYMBOLS_PER_TEXT, None);
     lines
 }
 
-fn whole_line(line: &[u8]) -> Option<String> {
-    line.strip_suffix(b"\n").map(text)
-}
-
-fn unresolved(address: u64, symbols: &Kallsyms) -> Frame {
-    let resolved = symbols.resolve(address.wrapping_sub(1));
-    let parts = resolved
-        .as_deref()
-        .and_then(|symbol| symbol.rsplit_once("+0x"));
-    parts
-        .and_then(|(function, offset)| {
-            let offset = u64::from_str_radix(offset, 16).ok()?.checked_add(1)?;
-            Some(Frame::Symbol {
-                function: function.to_owned(),
-                offset,
-                module: None,
-            })
-        })
-        .unwrap_or(Frame::Address(address))
+/// The byte before lies in the instruction that called or wrote; the one at the address may be another function's.
+fn unresolved(address: u64, addresses: &Addresses) -> Option<Symbol> {
+    let mut symbol = addresses.resolve(address.wrapping_sub(1))?;
+    symbol.offset = symbol.offset.checked_add(1)?;
+    Some(symbol)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn symbol(function: &str, offset: u64, module: Option<&str>) -> Frame {
-        Frame::Symbol {
-            function: function.to_owned(),
-            offset,
-            module: module.map(str::to_owned),
-        }
-    }
-
     #[test]
     fn parses_what_the_kernel_prints() {
         assert_eq!(
-            Frame::parse("load_module+0x6ff/0x2190"),
-            Some(symbol("load_module", 0x700, None))
+            Symbol::parse("load_module+0x6ff/0x2190"),
+            Some(Symbol::new("load_module", 0x700, None))
         );
         assert_eq!(
-            Frame::parse("init+0x1f/0xfe0 [tw_gpl]"),
-            Some(symbol("init", 0x20, Some("tw_gpl")))
+            Symbol::parse("init+0x1f/0xfe0 [tw_gpl]"),
+            Some(Symbol::new("init", 0x20, Some("tw_gpl")))
         );
-        assert_eq!(Frame::parse("0xffffffffc0000000"), None);
-        assert_eq!(symbol("__warn.cold.3", 1, None).function(), Some("__warn"));
+        assert_eq!(
+            Symbol::parse("init+0x1f/0xfe0 [tw_gpl 1a2b3c]"),
+            Some(Symbol::new("init", 0x20, Some("tw_gpl")))
+        );
+        assert_eq!(Symbol::parse("0xffffffffc0000000"), None);
     }
 
     #[test]
@@ -195,7 +202,7 @@ mod tests {
         stack.text_len[0] = u16::try_from(lines.len()).unwrap();
         stack.frames[5] = 0xffff_ffff_c000_0011;
         stack.frames[6] = 0x77;
-        let names: Vec<_> = of_entry(&stack, &Kallsyms::default())
+        let names: Vec<_> = of_entry(&stack, &Addresses::default())
             .iter()
             .map(Frame::to_string)
             .collect();

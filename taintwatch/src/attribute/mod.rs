@@ -1,56 +1,76 @@
 //! Records become events: which flag, by which code, for which module, and how that is known.
 //!
-//! In: decoded records in ring order, the kernel's own symbols. Out: public events without what only
+//! In: decoded records in ring order, the code's addresses. Out: public events without what only
 //! `/proc` can add. Pure: no file is read, and the clock is a function that the caller hands in.
 
+pub mod addresses;
 mod cause;
 pub mod frames;
+mod parts;
 
 use std::collections::HashMap;
 
-use taintwatch_common::{self as wire, context};
+use taintwatch_common::{self as wire, Count, CountKey, DIRECT_WRITE};
 
 use crate::{
     decode::{Record, text},
-    event::{Class, Context, Event, Kind, Mask, Module, SCHEMA, Source, Taint, Task, Time},
-    kernel::{identity::Identity, kallsyms::Kallsyms},
-    taint::flags,
+    event::{Cause, Class, Confidence, Context, Event, Kind, Mask, Module, SCHEMA, Source, Time},
+    kernel::identity::Identity,
+    taint::log::{Teller, Told},
 };
+use addresses::Addresses;
 use cause::Evidence;
-use frames::Frame;
+use frames::{Frame, Symbol};
 
 /// Turns records into events, and remembers what a later record needs of an earlier one.
 pub struct Attributor {
     identity: Identity,
-    symbols: Kallsyms,
     wall_clock: fn(u64) -> Time,
+    /// Which code lies where, at this point of the stream.
+    pub addresses: Addresses,
+    /// The mask as the events so far tell it.
+    pub mask: Mask,
+    /// Whether the kernel half can read the mask; else `mask` stands in.
+    pub sees_mask: bool,
     /// Modules whose init function runs, by the thread that loads them.
     live: HashMap<u32, Module>,
+    /// Callers that a record told of, and how many modules had been freed by then.
+    callers: HashMap<u64, Frame>,
+    epoch: u64,
 }
 
 impl Attributor {
     #[must_use]
-    pub fn new(identity: Identity, symbols: Kallsyms, wall_clock: fn(u64) -> Time) -> Self {
+    pub fn new(identity: Identity, mask: Mask, wall_clock: fn(u64) -> Time) -> Self {
         Self {
             identity,
-            symbols,
             wall_clock,
+            addresses: Addresses::default(),
+            mask,
+            sees_mask: true,
             live: HashMap::new(),
+            callers: HashMap::new(),
+            epoch: 0,
         }
     }
 
-    /// The event that a record tells of; `None` for one that only later records need.
-    pub fn event(&mut self, record: &Record) -> Option<Event> {
-        match record {
-            Record::TaintEntry(entry) => Some(self.taint_entry(entry)),
-            Record::MaskWrite(write) => Some(self.mask_write(write)),
+    /// The events that a record tells of; none for one that only later records need.
+    pub fn events(&mut self, record: &Record) -> Vec<Event> {
+        let one = match record {
+            Record::TaintEntry(entry) => self.taint_entry(entry),
+            Record::MaskWrite(write) => self.mask_write(write),
+            Record::SysctlWrite(write) => return self.sysctl_write(write),
             Record::ModuleLive(live) => {
-                self.live.insert(live.task.tid, module_live(live));
-                None
+                self.module_live(live);
+                return Vec::new();
             }
-            Record::ModuleFree(free) => (free.in_load == 0).then(|| self.module_free(free)),
-            Record::LoadEnd(end) => Some(self.load_end(end)),
-        }
+            Record::ModuleFree(free) => match self.module_free(free) {
+                Some(event) => event,
+                None => return Vec::new(),
+            },
+            Record::LoadEnd(end) => self.load_end(end),
+        };
+        vec![one]
     }
 
     /// An event of this boot with nothing but its kind and its time.
@@ -76,62 +96,214 @@ impl Attributor {
             stack: Vec::new(),
             coverage: None,
             lost: None,
+            log: Vec::new(),
         }
     }
 
-    fn taint_entry(&self, entry: &wire::TaintEntry) -> Event {
-        let frames = frames::of_entry(&entry.stack, &self.symbols);
-        let before = Mask(entry.mask_before);
-        let taint = taint(entry.flag, before);
+    fn taint_entry(&mut self, entry: &wire::TaintEntry) -> Event {
+        let frames = frames::of_entry(&entry.stack, &self.addresses);
+        let before = self.before(entry.mask_before);
         let evidence = Evidence {
             bit: Some(entry.flag),
             frames: &frames,
             loading: &entry.loading,
             sources: vec![Source::TaintEntry],
         };
-        let mut event = self.started(
-            Kind::Taint,
-            &entry.header,
-            &entry.task,
-            &format!("{}", entry.flag),
-        );
-        event.taint = Some(taint);
+        let key = entry.flag.to_string();
+        let mut event = self.started(Kind::Taint, &entry.header, &entry.task, &key, &frames);
+        event.taint = Some(parts::taint(entry.flag, before));
+        self.mask = Mask(self.mask.0 | before.0).with(entry.flag);
         self.attribute(event, &evidence)
     }
 
-    /// A write that no entry of `add_taint` explains: an inlined copy of it, or somebody else.
-    fn mask_write(&self, write: &wire::MaskWrite) -> Event {
-        let frames = frames::of_write(&write.stack, &self.symbols);
+    /// A write that no entry of `add_taint` explains: a copy of it, or somebody else.
+    fn mask_write(&mut self, write: &wire::MaskWrite) -> Event {
+        let frames = frames::of_write(&write.stack, &self.addresses);
         let (before, after) = (Mask(write.mask_before), Mask(write.mask_after));
         let (set, cleared) = (after.minus(before), before.minus(after));
-        let mut evidence = Evidence {
-            bit: None,
+        self.mask = after;
+        let by_kernel = cause::is_inlined_add_taint(&frames);
+        let one_set = (cleared == Mask(0)).then(|| single(set)).flatten();
+        let bit = one_set.filter(|_| by_kernel);
+        let evidence = Evidence {
+            bit,
             frames: &frames,
             loading: &write.loading,
             sources: vec![Source::MaskWatch],
         };
-        let one_set = (cleared == Mask(0)).then(|| single(set)).flatten();
-        if let (true, Some(bit)) = (cause::is_inlined_add_taint(&frames), one_set) {
-            evidence.bit = Some(bit);
-            let mut event = self.started(Kind::Taint, &write.header, &write.task, &bit.to_string());
-            event.taint = Some(taint(bit, before));
-            return self.attribute(event, &evidence);
-        }
-        let mut event = self.started(Kind::MaskWrite, &write.header, &write.task, "mask");
-        event.taint = Some(Taint {
-            count: Some(1),
-            mask_before: Some(before),
-            mask_after: Some(after),
-            bits_set: Some(set.bits().collect()),
-            bits_cleared: Some(cleared.bits().collect()),
-            ..Taint::default()
+        let (kind, key) = match bit {
+            Some(bit) => (Kind::Taint, bit.to_string()),
+            None => (Kind::MaskWrite, "mask".to_owned()),
+        };
+        let mut event = self.started(kind, &write.header, &write.task, &key, &frames);
+        event.taint = Some(match bit {
+            Some(bit) => parts::taint(bit, before),
+            None => parts::change(before, after),
         });
         self.attribute(event, &evidence)
     }
 
-    fn attribute(&self, mut event: Event, evidence: &Evidence<'_>) -> Event {
+    /// `proc_taint` with a copy of `add_taint` inside: the flags that were written, new or not.
+    fn sysctl_write(&mut self, write: &wire::SysctlWrite) -> Vec<Event> {
+        let mut frames = vec![Frame {
+            address: 0,
+            symbol: Some(Symbol::new("proc_taint", 0, None)),
+        }];
+        frames.extend(frames::of_write(&write.stack, &self.addresses));
+        let mut before = self.before(write.mask_before);
+        let written = parts::written_mask(&write.text).unwrap_or_default();
+        // Where the mask cannot be read, what was written is all that is known of the bits.
+        let after = if self.sees_mask {
+            Mask(write.mask_after)
+        } else {
+            Mask(before.0 | written.0)
+        };
+        let mut events = Vec::new();
+        for bit in written.bits().filter(|bit| after.has(*bit)) {
+            let evidence = Evidence {
+                bit: Some(bit),
+                frames: &frames,
+                loading: &NO_LOAD,
+                sources: vec![Source::TaintEntry],
+            };
+            let key = bit.to_string();
+            let mut event = self.started(Kind::Taint, &write.header, &write.task, &key, &frames);
+            event.taint = Some(parts::taint(bit, before));
+            before = before.with(bit);
+            events.push(self.attribute(event, &evidence));
+        }
+        self.mask = Mask(self.mask.0 | before.0);
+        events
+    }
+
+    /// Occurrences that were counted and not told: `more` of them up to `count.last_ns`.
+    pub fn counted(&mut self, key: &CountKey, count: &Count, more: u64, mask_now: Mask) -> Event {
+        let direct = key.flag == DIRECT_WRITE;
+        let kind = if direct { Kind::MaskWrite } else { Kind::Taint };
+        let number = format!("{:x}.{}.count", key.caller, key.context);
+        let mut event = self.blank(kind, count.last_ns, &number);
+        let mut taint = if direct {
+            parts::change(self.mask, mask_now)
+        } else {
+            parts::taint(key.flag, self.mask)
+        };
+        taint.count = Some(more);
+        self.mask = taint.mask_after.unwrap_or(self.mask);
+        event.taint = Some(taint);
+        event.context = parts::known_context(key.context, &[]);
+        let frame = self.caller_of(key, count);
+        let evidence = Evidence {
+            bit: (!direct).then_some(key.flag),
+            frames: std::slice::from_ref(&frame),
+            loading: &count.loading,
+            sources: vec![if direct {
+                Source::MaskWatch
+            } else {
+                Source::TaintEntry
+            }],
+        };
+        let mut event = self.attribute(event, &evidence);
+        if let Some(cause) = &mut event.cause {
+            cause.summary = format!("{more} more times: {}", cause.summary);
+        }
+        event
+    }
+
+    /// Occurrences of keys that found no room: how many is known, and no more.
+    #[must_use]
+    pub fn unnamed(&self, more: u64, boottime_ns: u64) -> Event {
+        let mut event = self.blank(Kind::Taint, boottime_ns, "unnamed");
+        event.taint = Some(crate::event::Taint {
+            count: Some(more),
+            ..Default::default()
+        });
+        event.cause = Some(unattributed(format!(
+            "{more} more changes by more places in the code than are told apart"
+        )));
+        event
+    }
+
+    /// Flags that the mask has and no event tells of, and flags that events tell of and the mask lost.
+    pub fn reconciled(&mut self, now: Mask, boottime_ns: u64) -> Vec<Event> {
+        let known = std::mem::replace(&mut self.mask, now);
+        let mut events = Vec::new();
+        for bit in now.minus(known).bits() {
+            let mut event = self.blank(Kind::Taint, boottime_ns, &format!("{bit}.reconcile"));
+            event.taint = Some(parts::taint(bit, known));
+            let what = cause::happened(Some(bit));
+            event.cause = Some(unattributed(format!("{what}; nothing saw who did it")));
+            events.push(event);
+        }
+        let lost = known.minus(now);
+        if lost != Mask(0) {
+            let mut event = self.blank(Kind::MaskWrite, boottime_ns, "reconcile");
+            event.taint = Some(parts::change(known, Mask(known.0 & now.0)));
+            let letters = crate::taint::flags::letters(lost);
+            event.cause = Some(unattributed(format!(
+                "{letters} was set and is clear now; nothing saw who cleared it"
+            )));
+            events.push(event);
+        }
+        events
+    }
+
+    /// A flag that a line of the kernel log tells of.
+    pub fn logged(&mut self, told: &Told, line: &str, boottime_ns: u64, line_seq: u64) -> Event {
+        let mut event = self.blank(
+            Kind::Taint,
+            boottime_ns,
+            &format!("{}.log.{line_seq}", told.bit),
+        );
+        event.taint = Some(parts::taint(told.bit, self.mask));
+        self.mask = self.mask.with(told.bit);
+        event.caller.clone_from(&told.code);
+        event.log = vec![line.to_owned()];
+        let class = match (told.from, &told.module) {
+            (Teller::Loader, _) => Class::ModuleLoad,
+            (Teller::Kernel, Some(_)) => Class::ModuleCode,
+            (Teller::Kernel, None) => Class::KernelCode,
+        };
+        let happened = cause::happened(Some(told.bit));
+        let of = told.module.as_ref().or(told.code.as_ref());
+        let of = of.map(|name| format!(": {name}")).unwrap_or_default();
+        event.cause = Some(Cause {
+            class,
+            summary: format!("{happened}{of}"),
+            confidence: Confidence::Logged,
+            sources: vec![Source::Log],
+        });
+        event.module = told.module.clone().map(|name| Module {
+            name: Some(name),
+            ..Module::default()
+        });
+        event
+    }
+
+    fn before(&self, seen: u64) -> Mask {
+        if self.sees_mask {
+            Mask(seen)
+        } else {
+            self.mask
+        }
+    }
+
+    fn caller_of(&self, key: &CountKey, count: &Count) -> Frame {
+        let known = self
+            .callers
+            .get(&key.caller)
+            .filter(|_| self.epoch == key.epoch);
+        match known {
+            Some(frame) => frame.clone(),
+            None => frames::of_address(key.caller, &count.symbol, &self.addresses),
+        }
+    }
+
+    fn attribute(&mut self, mut event: Event, evidence: &Evidence<'_>) -> Event {
         let (cause, module) = cause::find(evidence, &event);
-        event.caller = evidence.caller().map(Frame::to_string);
+        if let Some(caller) = evidence.caller() {
+            event.caller = Some(caller.to_string());
+            self.callers.insert(caller.address, caller.clone());
+        }
         event.stack = evidence.frames.iter().map(Frame::to_string).collect();
         event.module = module.map(|name| self.module(name, &event, cause.class));
         event.cause = Some(cause);
@@ -152,15 +324,31 @@ impl Attributor {
         }
     }
 
-    fn module_free(&self, free: &wire::ModuleFree) -> Event {
-        let mut event = self.started(Kind::ModuleUnload, &free.header, &free.task, "module");
+    fn module_live(&mut self, live: &wire::ModuleLive) {
+        let range = |[start, len]: [u64; 2]| start..start.saturating_add(len);
+        let name = text(&live.name);
+        self.addresses.add(&name, range(live.text), None);
+        self.addresses
+            .add(&name, range(live.init_text), Some(live.task.tid));
+        self.live.insert(live.task.tid, parts::module_live(live));
+    }
+
+    fn module_free(&mut self, free: &wire::ModuleFree) -> Option<Event> {
+        let name = text(&free.name);
+        self.epoch += 1;
+        self.callers.retain(|_, frame| frame.module().is_none());
+        self.addresses.remove(&name);
+        if free.in_load == 1 {
+            return None;
+        }
+        let mut event = self.started(Kind::ModuleUnload, &free.header, &free.task, "module", &[]);
         event.module = Some(Module {
-            name: Some(text(&free.name)),
-            taints: letters(free.taints),
+            name: Some(name),
+            taints: parts::letters(free.taints),
             loaded: Some(false),
             ..Module::default()
         });
-        event
+        Some(event)
     }
 
     fn load_end(&mut self, end: &wire::LoadEnd) -> Event {
@@ -169,93 +357,57 @@ impl Attributor {
         } else {
             Kind::ModuleLoadFailed
         };
+        self.addresses.init_freed(end.task.tid);
         let live = self.live.remove(&end.task.tid);
-        let mut event = self.started(kind, &end.header, &end.task, "module");
+        let mut event = self.started(kind, &end.header, &end.task, "module", &[]);
+        // `load_module` runs in the context of a task alone, whether the counter can be read or not.
+        event.context = Some(Context::Task);
+        event.task = Some(parts::task(&end.task));
         let name = Some(text(&end.loading.name)).filter(|name| !name.is_empty());
         let mut module = live.unwrap_or_else(|| Module {
             name,
             ..Module::default()
         });
         module.loaded = Some(end.result == 0);
-        module.errno = (end.result != 0).then(|| errno(end.result));
+        module.errno = (end.result != 0).then(|| parts::errno(end.result));
         event.module = Some(module);
         event
     }
 
-    fn started(&self, kind: Kind, header: &wire::Header, task: &wire::Task, key: &str) -> Event {
+    fn started(
+        &self,
+        kind: Kind,
+        header: &wire::Header,
+        task: &wire::Task,
+        key: &str,
+        frames: &[Frame],
+    ) -> Event {
         let mut event = self.blank(kind, header.boottime_ns, &format!("{}.{key}", header.cpu));
         event.cpu = Some(header.cpu);
-        event.context = known_context(header.context);
+        event.context = parts::known_context(header.context, frames);
         // In an interrupt the current task is merely the one that was interrupted.
-        event.task = (header.context == context::TASK).then(|| self::task(task));
+        event.task = (event.context == Some(Context::Task)).then(|| parts::task(task));
         event
     }
 }
 
-fn taint(bit: u32, before: Mask) -> Taint {
-    let flag = flags::by_bit(bit);
-    Taint {
-        bit: Some(bit),
-        letter: flag.map(|flag| flag.letter),
-        name: flag.map(|flag| flag.name.to_owned()),
-        vendor: flag.map(|_| flags::VENDOR.to_owned()),
-        first: Some(!before.has(bit)),
-        count: Some(1),
-        mask_before: Some(before),
-        mask_after: Some(before.with(bit)),
-        bits_set: None,
-        bits_cleared: None,
+/// A write that the loader has no part in.
+const NO_LOAD: wire::Loading = wire::Loading {
+    stage: wire::stage::NONE,
+    reserved: 0,
+    name: [0; wire::MODULE_NAME_LEN],
+};
+
+fn unattributed(summary: String) -> Cause {
+    Cause {
+        class: Class::Unknown,
+        summary,
+        confidence: Confidence::Unattributed,
+        sources: vec![Source::Reconcile],
     }
 }
 
 fn single(mask: Mask) -> Option<u32> {
     let mut bits = mask.bits();
     bits.next().filter(|_| bits.next().is_none())
-}
-
-fn module_live(live: &wire::ModuleLive) -> Module {
-    let field = |bytes: &[u8]| Some(text(bytes)).filter(|text| !text.is_empty());
-    Module {
-        name: field(&live.name),
-        version: field(&live.version),
-        srcversion: field(&live.srcversion),
-        taints: letters(live.taints),
-        loaded: None,
-        errno: None,
-    }
-}
-
-fn letters(taints: u64) -> Option<String> {
-    (taints != 0).then(|| flags::letters(Mask(taints)))
-}
-
-/// `ENOENT`; a number that has no name stays one.
-fn errno(result: i64) -> String {
-    let number = i32::try_from(-result).unwrap_or(0);
-    match nix::errno::Errno::from_raw(number) {
-        nix::errno::Errno::UnknownErrno => number.to_string(),
-        known => format!("{known:?}"),
-    }
-}
-
-fn known_context(context: u32) -> Option<Context> {
-    match context {
-        context::TASK => Some(Context::Task),
-        context::SOFTIRQ => Some(Context::Softirq),
-        context::HARDIRQ => Some(Context::Hardirq),
-        context::NMI => Some(Context::Nmi),
-        _ => None,
-    }
-}
-
-fn task(task: &wire::Task) -> Task {
-    Task {
-        pid: task.tgid,
-        tid: task.tid,
-        ppid: (task.ppid != 0).then_some(task.ppid),
-        comm: text(&task.comm),
-        uid: Some(task.uid),
-        start_boottime_ns: (task.start_boottime_ns != 0).then_some(task.start_boottime_ns),
-        ..Task::default()
-    }
 }

@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     event::Event,
     output::journald,
-    probe::watch::account,
+    probe::{Without, watch::account},
     socket::{self, Feed},
     store::Store,
     watcher::Watcher,
@@ -23,6 +23,8 @@ pub struct Args {
     /// Where live readers connect
     #[arg(long, value_name = "PATH", default_value = socket::DEFAULT_PATH)]
     socket: PathBuf,
+    #[command(flatten)]
+    without: Without,
 }
 
 /// Records until SIGTERM or SIGINT.
@@ -33,8 +35,17 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     runtime.block_on(record(args, db, out))
 }
 
+/// By hooks; without them where the kernel has none to give, which is told in the first event.
+fn begin(without: &Without) -> Result<Watcher> {
+    match Watcher::hooked(without) {
+        Ok(watcher) => Ok(watcher),
+        Err(error) if !nix::unistd::geteuid().is_root() => Err(error.into()),
+        Err(error) => Ok(Watcher::polled(&error)?),
+    }
+}
+
 async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
-    let mut watcher = Watcher::begin()?;
+    let mut watcher = begin(&args.without)?;
     let mut recorder = Recorder {
         store: Store::create(db)?,
         feed: Feed::listen(&args.socket)?,

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use crate::{
     event::Event,
     output::human,
+    probe::Without,
     socket,
     store::{Filter, Store},
     watcher::Watcher,
@@ -30,6 +31,8 @@ pub struct Args {
     /// Where the daemon listens
     #[arg(long, value_name = "PATH", default_value = socket::DEFAULT_PATH)]
     socket: PathBuf,
+    #[command(flatten)]
+    without: Without,
 }
 
 /// Follows the daemon, or watches by itself where there is none.
@@ -79,8 +82,10 @@ fn follow(args: &Args, db: &Path, stream: UnixStream, out: &mut dyn Write) -> Re
 }
 
 async fn watch(args: &Args, out: &mut dyn Write) -> Result<u8> {
-    let mut watcher =
-        Watcher::begin().context("no daemon runs, and this command cannot watch by itself")?;
+    let mut watcher = match Watcher::hooked(&args.without) {
+        Ok(watcher) => watcher,
+        Err(error) => Watcher::polled(&error)?,
+    };
     let mut seq = 0;
     loop {
         let mut event = tokio::select! {

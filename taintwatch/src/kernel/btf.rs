@@ -1,10 +1,11 @@
-//! Offsets of struct members, from the kernel's BTF.
+//! Offsets of struct members and prototypes of functions, from the kernel's BTF.
 //!
-//! In: the bytes of `/sys/kernel/btf/vmlinux`, in this machine's byte order. Out: where a member
-//! lies, in bytes. Only what the offsets need is parsed: aya keeps members to itself, and the crates
-//! that show them take 35 to 80 MiB. Format: `Documentation/bpf/btf.rst`.
+//! In: the bytes of `/sys/kernel/btf/vmlinux`, in this machine's byte order. Out: where a member lies,
+//! in bytes, and how a function is declared. Only what these need is parsed, and names are read where
+//! they lie: aya keeps members to itself, and the crates that show them take 35 to 80 MiB. Format:
+//! `Documentation/bpf/btf.rst`.
 
-use std::{collections::HashMap, fs};
+use std::fs;
 
 /// Where the kernel shows its types (`CONFIG_DEBUG_INFO_BTF`).
 pub const PATH: &str = "/sys/kernel/btf/vmlinux";
@@ -18,31 +19,46 @@ pub enum Error {
     Format(&'static str),
 }
 
-/// Structs and unions by name, and the types their members lead to.
+/// The kernel's types.
 #[derive(Debug)]
 pub struct Btf {
-    /// By type id; id 0 is `void`.
-    types: Vec<Type>,
-    composites: HashMap<String, u32>,
-}
-
-#[derive(Debug)]
-enum Type {
-    Composite(Vec<Member>),
-    /// What a typedef or qualifier stands for.
-    Alias(u32),
-    Other,
-}
-
-#[derive(Debug)]
-struct Member {
-    name: String,
-    of: u32,
-    bit_offset: u32,
+    types: Vec<u8>,
+    strings: Vec<u8>,
+    /// Where each type begins, in words; id 0 is `void` and begins nowhere.
+    at: Vec<u32>,
 }
 
 /// Members nest a handful deep; a loop in hostile data must end.
 const MAX_DEPTH: u32 = 16;
+
+/// Kinds of types (`include/uapi/linux/btf.h`).
+mod kind {
+    pub(super) const INT: u32 = 1;
+    pub(super) const POINTER: u32 = 2;
+    pub(super) const STRUCT: u32 = 4;
+    pub(super) const UNION: u32 = 5;
+    pub(super) const ENUM: u32 = 6;
+    pub(super) const FORWARD: u32 = 7;
+    pub(super) const TYPEDEF: u32 = 8;
+    pub(super) const VOLATILE: u32 = 9;
+    pub(super) const CONST: u32 = 10;
+    pub(super) const RESTRICT: u32 = 11;
+    pub(super) const FUNCTION: u32 = 12;
+    pub(super) const PROTOTYPE: u32 = 13;
+    pub(super) const TYPE_TAG: u32 = 18;
+    pub(super) const ENUM64: u32 = 19;
+}
+
+/// The three words that every type begins with, and where the rest is.
+#[derive(Clone, Copy)]
+struct Type {
+    name: u32,
+    kind: u32,
+    count: u32,
+    bitfields: bool,
+    refers_to: u32,
+    rest: u32,
+}
 
 impl Btf {
     /// Reads the running kernel's types.
@@ -58,130 +74,194 @@ impl Btf {
     /// The byte offset of a member, which may lie in anonymous structs and unions.
     #[must_use]
     pub fn offset(&self, composite: &str, member: &str) -> Option<u64> {
-        let bits = self.find(*self.composites.get(composite)?, member, MAX_DEPTH)?;
-        Some(u64::from(bits / 8))
+        let id = self.composite(composite)?;
+        Some(u64::from(self.find(id, member, MAX_DEPTH)? / 8))
     }
 
-    fn find(&self, id: u32, name: &str, depth: u32) -> Option<u32> {
+    /// The size of a struct or union in bytes.
+    #[must_use]
+    pub fn size(&self, composite: &str) -> Option<u64> {
+        let id = self.composite(composite)?;
+        Some(u64::from(self.get(id)?.refers_to))
+    }
+
+    /// `void (unsigned int, enum lockdep_ok)`: how a function is declared.
+    #[must_use]
+    pub fn prototype(&self, function: &str) -> Option<String> {
+        let id = self.named(function, |kind| kind == kind::FUNCTION)?;
+        self.declaration(self.get(id)?.refers_to)
+    }
+
+    /// How a tracepoint calls its probes: by the typedef `btf_trace_NAME`, a pointer to a prototype.
+    #[must_use]
+    pub fn tracepoint(&self, name: &str) -> Option<String> {
+        let id = self.named(&format!("btf_trace_{name}"), |kind| kind == kind::TYPEDEF)?;
+        let pointer = self.get(self.get(id)?.refers_to)?;
+        self.declaration(pointer.refers_to)
+    }
+
+    fn composite(&self, name: &str) -> Option<u32> {
+        self.named(name, |kind| kind == kind::STRUCT || kind == kind::UNION)
+    }
+
+    fn named(&self, name: &str, wanted: impl Fn(u32) -> bool) -> Option<u32> {
+        let ids = 1..=u32::try_from(self.at.len()).ok()?;
+        ids.into_iter().find(|id| {
+            self.get(*id)
+                .is_some_and(|found| wanted(found.kind) && self.is(found.name, name))
+        })
+    }
+
+    fn find(&self, id: u32, wanted: &str, depth: u32) -> Option<u32> {
         let depth = depth.checked_sub(1)?;
-        match self.types.get(id as usize)? {
-            Type::Alias(of) => self.find(*of, name, depth),
-            Type::Other => None,
-            Type::Composite(members) => members.iter().find_map(|member| {
-                if member.name == name {
-                    Some(member.bit_offset)
-                } else if member.name.is_empty() {
-                    Some(member.bit_offset + self.find(member.of, name, depth)?)
+        let composite = self.get(id)?;
+        match composite.kind {
+            kind::TYPEDEF | kind::VOLATILE | kind::CONST | kind::RESTRICT | kind::TYPE_TAG => {
+                self.find(composite.refers_to, wanted, depth)
+            }
+            kind::STRUCT | kind::UNION => (0..composite.count).find_map(|index| {
+                let [name, of, offset] = self.words(composite.rest + 3 * index)?;
+                // With bitfields the upper eight bits hold a member's width.
+                let mask = if composite.bitfields {
+                    0x00ff_ffff
+                } else {
+                    u32::MAX
+                };
+                let offset = offset & mask;
+                if self.is(name, wanted) {
+                    Some(offset)
+                } else if self.is(name, "") {
+                    offset.checked_add(self.find(of, wanted, depth)?)
                 } else {
                     None
                 }
             }),
+            _ => None,
         }
+    }
+
+    fn declaration(&self, id: u32) -> Option<String> {
+        let prototype = self.get(id).filter(|found| found.kind == kind::PROTOTYPE)?;
+        let parameters: Option<Vec<_>> = (0..prototype.count)
+            .map(|index| {
+                let [_name, of] = self.words(prototype.rest + 2 * index)?;
+                self.spelling(of, MAX_DEPTH)
+            })
+            .collect();
+        let result = self.spelling(prototype.refers_to, MAX_DEPTH)?;
+        Some(format!("{result} ({})", parameters?.join(", ")))
+    }
+
+    /// A type as C spells it.
+    fn spelling(&self, id: u32, depth: u32) -> Option<String> {
+        if id == 0 {
+            return Some("void".to_owned());
+        }
+        let depth = depth.checked_sub(1)?;
+        let found = self.get(id)?;
+        let name = || self.text(found.name);
+        let inner = || self.spelling(found.refers_to, depth);
+        Some(match found.kind {
+            kind::INT | kind::TYPEDEF => name()?,
+            kind::STRUCT | kind::FORWARD => format!("struct {}", name()?),
+            kind::UNION => format!("union {}", name()?),
+            kind::ENUM | kind::ENUM64 => format!("enum {}", name()?),
+            kind::CONST => format!("const {}", inner()?),
+            kind::VOLATILE | kind::RESTRICT | kind::TYPE_TAG => inner()?,
+            kind::POINTER => format!("{} *", inner()?).replace("* *", "**"),
+            other => format!("?{other}"),
+        })
+    }
+
+    fn get(&self, id: u32) -> Option<Type> {
+        let at = *self.at.get(usize::try_from(id).ok()?.checked_sub(1)?)?;
+        let [name, info, refers_to] = self.words(at)?;
+        Some(Type {
+            name,
+            kind: info >> 24 & 0x1f,
+            count: info & 0xffff,
+            bitfields: info >> 31 == 1,
+            refers_to,
+            rest: at.checked_add(3)?,
+        })
+    }
+
+    fn words<const N: usize>(&self, at: u32) -> Option<[u32; N]> {
+        let mut out = [0; N];
+        let mut bytes = self
+            .types
+            .get(usize::try_from(at).ok()?.checked_mul(4)?..)?;
+        for word in &mut out {
+            let (first, rest) = bytes.split_first_chunk::<4>()?;
+            *word = u32::from_ne_bytes(*first);
+            bytes = rest;
+        }
+        Some(out)
+    }
+
+    fn name(&self, offset: u32) -> Option<&[u8]> {
+        let from = self.strings.get(usize::try_from(offset).ok()?..)?;
+        from.get(..from.iter().position(|byte| *byte == 0)?)
+    }
+
+    fn is(&self, offset: u32, name: &str) -> bool {
+        self.name(offset) == Some(name.as_bytes())
+    }
+
+    fn text(&self, offset: u32) -> Option<String> {
+        self.name(offset)
+            .map(|name| String::from_utf8_lossy(name).into_owned())
     }
 }
 
 fn parse(bytes: &[u8]) -> Option<Btf> {
     const MAGIC: u16 = 0xeb9f;
     let magic = u16::from_ne_bytes(bytes.get(..2)?.try_into().ok()?);
-    let mut header = Words(bytes.get(4..)?);
-    let [header_len, type_off, type_len, str_off, str_len] = header.take()?;
+    let header = Btf {
+        types: bytes.get(4..24)?.to_vec(),
+        strings: Vec::new(),
+        at: Vec::new(),
+    };
+    let [header_len, type_off, type_len, str_off, str_len] = header.words(0)?;
     let section = |off: u32, len: u32| {
-        let start = header_len.checked_add(off)? as usize;
-        bytes.get(start..start.checked_add(len as usize)?)
+        let start = usize::try_from(header_len.checked_add(off)?).ok()?;
+        let len = usize::try_from(len).ok()?;
+        bytes
+            .get(start..start.checked_add(len)?)
+            .map(<[u8]>::to_vec)
     };
     if magic != MAGIC {
         return None;
     }
-    let strings = section(str_off, str_len)?;
-    let mut words = Words(section(type_off, type_len)?);
     let mut btf = Btf {
-        types: vec![Type::Other],
-        composites: HashMap::new(),
+        types: section(type_off, type_len)?,
+        strings: section(str_off, str_len)?,
+        at: Vec::new(),
     };
-    while !words.0.is_empty() {
-        let (name, parsed) = one_type(&mut words, strings)?;
-        if let (Type::Composite(_), false) = (&parsed, name.is_empty()) {
-            let id = u32::try_from(btf.types.len()).ok()?;
-            btf.composites.entry(name).or_insert(id);
-        }
-        btf.types.push(parsed);
+    let mut at = 0;
+    while usize::try_from(at).ok()?.checked_mul(4)? < btf.types.len() {
+        btf.at.push(at);
+        let found = btf.get(u32::try_from(btf.at.len()).ok()?)?;
+        at = found.rest.checked_add(words_behind(&found)?)?;
     }
     Some(btf)
 }
 
-/// One type; the words behind it that do not matter here are skipped.
-fn one_type(words: &mut Words<'_>, strings: &[u8]) -> Option<(String, Type)> {
-    let [name, info, size_or_type] = words.take()?;
-    let (count, kind, has_bitfields) = (info & 0xffff, info >> 24 & 0x1f, info >> 31 == 1);
-    let parsed = match kind {
-        4 | 5 => Type::Composite(members(words, strings, count, has_bitfields)?),
-        // typedef, volatile, const, restrict, type tag
-        8..=11 | 18 => Type::Alias(size_or_type),
-        // What follows the three words, by kind (`include/uapi/linux/btf.h`).
-        _ => {
-            let following = match kind {
-                1 | 14 | 17 => 1,     // int, variable, declaration tag
-                3 => 3,               // array
-                6 | 13 => 2 * count,  // enum, function prototype
-                15 | 19 => 3 * count, // data section, 64-bit enum
-                2 | 7 | 12 | 16 => 0, // pointer, forward, function, float
-                _ => return None,
-            };
-            words.skip(following)?;
-            Type::Other
-        }
-    };
-    Some((text(strings, name)?, parsed))
-}
-
-fn members(
-    words: &mut Words<'_>,
-    strings: &[u8],
-    count: u32,
-    bitfields: bool,
-) -> Option<Vec<Member>> {
-    (0..count)
-        .map(|_| {
-            let [name, of, offset] = words.take()?;
-            // With bitfields the upper eight bits hold a member's width.
-            let bit_offset = if bitfields {
-                offset & 0x00ff_ffff
-            } else {
-                offset
-            };
-            Some(Member {
-                name: text(strings, name)?,
-                of,
-                bit_offset,
-            })
-        })
-        .collect()
-}
-
-fn text(strings: &[u8], offset: u32) -> Option<String> {
-    let from = strings.get(offset as usize..)?;
-    let end = from.iter().position(|byte| *byte == 0)?;
-    Some(String::from_utf8_lossy(from.get(..end)?).into_owned())
-}
-
-/// A run of 32-bit words.
-struct Words<'a>(&'a [u8]);
-
-impl Words<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u32; N]> {
-        let mut out = [0; N];
-        for word in &mut out {
-            let (first, rest) = self.0.split_first_chunk::<4>()?;
-            *word = u32::from_ne_bytes(*first);
-            self.0 = rest;
-        }
-        Some(out)
-    }
-
-    fn skip(&mut self, words: u32) -> Option<()> {
-        self.0 = self.0.get(words as usize * 4..)?;
-        Some(())
-    }
+/// How many words follow the first three, by kind.
+fn words_behind(found: &Type) -> Option<u32> {
+    Some(match found.kind {
+        // pointer, forward, typedef, volatile, const, restrict, function, float, type tag
+        2 | 7..=12 | 16 | 18 => 0,
+        // int, variable, declaration tag
+        1 | 14 | 17 => 1,
+        // array
+        3 => 3,
+        // enum, function prototype
+        6 | 13 => 2 * found.count,
+        // struct, union, data section, 64-bit enum
+        4 | 5 | 15 | 19 => 3 * found.count,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -190,47 +270,30 @@ mod tests {
 
     use super::*;
 
-    /// `struct outer { int a; struct { int b; }; }`, ids 1 int, 2 anonymous, 3 outer.
+    /// `struct outer { int a; struct { int b; }; }` and `void f(struct outer *, int)`; ids: 1 int,
+    /// 2 anonymous, 3 outer, 4 pointer, 5 prototype, 6 function.
     fn sample() -> Vec<u8> {
-        let strings = b"\0int\0outer\0a\0b\0";
-        let types: [u32; 22] = [
-            1,
-            1 << 24,
-            4,
-            32, // int
-            0,
-            4 << 24 | 1,
-            4,
-            13,
-            1,
-            0, // struct { int b }
-            5,
-            4 << 24 | 2,
-            8,
-            11,
-            1,
-            0,
-            0,
-            2,
-            32, // struct outer
-            0,
-            2 << 24,
-            1, // pointer
+        let strings = b"\0int\0outer\0a\0b\0f\0";
+        #[rustfmt::skip]
+        let types: [u32; 36] = [
+            1, 1 << 24, 4, 32,
+            0, 4 << 24 | 1, 4, 13, 1, 0,
+            5, 4 << 24 | 2, 8, 11, 1, 0, 0, 2, 32,
+            0, 2 << 24, 3,
+            0, 13 << 24 | 2, 0, 0, 4, 0, 1,
+            15, 12 << 24, 5,
+            0, 2 << 24, 1, 0,
         ];
+        let types = &types[..35];
         let types_len = u32::try_from(types.len() * 4).unwrap();
-        let header = [
-            24,
-            0,
-            types_len,
-            types_len,
-            u32::try_from(strings.len()).unwrap(),
-        ];
+        let strings_len = u32::try_from(strings.len()).unwrap();
+        let header = [24, 0, types_len, types_len, strings_len];
         let mut out = 0xeb9f_u16.to_ne_bytes().to_vec();
         out.extend([1, 0]);
         out.extend(
             header
                 .iter()
-                .chain(&types)
+                .chain(types)
                 .flat_map(|word| word.to_ne_bytes()),
         );
         out.extend(strings);
@@ -244,14 +307,29 @@ mod tests {
         assert_eq!(btf.offset("outer", "b"), Some(4));
         assert_eq!(btf.offset("outer", "c"), None);
         assert_eq!(btf.offset("other", "a"), None);
+        assert_eq!(btf.size("outer"), Some(8));
+    }
+
+    #[test]
+    fn spells_prototypes() {
+        let btf = Btf::parse(&sample()).unwrap();
+        assert_eq!(
+            btf.prototype("f").as_deref(),
+            Some("void (struct outer *, int)")
+        );
+        assert_eq!(btf.prototype("g"), None);
+        assert_eq!(btf.tracepoint("f"), None);
     }
 
     proptest! {
         #[test]
-        fn never_panics(mut bytes in Just(sample()), at in 0_usize..150, value: u8, cut in 0_usize..150) {
+        fn never_panics(mut bytes in Just(sample()), at in 0_usize..180, value: u8, cut in 0_usize..180) {
             if let Some(byte) = bytes.get_mut(at) { *byte = value; }
             bytes.truncate(bytes.len().saturating_sub(cut));
-            _ = Btf::parse(&bytes).map(|btf| btf.offset("outer", "b"));
+            if let Ok(btf) = Btf::parse(&bytes) {
+                _ = btf.offset("outer", "b");
+                _ = btf.prototype("f");
+            }
         }
     }
 }

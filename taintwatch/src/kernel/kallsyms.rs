@@ -1,90 +1,167 @@
 //! The kernel's symbols, from `/proc/kallsyms`.
 //!
 //! In: the text of the file. Out: addresses by name, and the function an address lies in. Only the
-//! kernel's own symbols: a module's are stale as soon as it goes, so they are resolved by the kernel
-//! when the event happens and never from here.
+//! kernel's own symbols are kept: a module's are stale as soon as it goes. [`of_module`] gives those of one
+//! module at one moment, for kernels that cannot resolve a symbol when the event happens.
 
-use std::{collections::HashMap, fs, ops::Range};
+use std::{
+    fs::{self, File},
+    io::{BufRead as _, BufReader},
+    ops::Range,
+};
+
+use super::functions::base_name;
 
 /// Where the kernel lists its symbols.
 pub const PATH: &str = "/proc/kallsyms";
 
-/// Why there are no symbols.
+/// The kernel lists no symbols.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("read {PATH}: {0}; the kernel needs CONFIG_KALLSYMS, and /proc must be mounted")]
-    Read(#[from] std::io::Error),
-    #[error(
-        "{PATH} shows no addresses: run as root with CAP_SYSLOG, and with kernel.kptr_restrict at most 1 \
-         (`sysctl kernel.kptr_restrict=1`)"
-    )]
-    Hidden,
-}
+#[error("read {PATH}: {0}; the kernel needs CONFIG_KALLSYMS, and /proc must be mounted")]
+pub struct Error(#[from] std::io::Error);
 
-/// The kernel's own symbols.
+/// The kernel's own symbols: names in one text, addresses beside them.
 #[derive(Debug, Default)]
 pub struct Kallsyms {
+    names: String,
     /// Sorted by address.
-    sorted: Vec<(u64, String)>,
-    by_name: HashMap<String, u64>,
+    symbols: Vec<Symbol>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Symbol {
+    address: u64,
+    start: u32,
+    len: u16,
 }
 
 impl Kallsyms {
     /// Reads the running kernel's symbols.
     pub fn read() -> Result<Self, Error> {
         // Module lines may hold any byte that a module's author liked.
-        Self::parse(&String::from_utf8_lossy(&fs::read(PATH)?))
+        Ok(Self::parse(&String::from_utf8_lossy(&fs::read(PATH)?)))
     }
 
     /// Parses `address type name [module]` lines.
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        let mut sorted: Vec<_> = text.lines().filter_map(symbol).collect();
-        if sorted.iter().all(|(address, _)| *address == 0) {
-            return Err(Error::Hidden);
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let mut all = Self::default();
+        for (address, name, module) in text.lines().filter_map(symbol) {
+            // `$x` and the like mark code and data on arm64: they are no functions.
+            if module.is_none() && !name.starts_with('$') {
+                all.push(address, name);
+            }
         }
-        sorted.sort_by_key(|(address, _)| *address);
-        let by_name = sorted
-            .iter()
-            .map(|(address, name)| (name.clone(), *address))
-            .collect();
-        Ok(Self { sorted, by_name })
+        all.symbols.sort_by_key(|symbol| symbol.address);
+        all.symbols.shrink_to_fit();
+        all
+    }
+
+    fn push(&mut self, address: u64, name: &str) {
+        let (Ok(start), Ok(len)) = (u32::try_from(self.names.len()), u16::try_from(name.len()))
+        else {
+            return;
+        };
+        self.names.push_str(name);
+        self.symbols.push(Symbol {
+            address,
+            start,
+            len,
+        });
+    }
+
+    /// The kernel shows zeros for addresses: `kernel.kptr_restrict` is 2, or `CAP_SYSLOG` is missing.
+    #[must_use]
+    pub fn hidden(&self) -> bool {
+        self.symbols.iter().all(|symbol| symbol.address == 0)
+    }
+
+    /// Whether the kernel has a symbol, shown with its address or not.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.symbols.iter().any(|symbol| self.name(symbol) == name)
     }
 
     /// The address of a symbol; for a per-CPU variable its place in each CPU's area.
     #[must_use]
     pub fn address(&self, name: &str) -> Option<u64> {
-        self.by_name.get(name).copied()
+        let found = self
+            .symbols
+            .iter()
+            .find(|symbol| self.name(symbol) == name)?;
+        (!self.hidden()).then_some(found.address)
     }
 
     /// From a symbol's first address to the next symbol's.
     #[must_use]
     pub fn extent(&self, name: &str) -> Option<Range<u64>> {
-        let start = self.address(name)?;
-        let next = self
-            .sorted
-            .partition_point(|(address, _)| *address <= start);
-        let (end, _) = self.sorted.get(next)?;
-        Some(start..*end)
+        self.range_from(self.address(name)?)
     }
 
-    /// `symbol+0xoffset` of an address in the kernel's text; `None` outside what the symbols span.
+    /// The extents of functions and of the parts that the compiler split off them.
     #[must_use]
-    pub fn resolve(&self, address: u64) -> Option<String> {
-        let last = self.sorted.last()?.0;
-        let next = self.sorted.partition_point(|(start, _)| *start <= address);
-        let (start, name) = self.sorted.get(next.checked_sub(1)?)?;
-        (address < last).then(|| format!("{name}+{:#x}", address - start))
+    pub fn extents(&self, functions: &[&str]) -> Vec<Range<u64>> {
+        if self.hidden() {
+            return Vec::new();
+        }
+        let is_one = |symbol: &&Symbol| functions.contains(&base_name(self.name(symbol)));
+        let found = self.symbols.iter().filter(is_one);
+        found
+            .filter_map(|symbol| self.range_from(symbol.address))
+            .collect()
+    }
+
+    fn range_from(&self, start: u64) -> Option<Range<u64>> {
+        let next = self
+            .symbols
+            .partition_point(|symbol| symbol.address <= start);
+        Some(start..self.symbols.get(next)?.address)
+    }
+
+    /// The function that an address in the kernel's text lies in, and how far in; `None` outside what the
+    /// symbols span.
+    #[must_use]
+    pub fn resolve(&self, address: u64) -> Option<(&str, u64)> {
+        let last = self.symbols.last()?.address;
+        let next = self
+            .symbols
+            .partition_point(|symbol| symbol.address <= address);
+        let symbol = self.symbols.get(next.checked_sub(1)?)?;
+        (address < last).then(|| (self.name(symbol), address - symbol.address))
+    }
+
+    fn name(&self, symbol: &Symbol) -> &str {
+        let start = usize::try_from(symbol.start).unwrap_or(0);
+        self.names
+            .get(start..start + usize::from(symbol.len))
+            .unwrap_or_default()
     }
 }
 
-/// A line of the kernel itself; modules' lines end in `[module]`.
-fn symbol(line: &str) -> Option<(u64, String)> {
+/// Functions of a module (or `bpf`, for generated code) as they lie now, sorted by address.
+pub fn of_module(module: &str) -> Result<Vec<(u64, String)>, Error> {
+    let mut found = Vec::new();
+    for line in BufReader::new(File::open(PATH)?).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        if let Some((address, name, Some(owner))) = symbol(&line)
+            && owner == module
+        {
+            found.push((address, name.to_owned()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// A line's address, name, and module.
+fn symbol(line: &str) -> Option<(u64, &str, Option<&str>)> {
     let mut words = line.split_ascii_whitespace();
     let address = u64::from_str_radix(words.next()?, 16).ok()?;
     let _type = words.next()?;
     let name = words.next()?;
-    // `$x` and the like mark code and data on arm64: they are no functions.
-    (words.next().is_none() && !name.starts_with('$')).then(|| (address, name.to_owned()))
+    let module = words.next().map(|word| word.trim_matches(['[', ']']));
+    Some((address, name, module))
 }
 
 #[cfg(test)]
@@ -92,20 +169,22 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "0000000000001000 A __preempt_count\nffffffff81000000 T add_taint\nffffffff81000000 t $x\n\
-        ffffffff810000b0 T next\nffffffff82000000 b tainted_mask\nffffffffc0000000 t init\t[mod]\n";
+        ffffffff810000b0 T next\nffffffff81000100 t __warn.cold\nffffffff82000000 b tainted_mask\n\
+        ffffffffc0000000 t init\t[mod]\n";
 
     #[test]
     fn finds_addresses_extents_and_functions_of_the_kernel_alone() {
-        let symbols = Kallsyms::parse(TEXT).unwrap();
+        let symbols = Kallsyms::parse(TEXT);
         assert_eq!(symbols.address("tainted_mask"), Some(0xffff_ffff_8200_0000));
         assert_eq!(
             symbols.extent("add_taint"),
             Some(0xffff_ffff_8100_0000..0xffff_ffff_8100_00b0)
         );
         assert_eq!(
-            symbols.resolve(0xffff_ffff_8100_0010).as_deref(),
-            Some("add_taint+0x10")
+            symbols.resolve(0xffff_ffff_8100_0010),
+            Some(("add_taint", 0x10))
         );
+        assert_eq!(symbols.extents(&["__warn"]).len(), 1, "the cold part too");
         assert_eq!(symbols.address("init"), None, "a module's symbol");
         assert_eq!(
             symbols.resolve(0xffff_ffff_c000_0001),
@@ -115,8 +194,11 @@ mod tests {
     }
 
     #[test]
-    fn says_so_when_addresses_are_hidden() {
-        let error = Kallsyms::parse("0000000000000000 T add_taint\n").unwrap_err();
-        assert!(error.to_string().contains("kptr_restrict"), "{error}");
+    fn hidden_addresses_are_no_addresses() {
+        let symbols =
+            Kallsyms::parse("0000000000000000 T add_taint\n0000000000000000 b tainted_mask\n");
+        assert!(symbols.hidden() && symbols.has("tainted_mask"));
+        assert_eq!(symbols.address("tainted_mask"), None);
+        assert!(symbols.extents(&["add_taint"]).is_empty());
     }
 }

@@ -1,7 +1,9 @@
-//! What this kernel is and offers: its identity, its taint mask, its symbols, its types.
+//! What this kernel is and offers: its identity, its taint mask, its symbols, its types, its log.
 
 pub mod btf;
+pub mod functions;
 pub mod identity;
 pub mod kallsyms;
+pub mod kmsg;
 pub mod mask;
 pub mod prerequisites;

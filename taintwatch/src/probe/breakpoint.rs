@@ -6,8 +6,14 @@
 use std::{
     io,
     os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
 };
 
+use nix::{
+    sched::{CpuSet, sched_setaffinity},
+    unistd::Pid,
+};
 use perf_event_open_sys::{
     bindings::{HW_BREAKPOINT_W, PERF_FLAG_FD_CLOEXEC, PERF_TYPE_BREAKPOINT, perf_event_attr},
     ioctls, perf_event_open,
@@ -40,6 +46,23 @@ pub fn open(address: u64, cpu: u32, program: BorrowedFd<'_>) -> io::Result<Owned
     // SAFETY: the descriptor is open, and the request takes no argument.
     succeed(unsafe { ioctls::ENABLE(event.as_raw_fd(), 0) })?;
     Ok(event)
+}
+
+/// Trips a watchpoint on a variable of this process on `cpu`, once. Takes a second slot for a moment.
+pub fn trip(cpu: u32, program: BorrowedFd<'_>) -> io::Result<()> {
+    static WATCHED: AtomicU64 = AtomicU64::new(0);
+    let event = open(WATCHED.as_ptr().addr() as u64, cpu, program)?;
+    let write = move || -> io::Result<()> {
+        let mut only = CpuSet::new();
+        only.set(usize::try_from(cpu).map_err(io::Error::other)?)?;
+        // The thread alone, which ends here.
+        sched_setaffinity(Pid::from_raw(0), &only)?;
+        WATCHED.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    };
+    let done = thread::spawn(write).join();
+    drop(event);
+    done.unwrap_or_else(|_panic| Err(io::Error::other("the thread that writes ended")))
 }
 
 fn succeed(result: i32) -> io::Result<()> {

@@ -1,14 +1,16 @@
 //! The plan of mechanisms: for each layer the ways to hook it, best first.
 //!
-//! In: the loaded object. Out: an account of each layer. Nothing is assumed from the kernel's
-//! version: a rung is tried, and the next one when the kernel refuses it.
+//! In: the loaded object, the kernel's types, what a person ruled out. Out: an account of each layer.
+//! Nothing is assumed from the kernel's version: a rung is tried, and the next one when the kernel
+//! refuses it.
 
 use aya::{
-    Btf, Ebpf,
+    Ebpf,
     programs::{FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint},
 };
 
-use crate::event::Hook;
+use super::{Without, contract};
+use crate::{event::Hook, kernel::btf::Btf};
 
 /// A way to hook: the program of the object that it takes.
 #[derive(Clone, Copy)]
@@ -21,63 +23,110 @@ enum Rung {
 }
 
 /// A layer, the function or tracepoint that it watches, and its rungs.
-type Ladder = (&'static str, &'static str, &'static [Rung]);
+pub struct Ladder {
+    layer: &'static str,
+    target: &'static str,
+    rungs: &'static [Rung],
+}
 
-const LADDERS: [Ladder; 5] = [
-    (
-        "taint_entry",
-        "add_taint",
-        &[Rung::Fentry("add_taint"), Rung::Kprobe("add_taint_kprobe")],
-    ),
-    (
-        "loader_entry",
-        "load_module",
-        &[
+/// In every watch.
+pub const ALWAYS: [Ladder; 7] = [
+    Ladder {
+        layer: "taint_entry",
+        target: "add_taint",
+        rungs: &[Rung::Fentry("add_taint"), Rung::Kprobe("add_taint_kprobe")],
+    },
+    Ladder {
+        layer: "sysctl_entry",
+        target: "proc_taint",
+        rungs: &[
+            Rung::Fentry("proc_taint"),
+            Rung::Kprobe("proc_taint_kprobe"),
+        ],
+    },
+    Ladder {
+        layer: "sysctl_exit",
+        target: "proc_taint",
+        rungs: &[
+            Rung::Fexit("proc_taint_exit"),
+            Rung::Kretprobe("proc_taint_kretprobe"),
+        ],
+    },
+    Ladder {
+        layer: "loader_entry",
+        target: "load_module",
+        rungs: &[
             Rung::Fentry("load_module"),
             Rung::Kprobe("load_module_kprobe"),
         ],
-    ),
-    (
-        "loader_exit",
-        "load_module",
-        &[
+    },
+    Ladder {
+        layer: "loader_exit",
+        target: "load_module",
+        rungs: &[
             Rung::Fexit("load_module_exit"),
             Rung::Kretprobe("load_module_kretprobe"),
         ],
-    ),
-    (
-        "module_load",
-        "module_load",
-        &[Rung::RawTracepoint("module_load")],
-    ),
-    (
-        "module_free",
-        "module_free",
-        &[Rung::RawTracepoint("module_free")],
-    ),
+    },
+    Ladder {
+        layer: "module_load",
+        target: "module_load",
+        rungs: &[Rung::RawTracepoint("module_load")],
+    },
+    Ladder {
+        layer: "module_free",
+        target: "module_free",
+        rungs: &[Rung::RawTracepoint("module_free")],
+    },
 ];
 
+/// Where the watch on the mask cannot be had: copies of `add_taint` that the compiler may have made.
+pub const WITHOUT_WATCH: [Ladder; 2] = [
+    Ladder {
+        layer: "warn_entry",
+        target: "__warn",
+        rungs: &[Rung::Fentry("warn"), Rung::Kprobe("warn_kprobe")],
+    },
+    Ladder {
+        layer: "warn_exit",
+        target: "__warn",
+        rungs: &[Rung::Fexit("warn_exit"), Rung::Kretprobe("warn_kretprobe")],
+    },
+];
+
+/// The kernel's types: for aya, and for the contract.
+pub struct Types {
+    pub aya: Option<aya::Btf>,
+    pub own: Btf,
+}
+
 /// Climbs each ladder to the first rung that holds.
-pub fn attach(ebpf: &mut Ebpf, types: &Btf) -> Vec<Hook> {
-    LADDERS
+pub fn attach(ebpf: &mut Ebpf, types: &Types, without: &Without, ladders: &[Ladder]) -> Vec<Hook> {
+    ladders
         .iter()
-        .map(|ladder| climb(ebpf, types, ladder))
+        .map(|ladder| climb(ebpf, types, without, ladder))
         .collect()
 }
 
-fn climb(ebpf: &mut Ebpf, types: &Btf, (layer, target, rungs): &Ladder) -> Hook {
+fn climb(ebpf: &mut Ebpf, types: &Types, without: &Without, ladder: &Ladder) -> Hook {
+    let Ladder {
+        layer,
+        target,
+        rungs,
+    } = ladder;
+    if let Some(found) = contract::differs(&types.own, target) {
+        let reason =
+            format!("this kernel's {target} is `{found}`, which this program does not know");
+        return hook(layer, None, Some(reason));
+    }
     let mut refused = Vec::new();
     for rung in *rungs {
-        match rung.attach(ebpf, types, target) {
+        match rung.attach(ebpf, types, without, target) {
             Ok(()) => {
                 let reason = (!refused.is_empty()).then(|| refused.join("; "));
                 return hook(layer, Some(rung.mechanism()), reason);
             }
-            Err(error) => refused.push(format!(
-                "{} on {target}: {}",
-                rung.mechanism(),
-                explain(&error)
-            )),
+            Err(why) => refused.push(format!("{} on {target}: {why}", rung.mechanism())),
         }
     }
     hook(layer, None, Some(refused.join("; ")))
@@ -94,29 +143,64 @@ impl Rung {
         }
     }
 
-    fn attach(self, ebpf: &mut Ebpf, types: &Btf, target: &str) -> Result<(), ProgramError> {
-        match self {
-            Self::Fentry(name) => {
-                let program: &mut FEntry = program(ebpf, name)?;
-                program.load(target, types)?;
-                program.attach().map(drop)
-            }
-            Self::Fexit(name) => {
-                let program: &mut FExit = program(ebpf, name)?;
-                program.load(target, types)?;
-                program.attach().map(drop)
-            }
+    fn attach(
+        self,
+        ebpf: &mut Ebpf,
+        types: &Types,
+        without: &Without,
+        target: &str,
+    ) -> Result<(), String> {
+        without.allows(self.mechanism())?;
+        let for_aya = types
+            .aya
+            .as_ref()
+            .ok_or("aya cannot read this kernel's types");
+        let done = match self {
+            Self::Fentry(name) => fentry(ebpf, name, target, for_aya?),
+            Self::Fexit(name) => fexit(ebpf, name, target, for_aya?),
             Self::Kprobe(name) | Self::Kretprobe(name) => {
-                let program: &mut KProbe = program(ebpf, name)?;
-                program.load()?;
-                program.attach(target, 0).map(drop)
+                kprobes_are_armed()?;
+                kprobe(ebpf, name, target)
             }
-            Self::RawTracepoint(name) => {
-                let program: &mut RawTracePoint = program(ebpf, name)?;
-                program.load()?;
-                program.attach(target).map(drop)
-            }
-        }
+            Self::RawTracepoint(name) => raw_tracepoint(ebpf, name, target),
+        };
+        done.map_err(|error| explain(&error))
+    }
+}
+
+fn fentry(ebpf: &mut Ebpf, name: &str, target: &str, types: &aya::Btf) -> Result<(), ProgramError> {
+    let program: &mut FEntry = program(ebpf, name)?;
+    program.load(target, types)?;
+    program.attach().map(drop)
+}
+
+fn fexit(ebpf: &mut Ebpf, name: &str, target: &str, types: &aya::Btf) -> Result<(), ProgramError> {
+    let program: &mut FExit = program(ebpf, name)?;
+    program.load(target, types)?;
+    program.attach().map(drop)
+}
+
+fn kprobe(ebpf: &mut Ebpf, name: &str, target: &str) -> Result<(), ProgramError> {
+    let program: &mut KProbe = program(ebpf, name)?;
+    program.load()?;
+    program.attach(target, 0).map(drop)
+}
+
+fn raw_tracepoint(ebpf: &mut Ebpf, name: &str, target: &str) -> Result<(), ProgramError> {
+    let program: &mut RawTracePoint = program(ebpf, name)?;
+    program.load()?;
+    program.attach(target).map(drop)
+}
+
+/// Disarmed kprobes can be registered and never fire (`kprobes_all_disarmed`, `kernel/kprobes.c`).
+fn kprobes_are_armed() -> Result<(), String> {
+    const SWITCH: &str = "/sys/kernel/debug/kprobes/enabled";
+    // Without debugfs nobody can have switched them off there since the boot, as far as can be told.
+    let switch = std::fs::read_to_string(SWITCH).unwrap_or_default();
+    if switch.trim() == "0" {
+        Err(format!("switched off in {SWITCH}"))
+    } else {
+        Ok(())
     }
 }
 
@@ -149,19 +233,17 @@ pub fn explain(error: &ProgramError) -> String {
     } = error
     {
         let log = verifier_log.to_string();
-        let last: Vec<_> = log
+        let said = log
             .lines()
             .rev()
-            .filter(|line| !line.starts_with("processed "))
-            .take(40)
-            .collect();
-        log::debug!(
-            "the verifier's last lines: {}",
-            last.iter().rev().copied().collect::<Vec<_>>().join("\n")
-        );
+            .filter(|line| !line.starts_with("processed "));
+        let last: Vec<_> = said.take(40).collect();
+        let shown: Vec<_> = last.iter().rev().copied().collect();
+        log::debug!("the verifier's last lines: {}", shown.join("\n"));
         let said = last
             .first()
-            .map_or_else(String::new, |line| format!(" (verifier: {line})"));
+            .map(|line| format!(" (verifier: {line})"))
+            .unwrap_or_default();
         return format!("load: {io_error}{said}");
     }
     let mut text = error.to_string();

@@ -1,28 +1,31 @@
 //! Loads the kernel half and hooks it up, each layer by the best mechanism that this kernel takes.
 //!
-//! In: the eBPF object inside this executable, the running kernel. Out: the ring buffer, the loss
-//! counters, and an account of what won. The watch lives as long as [`Watch`] does.
+//! In: the eBPF object inside this executable, the running kernel. Out: the ring buffer, the counts,
+//! and an account of what won. The watch lives as long as [`Watch`] does.
 
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use aya::{
-    Btf, Ebpf, EbpfLoader,
-    maps::{Array, MapData, PerCpuArray, RingBuf},
+    Ebpf, EbpfLoader,
+    maps::{Array, MapData, RingBuf},
     programs::PerfEvent,
 };
-use taintwatch_common::loss;
 
 use super::{
-    Error, breakpoint,
-    ladder::{self, explain, hook, program},
-    target,
+    Error, Mechanism, Without, breakpoint,
+    counts::Counts,
+    ladder::{self, Types, explain, hook, program},
+    target::{self, Globals},
 };
 use crate::{
     event::{Hook, Mask},
-    kernel::{btf, kallsyms::Kallsyms, mask, prerequisites},
+    kernel::{btf::Btf, kallsyms::Kallsyms, mask, prerequisites},
 };
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/taintwatch-ebpf"));
+
+/// The layer whose absence is a hole in itself.
+pub const MASK_WATCH: &str = "mask_watch";
 
 /// A running watch.
 pub struct Watch {
@@ -31,41 +34,56 @@ pub struct Watch {
     pub symbols: Kallsyms,
     /// The mask when the watch began.
     pub mask: Mask,
+    /// The kernel resolves addresses when an event happens.
+    pub resolves_symbols: bool,
+    pub counts: Counts,
     ring: Option<RingBuf<MapData>>,
-    lost: PerCpuArray<MapData, u64>,
-    _breakpoints: Vec<OwnedFd>,
+    breakpoints: Vec<(u32, OwnedFd)>,
     /// Holds the programs and their links.
-    _ebpf: Ebpf,
+    ebpf: Ebpf,
 }
 
 impl Watch {
     /// Begins to watch. A layer that cannot be had is told in `hooks`; it is an error only when no
     /// hook that sees a taint can be had.
-    pub fn begin() -> Result<Self, Error> {
+    pub fn begin(without: &Without) -> Result<Self, Error> {
+        if without.without.contains(&Mechanism::Bpf) {
+            return Err(Error::RuledOut);
+        }
         prerequisites::check()?;
         let symbols = Kallsyms::read()?;
-        let mut ebpf = load(&target::globals(&btf::Btf::read()?, &symbols))?;
-        let types = Btf::from_sys_fs().map_err(Box::new)?;
-        let mut hooks = ladder::attach(&mut ebpf, &types);
+        let types = Types {
+            aya: aya::Btf::from_sys_fs().ok(),
+            own: Btf::read()?,
+        };
+        let mut ebpf = load(&target::globals(&types.own, &symbols))?;
+        let mut hooks = ladder::attach(&mut ebpf, &types, without, &ladder::ALWAYS);
         #[cfg(feature = "bpf-log")]
         super::developer_log::follow(&mut ebpf);
-        let mask = mask::read().unwrap_or_default();
+        let mask = mask::read()?;
         last_mask(&mut ebpf, mask)?;
-        let (watch, breakpoints) = mask_watch(&mut ebpf, &symbols);
+        let (watch, breakpoints) = mask_watch(&mut ebpf, &symbols, without);
+        if watch.mechanism.is_none() {
+            hooks.extend(ladder::attach(
+                &mut ebpf,
+                &types,
+                without,
+                &ladder::WITHOUT_WATCH,
+            ));
+        }
         hooks.insert(0, watch);
         if hooks.iter().take(2).all(|hook| hook.mechanism.is_none()) {
             return Err(Error::NoHook(account(&hooks)));
         }
-        let ring = map(&mut ebpf, "EVENTS")?;
-        let lost = map(&mut ebpf, "LOST")?;
         Ok(Self {
             hooks,
-            symbols,
             mask,
-            ring: Some(ring),
-            lost,
-            _breakpoints: breakpoints,
-            _ebpf: ebpf,
+            resolves_symbols: target::resolves_symbols(&symbols),
+            symbols,
+            ring: Some(map(&mut ebpf, "EVENTS")?),
+            counts: Counts::take(&mut ebpf)?,
+            breakpoints,
+            ebpf,
         })
     }
 
@@ -74,10 +92,48 @@ impl Watch {
         self.ring.take()
     }
 
-    /// How many records found no room in the ring since the watch began.
-    pub fn lost(&self) -> Result<u64, Error> {
-        let per_cpu = self.lost.get(&loss::RING, 0).map_err(map_error("LOST"))?;
-        Ok(per_cpu.iter().sum())
+    /// CPUs that the mask watch covers.
+    pub fn watched_cpus(&self) -> impl Iterator<Item = u32> {
+        self.breakpoints.iter().map(|(cpu, _)| *cpu)
+    }
+
+    /// Watches the mask on CPUs that came since; gives those that cannot be watched, and why.
+    pub fn follow_cpus(&mut self, online: &[u32], address: u64) -> Vec<(u32, String)> {
+        self.breakpoints.retain(|(cpu, _)| online.contains(cpu));
+        let watched: Vec<_> = self.watched_cpus().collect();
+        let mut failed = Vec::new();
+        for cpu in online.iter().filter(|cpu| !watched.contains(cpu)) {
+            let opened = watch_program(&mut self.ebpf).and_then(|program| {
+                breakpoint::open(address, *cpu, program).map_err(|error| error.to_string())
+            });
+            match opened {
+                Ok(fd) => self.breakpoints.push((*cpu, fd)),
+                Err(why) => failed.push((*cpu, why)),
+            }
+        }
+        failed
+    }
+
+    /// Proves on each watched CPU that a trap reaches the program, by a watchpoint on a variable of this
+    /// process: nothing of the kernel is written. Gives the first CPU where it does not.
+    pub fn prove(&mut self) -> Result<(), String> {
+        let cpus: Vec<_> = self.watched_cpus().collect();
+        let program = watch_program(&mut self.ebpf)?;
+        for cpu in cpus {
+            let proven = || {
+                self.counts
+                    .counter(taintwatch_common::counter::PROVEN)
+                    .map_err(|error| error.to_string())
+            };
+            let before = proven()?;
+            breakpoint::trip(cpu, program).map_err(|error| format!("CPU {cpu}: {error}"))?;
+            if proven()? == before {
+                return Err(format!(
+                    "CPU {cpu}: a watchpoint does not reach the program"
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -89,17 +145,20 @@ pub fn account(hooks: &[Hook]) -> String {
         let reason = hook
             .reason
             .as_ref()
-            .map_or_else(String::new, |reason| format!(": {reason}"));
+            .map(|reason| format!(": {reason}"))
+            .unwrap_or_default();
         format!("  {:<17} {mechanism}{reason}", hook.layer)
     };
     hooks.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn load(globals: &[(&'static str, u64)]) -> Result<Ebpf, Error> {
+fn load(globals: &Globals) -> Result<Ebpf, Error> {
     let mut loader = EbpfLoader::new();
-    for (name, value) in globals {
+    for (name, value) in &globals.single {
         loader.override_global(name, value, true);
     }
+    let reporters: Vec<u64> = globals.reporters.iter().flatten().copied().collect();
+    loader.override_global("REPORTERS", reporters.as_slice(), true);
     Ok(loader.load(OBJECT).map_err(Box::new)?)
 }
 
@@ -118,7 +177,7 @@ fn last_mask(ebpf: &mut Ebpf, mask: Mask) -> Result<(), Error> {
 }
 
 /// Takes a map; the programs that use it keep it alive.
-fn map<M>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, Error>
+pub(super) fn map<M>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, Error>
 where
     M: TryFrom<aya::maps::Map, Error = aya::maps::MapError>,
 {
@@ -139,25 +198,52 @@ fn map_error(name: &'static str) -> impl FnOnce(aya::maps::MapError) -> Error {
 }
 
 /// Watches the mask on every CPU, or on none: a watch with a blind CPU would prove nothing.
-fn mask_watch(ebpf: &mut Ebpf, symbols: &Kallsyms) -> (Hook, Vec<OwnedFd>) {
-    match breakpoints(ebpf, symbols) {
-        Ok(opened) => (hook("mask_watch", Some("breakpoint"), None), opened),
-        Err(reason) => (hook("mask_watch", None, Some(reason)), Vec::new()),
+fn mask_watch(
+    ebpf: &mut Ebpf,
+    symbols: &Kallsyms,
+    without: &Without,
+) -> (Hook, Vec<(u32, OwnedFd)>) {
+    let opened = without
+        .allows("breakpoint")
+        .and_then(|()| breakpoints(ebpf, symbols));
+    match opened {
+        Ok(opened) => (hook(MASK_WATCH, Some("breakpoint"), None), opened),
+        Err(reason) => (
+            hook(MASK_WATCH, None, Some(format!("breakpoint: {reason}"))),
+            Vec::new(),
+        ),
     }
 }
 
-fn breakpoints(ebpf: &mut Ebpf, symbols: &Kallsyms) -> Result<Vec<OwnedFd>, String> {
+fn breakpoints(ebpf: &mut Ebpf, symbols: &Kallsyms) -> Result<Vec<(u32, OwnedFd)>, String> {
+    if symbols.hidden() {
+        return Err(
+            "/proc/kallsyms shows no addresses (kernel.kptr_restrict is 2, or CAP_SYSLOG is \
+             missing): `sysctl kernel.kptr_restrict=1`"
+                .to_owned(),
+        );
+    }
     let address = symbols
         .address("tainted_mask")
         .ok_or("tainted_mask is not in kallsyms (CONFIG_KALLSYMS_ALL)")?;
-    let program: &mut PerfEvent = program(ebpf, "mask_watch").map_err(|error| explain(&error))?;
-    program.load().map_err(|error| explain(&error))?;
-    let program = program.fd().map_err(|error| explain(&error))?.as_fd();
-    let cpus = aya::util::online_cpus().map_err(|(path, error)| format!("{path}: {error}"))?;
-    cpus.into_iter()
-        .map(|cpu| {
-            breakpoint::open(address, cpu, program)
-                .map_err(|error| format!("no breakpoint on CPU {cpu}: {error}"))
+    let perf_event: &mut PerfEvent = program(ebpf, MASK_WATCH).map_err(|error| explain(&error))?;
+    perf_event.load().map_err(|error| explain(&error))?;
+    let program = watch_program(ebpf)?;
+    online_cpus()?
+        .into_iter()
+        .map(|cpu| match breakpoint::open(address, cpu, program) {
+            Ok(fd) => Ok((cpu, fd)),
+            Err(error) => Err(format!("none is free on CPU {cpu}: {error}")),
         })
         .collect()
+}
+
+/// The CPUs that run.
+pub fn online_cpus() -> Result<Vec<u32>, String> {
+    aya::util::online_cpus().map_err(|(path, error)| format!("{path}: {error}"))
+}
+
+fn watch_program(ebpf: &mut Ebpf) -> Result<BorrowedFd<'_>, String> {
+    let program: &mut PerfEvent = program(ebpf, MASK_WATCH).map_err(|error| explain(&error))?;
+    Ok(program.fd().map_err(|error| explain(&error))?.as_fd())
 }

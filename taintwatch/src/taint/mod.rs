@@ -2,4 +2,5 @@
 
 pub mod explain;
 pub mod flags;
+pub mod log;
 pub mod text;

@@ -1,0 +1,40 @@
+//! Plain counters, and losses by the kind of the record that was lost.
+
+use aya_ebpf::{btf_maps::Array, macros::btf_map};
+use core::intrinsics::{AtomicOrdering, atomic_xadd};
+use taintwatch_common::{counter, kind};
+
+/// Indexed by [`counter`].
+#[btf_map]
+static COUNTERS: Array<u64, { counter::END as usize }> = Array::new();
+
+/// Records that found no room in the ring, by [`kind`].
+#[btf_map]
+static LOST: Array<u64, { kind::END as usize }> = Array::new();
+
+/// Counts one more of `index`.
+#[inline(always)]
+pub fn count(index: u32) {
+    add(COUNTERS.get_ptr_mut(index));
+}
+
+/// Counts a record of `kind` that is lost.
+#[inline(always)]
+pub fn lost(kind: u16) {
+    add(LOST.get_ptr_mut(u32::from(kind)));
+}
+
+/// Atomic, since programs run on every CPU, nested in one another, and preempted. By the intrinsic, since
+/// `core` gives this target no read-modify-write; without its result, which kernels before 5.12 cannot give.
+#[inline(always)]
+pub fn increment(value: *mut u64) {
+    // SAFETY: the caller's pointer is to a map's value, which is aligned and lives for ever.
+    _ = unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(value, 1) };
+}
+
+#[inline(always)]
+fn add(value: Option<*mut u64>) {
+    if let Some(value) = value {
+        increment(value);
+    }
+}

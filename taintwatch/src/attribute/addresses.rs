@@ -1,0 +1,146 @@
+//! Which code lies where, kept in the order of events, for kernels that cannot resolve an address
+//! when the event happens (before 5.13).
+//!
+//! In: the kernel's own symbols, and modules as they come and go. Out: a symbol for an address. Module
+//! space is reused: a range counts from the record that says that the module is there to the one that
+//! says that it goes, and no longer.
+
+use std::ops::Range;
+
+use super::frames::Symbol;
+use crate::kernel::kallsyms::Kallsyms;
+
+/// What addresses stand for at this point of the stream of records.
+#[derive(Debug, Default)]
+pub struct Addresses {
+    kernel: Kallsyms,
+    modules: Vec<Text>,
+    /// First addresses of generated code: the hooks' own trampolines.
+    generated: Vec<u64>,
+}
+
+/// A part of a module's code.
+#[derive(Debug)]
+struct Text {
+    module: String,
+    range: Range<u64>,
+    /// Freed when the init function returns; by the thread that runs it.
+    init_of: Option<u32>,
+    /// By address; empty when they could not be read in time.
+    symbols: Vec<(u64, String)>,
+}
+
+/// Trampolines take a page each (`arch_bpf_trampoline_size`, `kernel/bpf/trampoline.c`, 5.10).
+const GENERATED_LEN: u64 = 4096;
+
+impl Addresses {
+    #[must_use]
+    pub fn new(kernel: Kallsyms, generated: Vec<u64>) -> Self {
+        Self {
+            kernel,
+            modules: Vec::new(),
+            generated,
+        }
+    }
+
+    /// A module is there from now on; `init_of` is the thread that loads it.
+    pub fn add(&mut self, module: &str, range: Range<u64>, init_of: Option<u32>) {
+        if !range.is_empty() {
+            // Whatever was there before is gone, told or not.
+            self.modules
+                .retain(|text| text.range.end <= range.start || text.range.start >= range.end);
+            let module = module.to_owned();
+            self.modules.push(Text {
+                module,
+                range,
+                init_of,
+                symbols: Vec::new(),
+            });
+        }
+    }
+
+    /// The functions of a module that is there.
+    pub fn name(&mut self, module: &str, symbols: &[(u64, String)]) {
+        for text in self.modules.iter_mut().filter(|text| text.module == module) {
+            let inside = symbols
+                .iter()
+                .filter(|(address, _)| text.range.contains(address));
+            text.symbols = inside.cloned().collect();
+        }
+    }
+
+    /// The init function that this thread ran has returned.
+    pub fn init_freed(&mut self, tid: u32) {
+        self.modules.retain(|text| text.init_of != Some(tid));
+    }
+
+    /// A module goes.
+    pub fn remove(&mut self, module: &str) {
+        self.modules.retain(|text| text.module != module);
+    }
+
+    /// The symbol of an address of code.
+    #[must_use]
+    pub fn resolve(&self, address: u64) -> Option<Symbol> {
+        if let Some(text) = self
+            .modules
+            .iter()
+            .find(|text| text.range.contains(&address))
+        {
+            return Some(text.resolve(address));
+        }
+        let ours = |start: &&u64| address >= **start && address - **start < GENERATED_LEN;
+        if let Some(start) = self.generated.iter().find(ours) {
+            return Some(Symbol::new("bpf_trampoline_", address - start, None));
+        }
+        let (function, offset) = self.kernel.resolve(address)?;
+        Some(Symbol::new(function, offset, None))
+    }
+}
+
+impl Text {
+    fn resolve(&self, address: u64) -> Symbol {
+        let next = self.symbols.partition_point(|(start, _)| *start <= address);
+        let found = next
+            .checked_sub(1)
+            .and_then(|index| self.symbols.get(index));
+        let part = if self.init_of.is_some() {
+            "(init)"
+        } else {
+            "(text)"
+        };
+        let (start, function) =
+            found.map_or((self.range.start, part), |(start, name)| (*start, name));
+        Symbol::new(function, address - start, Some(&self.module))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_a_modules_only_while_it_is_there() {
+        let mut addresses = Addresses::default();
+        let shown = |addresses: &Addresses, address| {
+            addresses.resolve(address).map(|symbol| symbol.to_string())
+        };
+        addresses.add("a", 0x1000..0x2000, None);
+        addresses.add("a", 0x5000..0x6000, Some(7));
+        addresses.name("a", &[(0x1000, "first".into()), (0x1100, "second".into())]);
+        assert_eq!(shown(&addresses, 0x1104).as_deref(), Some("second+0x4 [a]"));
+        assert_eq!(
+            shown(&addresses, 0x5010).as_deref(),
+            Some("(init)+0x10 [a]")
+        );
+        addresses.init_freed(7);
+        assert_eq!(shown(&addresses, 0x5010), None);
+        addresses.remove("a");
+        assert_eq!(shown(&addresses, 0x1104), None);
+        addresses.add("b", 0x1000..0x2000, None);
+        assert_eq!(
+            shown(&addresses, 0x1104).as_deref(),
+            Some("(text)+0x104 [b]")
+        );
+    }
+}

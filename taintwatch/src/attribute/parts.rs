@@ -1,0 +1,164 @@
+//! The parts of an event that one field of a record tells by itself.
+//!
+//! In: fields of records. Out: fields of the public event.
+
+use taintwatch_common::{self as wire, context};
+
+use super::frames::Frame;
+use crate::{
+    decode::text,
+    event::{Context, Mask, Module, Taint, Task},
+    kernel::functions::{INTERRUPTS, SYSCALL_ENTRIES},
+    taint::flags,
+};
+
+/// A flag that was set, or set again.
+pub(super) fn taint(bit: u32, before: Mask) -> Taint {
+    let flag = flags::by_bit(bit);
+    Taint {
+        bit: Some(bit),
+        letter: flag.map(|flag| flag.letter),
+        name: flag.map(|flag| flag.name.to_owned()),
+        vendor: flag.map(|_| flags::VENDOR.to_owned()),
+        first: Some(!before.has(bit)),
+        count: Some(1),
+        mask_before: Some(before),
+        mask_after: Some(before.with(bit)),
+        bits_set: None,
+        bits_cleared: None,
+    }
+}
+
+/// A change of the mask that claims no letter.
+pub(super) fn change(before: Mask, after: Mask) -> Taint {
+    Taint {
+        count: Some(1),
+        mask_before: Some(before),
+        mask_after: Some(after),
+        bits_set: Some(after.minus(before).bits().collect()),
+        bits_cleared: Some(before.minus(after).bits().collect()),
+        ..Taint::default()
+    }
+}
+
+/// A module that is complete.
+pub(super) fn module_live(live: &wire::ModuleLive) -> Module {
+    let field = |bytes: &[u8]| Some(text(bytes)).filter(|text| !text.is_empty());
+    Module {
+        name: field(&live.name),
+        version: field(&live.version),
+        srcversion: field(&live.srcversion),
+        taints: letters(live.taints),
+        ..Module::default()
+    }
+}
+
+pub(super) fn letters(taints: u64) -> Option<String> {
+    (taints != 0).then(|| flags::letters(Mask(taints)))
+}
+
+/// `ENOENT`; a number that has no name stays one.
+pub(super) fn errno(result: i64) -> String {
+    let number = i32::try_from(-result).unwrap_or(0);
+    match nix::errno::Errno::from_raw(number) {
+        nix::errno::Errno::UnknownErrno => number.to_string(),
+        known => format!("{known:?}"),
+    }
+}
+
+/// What the CPU was doing: by its preemption counter, else by the stack when that leaves no doubt.
+pub(super) fn known_context(counted: u32, frames: &[Frame]) -> Option<Context> {
+    match counted {
+        context::TASK => Some(Context::Task),
+        context::SOFTIRQ => Some(Context::Softirq),
+        context::HARDIRQ => Some(Context::Hardirq),
+        context::NMI => Some(Context::Nmi),
+        _ => by_stack(frames),
+    }
+}
+
+/// A stack that begins at a system call, whole, without an interrupt in between.
+fn by_stack(frames: &[Frame]) -> Option<Context> {
+    let served = |frame: &Frame| {
+        frame
+            .function()
+            .is_none_or(|name| INTERRUPTS.iter().any(|begin| name.starts_with(begin)))
+    };
+    let from_syscall = frames.iter().any(|frame| frame.is_one_of(&SYSCALL_ENTRIES));
+    (from_syscall && !frames.iter().any(served)).then_some(Context::Task)
+}
+
+pub(super) fn task(task: &wire::Task) -> Task {
+    Task {
+        pid: task.tgid,
+        tid: task.tid,
+        ppid: (task.ppid != 0).then_some(task.ppid),
+        comm: text(&task.comm),
+        uid: Some(task.uid),
+        start_boottime_ns: (task.start_boottime_ns != 0).then_some(task.start_boottime_ns),
+        ..Task::default()
+    }
+}
+
+/// The number that was written to the sysctl: a mask of flags to set.
+pub(super) fn written_mask(bytes: &[u8]) -> Option<Mask> {
+    let text = text(bytes);
+    let word = text.split_ascii_whitespace().next()?;
+    let hexadecimal = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X"));
+    // `proc_doulongvec_minmax` takes what `simple_strtoul` takes with base 0 (kernel/sysctl.c).
+    let octal = word.strip_prefix('0').filter(|rest| !rest.is_empty());
+    let value = match (hexadecimal, octal) {
+        (Some(digits), _) => u64::from_str_radix(digits, 16),
+        (None, Some(digits)) => u64::from_str_radix(digits, 8),
+        (None, None) => word.parse(),
+    };
+    value.ok().map(Mask)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::frames::Symbol, *};
+
+    #[test]
+    fn reads_what_is_written_to_the_sysctl() {
+        for (text, expected) in [
+            ("64\n", Some(64)),
+            ("0x40", Some(64)),
+            ("0100\n", Some(64)),
+            ("0\n", Some(0)),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                written_mask(text.as_bytes()),
+                expected.map(Mask),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_stack_proves_a_task_only_without_an_interrupt() {
+        let frame = |function: &str| Frame {
+            address: 1,
+            symbol: Some(Symbol::new(function, 1, None)),
+        };
+        let call = [frame("load_module"), frame("do_syscall_64")];
+        assert_eq!(known_context(0, &call), Some(Context::Task));
+        let interrupted = [
+            frame("f"),
+            frame("asm_sysvec_call_function"),
+            frame("do_syscall_64"),
+        ];
+        assert_eq!(known_context(0, &interrupted), None);
+        let unknown = [
+            Frame {
+                address: 1,
+                symbol: None,
+            },
+            frame("do_syscall_64"),
+        ];
+        assert_eq!(known_context(0, &unknown), None);
+        assert_eq!(known_context(context::NMI, &call), Some(Context::Nmi));
+    }
+}

@@ -1,0 +1,102 @@
+//! What happens becomes events, one way, in one task.
+//!
+//! In: hooks, where the kernel takes them, else the mask and the kernel log. Out: events, among them the
+//! cover, its losses and its end.
+
+mod hooked;
+mod polled;
+mod tally;
+
+use std::io;
+
+use crate::{
+    event::{Coverage, CoverageState, Event, Hook, Kind, Mask},
+    kernel::identity::{Identity, boottime_ns, wall_clock},
+    probe::{self, Without},
+};
+use hooked::Hooked;
+use polled::Polled;
+
+/// Watches by hooks, or as well as it can be done without.
+pub enum Watcher {
+    Hooked(Box<Hooked>),
+    Polled(Box<Polled>),
+}
+
+/// Why a watch did not begin, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Probe(#[from] probe::Error),
+    #[error("read who this machine is: {0}")]
+    Identity(io::Error),
+    #[error("wait for the ring buffer: {0}")]
+    Ring(io::Error),
+    #[error("read the kernel log: {0}")]
+    Log(io::Error),
+    #[error(transparent)]
+    Mask(#[from] crate::kernel::mask::Error),
+}
+
+impl Watcher {
+    /// Begins to watch by hooks; the first event tells of the cover.
+    pub fn hooked(without: &Without) -> Result<Self, Error> {
+        let identity = Identity::read().map_err(Error::Identity)?;
+        Ok(Self::Hooked(Box::new(Hooked::begin(identity, without)?)))
+    }
+
+    /// Begins to watch without hooks, since they cannot be had for `reason`.
+    pub fn polled(reason: &Error) -> Result<Self, Error> {
+        let identity = Identity::read().map_err(Error::Identity)?;
+        Ok(Self::Polled(Box::new(Polled::begin(identity, reason)?)))
+    }
+
+    /// Each layer, and what won.
+    #[must_use]
+    pub fn hooks(&self) -> &[Hook] {
+        match self {
+            Self::Hooked(watcher) => watcher.hooks(),
+            Self::Polled(watcher) => watcher.hooks(),
+        }
+    }
+
+    /// The next event; waits for one.
+    pub async fn next(&mut self) -> Result<Event, Error> {
+        match self {
+            Self::Hooked(watcher) => watcher.next().await,
+            Self::Polled(watcher) => watcher.next().await,
+        }
+    }
+
+    /// What there is to tell by now, and the end of the cover.
+    #[must_use]
+    pub fn end(self, reason: &str) -> Vec<Event> {
+        match self {
+            Self::Hooked(watcher) => watcher.end(reason),
+            Self::Polled(watcher) => watcher.end(reason),
+        }
+    }
+}
+
+/// An event that tells of the cover.
+fn coverage(
+    blank: impl Fn(Kind, u64, &str) -> Event,
+    state: CoverageState,
+    reason: String,
+    mask: Mask,
+    hooks: Vec<Hook>,
+) -> Event {
+    let mut event = blank(Kind::Coverage, boottime_ns(), "watch");
+    event.coverage = Some(Coverage {
+        state,
+        reason,
+        mask: Some(mask),
+        hooks,
+        self_test: None,
+    });
+    event
+}
+
+fn attributor(identity: Identity, mask: Mask) -> crate::attribute::Attributor {
+    crate::attribute::Attributor::new(identity, mask, wall_clock)
+}
