@@ -27,5 +27,6 @@ pub enum Verb {
     Report(command::report::Args),
     Decode(command::decode::Args),
     Explain(command::explain::Args),
+    Check(command::check::Args),
     Daemon(command::daemon::Args),
 }

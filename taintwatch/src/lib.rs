@@ -18,6 +18,8 @@ pub mod watcher;
 
 pub mod store;
 
+pub mod cover;
+
 pub mod output;
 pub mod socket;
 

@@ -3,19 +3,28 @@
 use std::{
     io::Write,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    event::Event,
+    cover,
+    event::{CoverageState, Event},
+    kernel::identity::{Identity, boottime_ns, wall_clock},
     output::journald,
     probe::{Without, watch::account},
     socket::{self, Feed},
-    store::Store,
+    store::{
+        Store,
+        lock::{self, Lock},
+    },
     watcher::Watcher,
 };
+
+/// How often the history is told that the watch is alive: the most that an unclean end leaves open.
+const HEARTBEAT: Duration = Duration::from_mins(1);
 
 /// Record what taints the kernel, until told to stop
 #[derive(Debug, clap::Args)]
@@ -46,11 +55,8 @@ fn begin(without: &Without) -> Result<Watcher> {
 
 async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let mut watcher = begin(&args.without)?;
-    let mut recorder = Recorder {
-        store: Store::create(db)?,
-        feed: Feed::listen(&args.socket)?,
-        journal: journald::is_there(),
-    };
+    let mut recorder = Recorder::new(db, &args.socket)?;
+    recorder.end_of_last()?;
     writeln!(
         out,
         "taintwatch records to {}\n{}",
@@ -66,9 +72,11 @@ async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     out.flush()?;
     let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
+    let mut heartbeat = tokio::time::interval(HEARTBEAT);
     let reason = loop {
         tokio::select! {
             event = watcher.next() => recorder.record(event?)?,
+            _ = heartbeat.tick() => recorder.alive()?,
             _ = terminate.recv() => break "stopped by SIGTERM",
             _ = interrupt.recv() => break "stopped by SIGINT",
         }
@@ -84,9 +92,29 @@ struct Recorder {
     store: Store,
     feed: Feed,
     journal: bool,
+    boot_id: String,
+    _lock: Lock,
 }
 
 impl Recorder {
+    fn new(db: &Path, socket: &Path) -> Result<Self> {
+        let store = Store::create(db)?;
+        let lock = lock::take(db).with_context(|| format!("lock {}", db.display()))?;
+        let lock = lock.with_context(|| {
+            format!(
+                "another taintwatch records to {}: stop it first",
+                db.display()
+            )
+        })?;
+        Ok(Self {
+            store,
+            feed: Feed::listen(socket)?,
+            journal: journald::is_there(),
+            boot_id: Identity::read()?.boot_id,
+            _lock: lock,
+        })
+    }
+
     fn record(&mut self, mut event: Event) -> Result<()> {
         self.store.append(&mut event)?;
         if self.journal
@@ -95,5 +123,32 @@ impl Recorder {
             log::warn!("the journal did not take event {}: {error}", event.seq);
         }
         self.feed.publish(&event)
+    }
+
+    fn alive(&mut self) -> Result<()> {
+        let now = boottime_ns();
+        Ok(self.store.alive(&self.boot_id, wall_clock(now), now)?)
+    }
+
+    /// The end of a watch that could not tell it itself: its last sign of life.
+    fn end_of_last(&mut self) -> Result<()> {
+        let Some(mut last) = self.store.unended()? else {
+            return Ok(());
+        };
+        let boot_id = last.boot_id.clone().unwrap_or_default();
+        if let Some((time, boottime_ns)) = self
+            .store
+            .last_alive(&boot_id)?
+            .filter(|(time, _)| *time > last.time)
+        {
+            last.time = time;
+            last.boottime_ns = Some(boottime_ns);
+        }
+        last.id = format!("{}-end", last.id);
+        if let Some(coverage) = &mut last.coverage {
+            coverage.state = CoverageState::Ended;
+            cover::UNCLEAN.clone_into(&mut coverage.reason);
+        }
+        self.record(last)
     }
 }

@@ -5,9 +5,11 @@ use std::{io::Write, path::Path};
 use anyhow::Result;
 
 use crate::{
+    cover::{self, Now},
     event::{Event, Kind},
+    kernel::identity::{boottime_ns, wall_clock},
     output::human,
-    store::{Filter, Store},
+    store::{Filter, Store, lock},
 };
 
 /// Show the history: what tainted this kernel, when, and how that is known
@@ -43,6 +45,8 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
         return Ok(0);
     }
     print(events, out)?;
+    let is_wanted = |id: &Option<String>| wanted.is_none() || *id == wanted;
+    print_cover(db, is_wanted, out)?;
     Ok(0)
 }
 
@@ -93,6 +97,55 @@ fn print<'a>(events: impl Iterator<Item = &'a Event>, out: &mut dyn Write) -> Re
     }
     if shown == 0 {
         writeln!(out, "the history has no such event")?;
+    }
+    Ok(())
+}
+
+/// What was watched and what was not, of each boot that was asked for.
+fn print_cover(
+    db: &Path,
+    is_wanted: impl Fn(&Option<String>) -> bool,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let store = Store::open(db)?;
+    let mut all = store.events(&Filter::default(), None)?;
+    all.retain(|event| is_wanted(&event.boot_id));
+    let current = crate::kernel::identity::Identity::read()
+        .map(|identity| identity.boot_id)
+        .ok();
+    let mut boots: Vec<_> = all
+        .iter()
+        .filter_map(|event| event.boot_id.clone())
+        .collect();
+    boots.dedup();
+    for boot in boots {
+        let events = all
+            .iter()
+            .filter(|event| event.boot_id.as_deref() == Some(&boot));
+        let is_current = current.as_deref() == Some(&boot);
+        let last = events.clone().map(|event| event.time).max();
+        let alive = store.last_alive(&boot)?.map(|(time, _)| time);
+        let until = if is_current {
+            Some(wall_clock(boottime_ns()))
+        } else {
+            last.max(alive)
+        };
+        let Some(until) = until else {
+            continue;
+        };
+        let now = Now {
+            until,
+            running: is_current && lock::is_held(db),
+        };
+        let cover = cover::of(events, now);
+        let (bold, dim) = (human::BOLD, human::DIM);
+        writeln!(out, "{bold}cover of boot {boot}{bold:#}")?;
+        for interval in &cover.intervals {
+            writeln!(out, "  {}", human::interval(interval))?;
+        }
+        for hole in &cover.holes {
+            writeln!(out, "  {dim}{}{dim:#}", human::hole(hole))?;
+        }
     }
     Ok(())
 }

@@ -7,10 +7,14 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::{
-    event::{Confidence, CoverageState, Event, Mask},
-    kernel::{identity::Identity, mask},
+    cover::{self, Cover, Hole, Interval},
+    event::{Confidence, Event, Mask},
+    kernel::{
+        identity::{Identity, boottime_ns, wall_clock},
+        mask,
+    },
     output::human,
-    store::{Filter, Store},
+    store::{Filter, Store, lock},
     taint::flags,
 };
 
@@ -29,9 +33,12 @@ struct Status {
     flags: Vec<Flag>,
     /// Flags that were set in this boot and are clear now: only a write past the kernel's functions does that.
     cleared: Mask,
+    /// The flags that this boot had at any time, as far as events tell: the mask without what was cleared.
+    true_mask: Mask,
     /// A watch records right now.
     covered: bool,
-    holes: Vec<String>,
+    intervals: Vec<Interval>,
+    holes: Vec<Hole>,
     /// Records of this boot that were lost.
     lost: u64,
 }
@@ -51,11 +58,8 @@ struct Flag {
 pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let mask = mask::read()?;
     let history = history(db);
-    let status = status(
-        mask,
-        history.as_deref().unwrap_or_default(),
-        history.is_ok(),
-    );
+    let empty = History::default();
+    let status = status(mask, history.as_ref().unwrap_or(&empty));
     if args.json {
         serde_json::to_writer(&mut *out, &status)?;
         writeln!(out)?;
@@ -68,8 +72,16 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     Ok(u8::from(mask != Mask(0)))
 }
 
+/// What the history knows of this boot.
+#[derive(Default)]
+struct History {
+    events: Vec<Event>,
+    cover: Cover,
+    running: bool,
+}
+
 /// This boot's events, or why there are none.
-fn history(db: &Path) -> Result<Vec<Event>> {
+fn history(db: &Path) -> Result<History> {
     if !db.exists() {
         anyhow::bail!(
             "{} is not there; `taintwatch daemon` records one (as root)",
@@ -77,41 +89,41 @@ fn history(db: &Path) -> Result<Vec<Event>> {
         );
     }
     let boot = Identity::read()?.boot_id;
-    let events = Store::open(db)?.events(&Filter::default(), None)?;
-    Ok(events
-        .into_iter()
-        .filter(|event| event.boot_id.as_deref() == Some(&boot))
-        .collect())
+    let mut events = Store::open(db)?.events(&Filter::default(), None)?;
+    events.retain(|event| event.boot_id.as_deref() == Some(&boot));
+    let running = lock::is_held(db);
+    let now = cover::Now {
+        until: wall_clock(boottime_ns()),
+        running,
+    };
+    let cover = cover::of(events.iter(), now);
+    Ok(History {
+        events,
+        cover,
+        running,
+    })
 }
 
-fn status(mask: Mask, events: &[Event], readable: bool) -> Status {
-    let coverage = events
-        .iter()
-        .rev()
-        .find_map(|event| event.coverage.as_ref());
-    let covered = coverage.is_some_and(|coverage| coverage.state != CoverageState::Ended);
-    let mut holes = Vec::new();
-    if !readable {
-        holes.push("no history of this boot can be read".to_owned());
-    } else if !events.is_empty() {
-        holes.push("from the boot to the start of the watch".to_owned());
-    }
-    if readable && !covered {
-        holes.push("no watch records now".to_owned());
-    }
-    let lost = events
-        .iter()
-        .filter_map(|event| event.lost.as_ref())
-        .map(|lost| lost.count)
-        .sum();
+fn status(mask: Mask, history: &History) -> Status {
+    let events = &history.events;
+    let covered = history.running
+        && history
+            .cover
+            .intervals
+            .last()
+            .is_some_and(|last| last.ended.is_none());
+    let lost = events.iter().filter_map(|event| event.lost.as_ref());
+    let lost = lost.map(|lost| lost.count).sum();
     let flags = mask.bits().map(|bit| flag(bit, events)).collect();
-    let cleared = seen(events).minus(mask);
+    let seen = seen(events);
     Status {
         mask,
         flags,
-        cleared,
+        cleared: seen.minus(mask),
+        true_mask: Mask(seen.0 | mask.0),
         covered,
-        holes,
+        intervals: history.cover.intervals.clone(),
+        holes: history.cover.holes.clone(),
         lost,
     }
 }
@@ -195,11 +207,24 @@ fn print(status: &Status, out: &mut dyn Write) -> Result<()> {
         )?;
         writeln!(
             out,
+            "       true mask {} ({}), the kernel says {}",
+            status.true_mask.0,
+            flags::letters(status.true_mask),
+            status.mask.0
+        )?;
+        writeln!(
+            out,
             "       `taintwatch report --kind mask_write` shows who wrote the mask"
         )?;
     }
-    if status.covered {
-        writeln!(out, "{dim}a watch records now{dim:#}")?;
+    for interval in &status.intervals {
+        writeln!(out, "{dim}{}{dim:#}", human::interval(interval))?;
+    }
+    for hole in &status.holes {
+        writeln!(out, "{dim}{}{dim:#}", human::hole(hole))?;
+    }
+    if !status.covered && !status.intervals.is_empty() {
+        writeln!(out, "{dim}no watch records now{dim:#}")?;
     }
     if status.lost > 0 {
         writeln!(out, "{} records of this boot were lost", status.lost)?;
@@ -214,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_flag_without_an_event_is_unattributed_and_unknown_bits_stay_bits() {
-        let status = status(Mask(1 << 31 | 1), &[], false);
+        let status = status(Mask(1 << 31 | 1), &History::default());
         assert_eq!(
             status.flags.iter().map(|flag| flag.bit).collect::<Vec<_>>(),
             [0, 31]

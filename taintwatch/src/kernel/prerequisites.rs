@@ -1,73 +1,202 @@
-//! What must be there before hooks can be tried, told before anything is tried.
+//! What this kernel must offer, and what it offers.
 //!
-//! In: capabilities, files of `/sys` and `/proc`. Out: the first thing that is missing, by name, and
-//! what to do about it.
+//! In: capabilities, files of `/sys` and `/proc`. Out: each prerequisite with what was found, what it costs
+//! to lack it and what to do; or the first one without which no hook can be tried.
 
 use std::{fs, path::Path};
 
-use super::btf;
+use super::{btf, kallsyms, kmsg};
 
-/// What is missing.
-#[derive(Debug, thiserror::Error)]
-pub enum Missing {
-    #[error(
-        "watching the kernel needs root, or the capabilities CAP_BPF and CAP_PERFMON; this process lacks {0}: \
-         run it as root, for example with sudo"
-    )]
-    Capability(String),
-    #[error(
-        "this kernel has no {} (CONFIG_DEBUG_INFO_BTF): its hooks cannot be found safely; use a kernel built with BTF",
-        btf::PATH
-    )]
-    Btf,
-    #[error(
-        "this kernel is locked down (confidentiality): it lets no BPF program read kernel memory; boot with lockdown=integrity or none"
-    )]
-    Lockdown,
-    #[error(
-        "this kernel has no bpf(2) system call (CONFIG_BPF_SYSCALL): use a kernel built with BPF"
-    )]
-    Bpf,
+/// A thing that the watch builds on.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Prerequisite {
+    pub name: &'static str,
+    pub ok: bool,
+    /// What was found.
+    pub found: String,
+    /// What is lost without it, and what to do.
+    pub without: &'static str,
+    /// No hook can be tried without it.
+    pub vital: bool,
 }
 
-/// Bits of the capability sets (`include/uapi/linux/capability.h`); `CAP_SYS_ADMIN` stands for both others.
+/// A vital thing is missing.
+#[derive(Debug, thiserror::Error)]
+#[error("{found}: {without}")]
+pub struct Missing {
+    pub name: &'static str,
+    pub found: String,
+    pub without: &'static str,
+}
+
+/// Bits of the capability sets (`include/uapi/linux/capability.h`).
 const CAP_SYS_ADMIN: u32 = 21;
-const NEEDED: [(u32, &str); 2] = [(38, "CAP_PERFMON"), (39, "CAP_BPF")];
+const CAP_SYSLOG: u32 = 34;
+const CAP_PERFMON: u32 = 38;
+const CAP_BPF: u32 = 39;
 
 /// Checks that hooks can be tried.
 pub fn check() -> Result<(), Missing> {
-    let lacking = lacking(&fs::read_to_string("/proc/self/status").unwrap_or_default());
-    if !lacking.is_empty() {
-        return Err(Missing::Capability(lacking.join(" and ")));
+    match survey().into_iter().find(|found| found.vital && !found.ok) {
+        Some(Prerequisite {
+            name,
+            found,
+            without,
+            ..
+        }) => Err(Missing {
+            name,
+            found,
+            without,
+        }),
+        None => Ok(()),
     }
-    if !has_bpf() {
-        return Err(Missing::Bpf);
-    }
-    if locked_down(&fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default()) {
-        return Err(Missing::Lockdown);
-    }
-    if !Path::new(btf::PATH).exists() {
-        return Err(Missing::Btf);
-    }
-    Ok(())
 }
 
-/// The capabilities that are not among the effective ones of a `/proc/PID/status`.
-fn lacking(status: &str) -> Vec<&'static str> {
-    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let effective = line
-        .and_then(|line| u64::from_str_radix(line.trim(), 16).ok())
-        .unwrap_or(0);
-    let has = |bit: u32| effective >> bit & 1 == 1;
-    let missing = NEEDED
+/// Everything that the watch builds on, vital things first.
+#[must_use]
+pub fn survey() -> Vec<Prerequisite> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let lockdown = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
+    vec![
+        capabilities(&status),
+        bpf_call(),
+        lock(&lockdown),
+        types(),
+        symbols(&status),
+        log(),
+        modules(),
+    ]
+}
+
+fn capabilities(status: &str) -> Prerequisite {
+    let needed = [(CAP_PERFMON, "CAP_PERFMON"), (CAP_BPF, "CAP_BPF")];
+    // `CAP_SYS_ADMIN` stands for both.
+    let lacking = needed
         .iter()
-        .filter(|(bit, _)| !has(*bit) && !has(CAP_SYS_ADMIN));
-    missing.map(|(_, name)| *name).collect()
+        .filter(|(bit, _)| !has(status, *bit) && !has(status, CAP_SYS_ADMIN));
+    let lacking: Vec<_> = lacking.map(|(_, name)| *name).collect();
+    let found = if lacking.is_empty() {
+        "CAP_BPF and CAP_PERFMON are there".to_owned()
+    } else {
+        format!("this process lacks {}", lacking.join(" and "))
+    };
+    Prerequisite {
+        name: "capabilities",
+        ok: lacking.is_empty(),
+        found,
+        without: "watching the kernel needs root, or these capabilities: run it as root, for example with sudo",
+        vital: true,
+    }
 }
 
-/// `none integrity [confidentiality]`: the level in force stands in brackets.
-fn locked_down(lockdown: &str) -> bool {
-    lockdown.contains("[confidentiality]")
+fn bpf_call() -> Prerequisite {
+    let ok = has_bpf();
+    let state = if ok { "has" } else { "has no" };
+    Prerequisite {
+        name: "bpf",
+        ok,
+        found: format!("this kernel {state} bpf(2) system call (CONFIG_BPF_SYSCALL)")
+            .replace("has bpf", "has the bpf"),
+        without: "no hook can be had: use a kernel built with BPF",
+        vital: true,
+    }
+}
+
+fn lock(lockdown: &str) -> Prerequisite {
+    let level = lockdown
+        .split_once('[')
+        .and_then(|(_, rest)| rest.split(']').next());
+    let ok = level != Some("confidentiality");
+    let level = level.unwrap_or("none");
+    let found = if ok {
+        format!("lockdown is {level}")
+    } else {
+        "this kernel is locked down (confidentiality)".to_owned()
+    };
+    Prerequisite {
+        name: "lockdown",
+        ok,
+        found,
+        without: "no BPF program may read kernel memory: boot with lockdown=integrity or none",
+        vital: true,
+    }
+}
+
+fn types() -> Prerequisite {
+    let ok = Path::new(btf::PATH).exists();
+    let state = if ok { "has" } else { "has no" };
+    Prerequisite {
+        name: "btf",
+        ok,
+        found: format!("this kernel {state} {} (CONFIG_DEBUG_INFO_BTF)", btf::PATH),
+        without: "its hooks cannot be found safely: use a kernel built with BTF",
+        vital: true,
+    }
+}
+
+fn symbols(status: &str) -> Prerequisite {
+    let all = kallsyms::Kallsyms::read().unwrap_or_default();
+    let ok = !all.hidden() && all.has("tainted_mask");
+    let found = match (all.hidden(), all.has("tainted_mask")) {
+        (false, true) => format!("{} shows where tainted_mask lies", kallsyms::PATH),
+        (false, false) => format!(
+            "{} does not have tainted_mask (CONFIG_KALLSYMS_ALL)",
+            kallsyms::PATH
+        ),
+        (true, _) if !has(status, CAP_SYSLOG) => format!(
+            "{} shows no addresses: CAP_SYSLOG is lacking",
+            kallsyms::PATH
+        ),
+        (true, _) => format!(
+            "{} shows no addresses: kernel.kptr_restrict is 2",
+            kallsyms::PATH
+        ),
+    };
+    Prerequisite {
+        name: "kallsyms",
+        ok,
+        found,
+        without: "the mask cannot be watched, only the functions that set it: `sysctl kernel.kptr_restrict=1`, as root",
+        vital: false,
+    }
+}
+
+fn log() -> Prerequisite {
+    let opened = kmsg::Kmsg::open(kmsg::From::Now);
+    let found = match &opened {
+        Ok(_) => format!("{} can be read", kmsg::PATH),
+        Err(error) => format!("{}: {error}", kmsg::PATH),
+    };
+    Prerequisite {
+        name: "log",
+        ok: opened.is_ok(),
+        found,
+        without: "what the kernel prints of a taint is not kept with it (kernel.dmesg_restrict, CAP_SYSLOG)",
+        vital: false,
+    }
+}
+
+fn modules() -> Prerequisite {
+    let ok = Path::new("/proc/modules").exists();
+    let found = if ok {
+        "this kernel loads modules"
+    } else {
+        "this kernel has no loadable modules (CONFIG_MODULES)"
+    };
+    Prerequisite {
+        name: "modules",
+        ok,
+        found: found.to_owned(),
+        without: "no module can taint it; the loader's hooks have nothing to hook",
+        vital: false,
+    }
+}
+
+/// Whether a bit is among the effective capabilities of a `/proc/PID/status`.
+fn has(status: &str, bit: u32) -> bool {
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = line.and_then(|line| u64::from_str_radix(line.trim(), 16).ok());
+    effective.unwrap_or(0) >> bit & 1 == 1
 }
 
 /// Whether `bpf(2)` exists, asked with a command that does not: EINVAL where it does, ENOSYS where not.
@@ -83,22 +212,25 @@ mod tests {
 
     #[test]
     fn knows_the_lockdown_level_in_force() {
-        assert!(locked_down("none integrity [confidentiality]\n"));
-        assert!(!locked_down("none [integrity] confidentiality\n"));
-        assert!(!locked_down("[none] integrity confidentiality\n"));
-        assert!(!locked_down(""));
+        assert!(!lock("none integrity [confidentiality]\n").ok);
+        assert!(lock("none [integrity] confidentiality\n").ok);
+        assert!(lock("[none] integrity confidentiality\n").ok);
+        assert_eq!(lock("").found, "lockdown is none");
     }
 
     #[test]
     fn names_the_capabilities_that_are_lacking() {
-        let status = |bits: u64| format!("Name:\tx\nCapEff:\t{bits:016x}\nCapBnd:\t0\n");
-        assert_eq!(lacking(&status(0)), ["CAP_PERFMON", "CAP_BPF"]);
-        assert_eq!(lacking(&status(1 << 38)), ["CAP_BPF"]);
-        assert!(lacking(&status(1 << 38 | 1 << 39)).is_empty());
-        assert!(
-            lacking(&status(1 << 21)).is_empty(),
-            "CAP_SYS_ADMIN has both"
+        let found = |bits: u64| {
+            let found = capabilities(&format!("Name:\tx\nCapEff:\t{bits:016x}\nCapBnd:\t0\n"));
+            (found.ok, found.found)
+        };
+        assert_eq!(
+            found(0),
+            (false, "this process lacks CAP_PERFMON and CAP_BPF".into())
         );
-        assert_eq!(lacking("").len(), 2);
+        assert_eq!(found(1 << 38), (false, "this process lacks CAP_BPF".into()));
+        assert!(found(1 << 38 | 1 << 39).0);
+        assert!(found(1 << 21).0, "CAP_SYS_ADMIN has both");
+        assert!(!capabilities("").ok);
     }
 }

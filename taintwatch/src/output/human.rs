@@ -7,14 +7,17 @@ use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 
 use super::escape::Escaped;
-use crate::event::{Confidence, CoverageState, Event, Kind};
+use crate::{
+    cover::{Hole, Interval},
+    event::{Confidence, CoverageState, Event, Kind, Time},
+};
 
 pub const DIM: Style = Style::new().dimmed();
 pub const BOLD: Style = Style::new().bold();
 pub const ALARM: Style = AnsiColor::Red.on_default().bold();
 const TAINTED: Style = AnsiColor::Red.on_default().bold();
 const AGAIN: Style = AnsiColor::Yellow.on_default();
-const GOOD: Style = AnsiColor::Green.on_default();
+pub const GOOD: Style = AnsiColor::Green.on_default();
 
 /// An event on one line, without a newline.
 #[must_use]
@@ -48,7 +51,8 @@ fn mark(event: &Event) -> (Style, String) {
             if first {
                 (TAINTED, letter)
             } else {
-                (AGAIN, format!("{letter} +1"))
+                let count = taint.and_then(|taint| taint.count).unwrap_or(1);
+                (AGAIN, format!("{letter} +{count}"))
             }
         }
         Kind::MaskWrite => (TAINTED, "mask".to_owned()),
@@ -69,12 +73,21 @@ fn told(event: &Event) -> String {
         let state = match coverage.state {
             CoverageState::Began => "began",
             CoverageState::Ended => "ended",
-            CoverageState::Degraded => "began degraded",
+            CoverageState::Degraded => "is degraded",
         };
-        return format!("the watch {state}: {}", Escaped(&coverage.reason));
+        let tested = match &coverage.self_test {
+            Some(tested) if tested.starts_with("unproven") => String::new(),
+            Some(_) => ", proven on every CPU".to_owned(),
+            None => String::new(),
+        };
+        return format!("the watch {state}: {}{tested}", Escaped(&coverage.reason));
     }
     if let Some(lost) = &event.lost {
-        return format!("{} records lost: {}", lost.count, Escaped(&lost.reason));
+        let what = match lost.what.as_str() {
+            "detail" => "occurrences are counted without their detail",
+            _ => "records are lost",
+        };
+        return format!("{} {what}: {}", lost.count, Escaped(&lost.reason));
     }
     module_sentence(event)
 }
@@ -104,6 +117,37 @@ fn module_sentence(event: &Event) -> String {
         out = format!("{out}, its flags: {taints}");
     }
     out
+}
+
+/// A watched interval on one line.
+#[must_use]
+pub fn interval(interval: &Interval) -> String {
+    let (from, to) = (clock(interval.from), clock(interval.to));
+    let how = Escaped(&interval.how).to_string();
+    let kind = if interval.full {
+        "watched"
+    } else {
+        "watched in part"
+    };
+    match &interval.ended {
+        None => format!("{kind} since {from}: {how}"),
+        Some(ended) => format!("{kind} {from} to {to}: {how}; {}", Escaped(ended)),
+    }
+}
+
+/// An interval without cover on one line.
+#[must_use]
+pub fn hole(hole: &Hole) -> String {
+    format!(
+        "not watched {} to {}: {}",
+        clock(hole.from),
+        clock(hole.to),
+        Escaped(&hole.reason)
+    )
+}
+
+fn clock(time: Time) -> String {
+    time.0.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 /// An event with its evidence, several lines, each ended.

@@ -6,6 +6,7 @@ pub mod counts;
 #[cfg(feature = "bpf-log")]
 mod developer_log;
 pub mod ladder;
+pub mod layers;
 pub mod target;
 pub mod watch;
 

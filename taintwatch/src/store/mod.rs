@@ -3,13 +3,14 @@
 //! In: events. Out: the same events with their sequence, and queries. The daemon is the only writer.
 
 mod filter;
+pub mod lock;
 
 use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use rusqlite_migration::{M, Migrations};
 
-use crate::event::{Event, SCHEMA};
+use crate::event::{CoverageState, Event, SCHEMA, Time};
 pub use filter::Filter;
 
 /// Where the daemon keeps the history.
@@ -42,6 +43,15 @@ SELECT seq,
 FROM event ORDER BY seq;
 ";
 
+/// The watch's last sign of life in each boot: where an interval ended that has no event of its end.
+const SCHEMA_2: &str = "
+CREATE TABLE alive (
+    boot_id      TEXT PRIMARY KEY,
+    time_ns      INTEGER NOT NULL,
+    boottime_ns  INTEGER NOT NULL
+) STRICT;
+";
+
 /// Why the history cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -71,7 +81,7 @@ impl Store {
     /// Opens the history for writing, and makes it when there is none.
     pub fn create(path: &Path) -> Result<Self, Error> {
         if let Some(folder) = path.parent() {
-            let failed = |error| Error::Folder {
+            let failed = |error: std::io::Error| Error::Folder {
                 path: folder.display().to_string(),
                 error,
             };
@@ -81,7 +91,7 @@ impl Store {
         // FULL: an event is on the disk before anybody is told of it.
         connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
         connection.busy_timeout(Duration::from_secs(5))?;
-        Migrations::new(vec![M::up(SCHEMA_1)]).to_latest(&mut connection)?;
+        Migrations::new(vec![M::up(SCHEMA_1), M::up(SCHEMA_2)]).to_latest(&mut connection)?;
         Ok(Self(connection))
     }
 
@@ -133,6 +143,42 @@ impl Store {
         Ok(transaction.commit()?)
     }
 
+    /// Notes that the watch of this boot is alive.
+    pub fn alive(&mut self, boot_id: &str, time: Time, boottime_ns: u64) -> Result<(), Error> {
+        let time_ns = i64::try_from(time.0.as_nanosecond()).unwrap_or(i64::MAX);
+        self.0.execute(
+            "INSERT INTO alive (boot_id, time_ns, boottime_ns) VALUES (?1, ?2, ?3)
+             ON CONFLICT (boot_id) DO UPDATE SET time_ns = ?2, boottime_ns = ?3",
+            params![boot_id, time_ns, boottime_ns],
+        )?;
+        Ok(())
+    }
+
+    /// The last sign of life of a boot's watch.
+    pub fn last_alive(&self, boot_id: &str) -> Result<Option<(Time, u64)>, Error> {
+        let query = "SELECT time_ns, boottime_ns FROM alive WHERE boot_id = ?1";
+        let row = self.0.query_row(query, [boot_id], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get(1)?))
+        });
+        let Some((time_ns, boottime_ns)) = row.optional()? else {
+            return Ok(None);
+        };
+        let time = jiff::Timestamp::from_nanosecond(time_ns.into());
+        Ok(time.ok().map(|time| (Time(time), boottime_ns)))
+    }
+
+    /// The newest coverage event, when it is not of an end.
+    pub fn unended(&self) -> Result<Option<Event>, Error> {
+        let query = "SELECT body FROM event WHERE kind = 'coverage' ORDER BY seq DESC LIMIT 1";
+        let body: Option<String> = self.0.query_row(query, [], |row| row.get(0)).optional()?;
+        let Some(body) = body else {
+            return Ok(None);
+        };
+        let event: Event = serde_json::from_str(&body)?;
+        let ended = event.coverage.as_ref().map(|coverage| coverage.state);
+        Ok((ended != Some(CoverageState::Ended)).then_some(event))
+    }
+
     /// The events that `filter` lets pass, oldest first; with `last`, only so many of the newest.
     pub fn events(&self, filter: &Filter, last: Option<usize>) -> Result<Vec<Event>, Error> {
         let mut statement = self.0.prepare("SELECT body FROM event ORDER BY seq DESC")?;
@@ -163,7 +209,7 @@ fn open_error(path: &Path) -> impl FnOnce(rusqlite::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Kind, Time};
+    use crate::event::Kind;
 
     fn event(id: &str) -> Event {
         serde_json::from_value(serde_json::json!({
