@@ -10,7 +10,7 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
 use core::ffi::c_void;
-use taintwatch_common::{SYSCTL_TEXT_LEN, SysctlWrite, TaintEntry, context};
+use taintwatch_common::{SYSCTL_TEXT_LEN, SysctlWrite, TaintEntry};
 
 use crate::{
     counts::{self, Skip},
@@ -113,19 +113,19 @@ fn sysctl_began(write: i32, buffer: u64) {
         text: [0; SYSCTL_TEXT_LEN],
     };
     read_text(buffer, &raw mut call.text);
-    _ = CALLS.insert(writer(context::TASK), call, 0);
+    _ = CALLS.insert(writer(task::context(Entered::ByCall)), call, 0);
 }
 
 #[inline(always)]
 fn sysctl_ended(ctx: *mut c_void) {
-    let Some(call) = take(context::TASK) else {
+    let Some(call) = take(task::context(Entered::ByCall)) else {
         return;
     };
     let Some(write) = ring::reserve::<SysctlWrite>() else {
         return;
     };
     // SAFETY: `write` is fresh room for a whole record, as in each place below.
-    unsafe { (*write).header = record::header::<SysctlWrite>(context::TASK) };
+    unsafe { (*write).header = record::header::<SysctlWrite>(task::context(Entered::ByCall)) };
     // SAFETY: as above.
     task::fill(unsafe { &raw mut (*write).task });
     // SAFETY: as above.

@@ -8,6 +8,7 @@ mod initramfs;
 mod journal;
 mod kernels;
 mod modules;
+mod patched;
 mod progress;
 mod qemu;
 mod run;

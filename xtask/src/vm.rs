@@ -1,6 +1,6 @@
 //! `cargo xtask vm`: a throwaway guest with taintwatch and the test modules in it.
 
-use std::{io::Write as _, path::Path, process::Command, time::Duration};
+use std::{io::Write as _, path::Path, time::Duration};
 
 use anyhow::{Result, bail};
 
@@ -8,10 +8,9 @@ use crate::{
     apt, build, cache,
     initramfs::Initramfs,
     kernels::{self, Kernel},
-    modules,
+    modules, patched,
     progress::step,
     qemu::{Ended, Flow, Guest},
-    run,
 };
 
 /// Enough for a job of any kind; a hanging guest ends here.
@@ -109,6 +108,7 @@ pub(crate) fn files(kernel: &Kernel) -> Result<Initramfs> {
     for folder in ["proc", "sys", "dev", "run", "tmp", "var/lib", "mnt"] {
         files.folder(folder);
     }
+    patched::add(kernel, &mut files)?;
     if kernel.has_headers {
         files.tree(&modules::get(kernel)?, "modules")?;
     }
@@ -117,28 +117,10 @@ pub(crate) fn files(kernel: &Kernel) -> Result<Initramfs> {
 
 /// Adds the stock modules that a disk needs, as `/stock/NN-name.ko` in the order of loading.
 pub(crate) fn add_disk_modules(kernel: &Kernel, files: &mut Initramfs) -> Result<()> {
-    let listed = run::quiet(
-        Command::new("find")
-            .arg(&kernel.modules)
-            .args(["-name", "*.ko*"]),
-    )?;
     for (number, wanted) in DISK.iter().enumerate() {
-        let file_name = |path: &&str| {
-            path.rsplit('/')
-                .next()
-                .and_then(|name| name.split('.').next())
-                == Some(wanted)
-        };
-        let Some(path) = listed.lines().find(file_name) else {
-            continue;
-        };
-        let bytes = if Path::new(path).extension().is_some_and(|kind| kind == "xz") {
-            let output = Command::new("xz").args(["-dc", path]).output()?;
-            output.stdout
-        } else {
-            std::fs::read(path)?
-        };
-        files.file(&format!("stock/{number:02}-{wanted}.ko"), 0o644, bytes);
+        if let Some(bytes) = patched::stock(kernel, wanted)? {
+            files.file(&format!("stock/{number:02}-{wanted}.ko"), 0o644, bytes);
+        }
     }
     Ok(())
 }

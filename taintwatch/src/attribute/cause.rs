@@ -25,7 +25,8 @@ pub(super) struct Evidence<'a> {
 impl Evidence<'_> {
     /// The code that caused the change: past the functions that only report what others did.
     pub(super) fn caller(&self) -> Option<&Frame> {
-        let is_reporter = |frame: &&Frame| frame.is_one_of(&REPORTERS);
+        let is_reporter =
+            |frame: &&Frame| frame.is_one_of(&REPORTERS) || frame.is_one_of(&["add_taint"]);
         self.frames
             .iter()
             .find(|frame| !is_reporter(frame))
@@ -95,7 +96,7 @@ fn classify(evidence: &Evidence<'_>) -> (Class, Option<String>) {
 /// What it means that a flag is set, in a few words.
 pub(super) fn happened(bit: Option<u32>) -> String {
     match bit.map(|bit| (bit, flags::by_bit(bit))) {
-        None => "the mask was written".to_owned(),
+        None => "a flag was set again, which one is not known".to_owned(),
         Some((bit, None)) => format!("bit {bit} was set"),
         Some((_, Some(flag))) => flag.happened.to_owned(),
     }
@@ -145,6 +146,9 @@ fn bits(event: &Event) -> String {
         (Some(set), Some(cleared)) => format!("set {set}, cleared {cleared}"),
         (Some(set), None) => format!("set {set}"),
         (None, Some(cleared)) => format!("cleared {cleared}"),
+        (None, None) if taint.is_none_or(|taint| taint.bits_set.is_none()) => {
+            "which bits is not known of each".to_owned()
+        }
         (None, None) => "changed no bit".to_owned(),
     }
 }

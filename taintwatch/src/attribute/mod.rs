@@ -14,7 +14,9 @@ use taintwatch_common::{self as wire, Count, CountKey, DIRECT_WRITE};
 
 use crate::{
     decode::{Record, text},
-    event::{Cause, Class, Confidence, Context, Event, Kind, Mask, Module, SCHEMA, Source, Time},
+    event::{
+        Cause, Class, Confidence, Context, Event, Kind, Mask, Module, SCHEMA, Source, Taint, Time,
+    },
     kernel::identity::Identity,
     taint::log::{Teller, Told},
 };
@@ -133,12 +135,17 @@ impl Attributor {
         };
         let (kind, key) = match bit {
             Some(bit) => (Kind::Taint, bit.to_string()),
+            // A flag that was set already: which one, only the hook on `add_taint` could tell.
+            None if by_kernel && set == Mask(0) && cleared == Mask(0) => {
+                (Kind::Taint, "again".to_owned())
+            }
             None => (Kind::MaskWrite, "mask".to_owned()),
         };
         let mut event = self.started(kind, &write.header, &write.task, &key, &frames);
-        event.taint = Some(match bit {
-            Some(bit) => parts::taint(bit, before),
-            None => parts::change(before, after),
+        event.taint = Some(match (bit, kind) {
+            (Some(bit), _) => parts::taint(bit, before),
+            (None, Kind::Taint) => parts::again(after),
+            (None, _) => parts::change(before, after),
         });
         self.attribute(event, &evidence)
     }
@@ -182,8 +189,12 @@ impl Attributor {
         let kind = if direct { Kind::MaskWrite } else { Kind::Taint };
         let number = format!("{:x}.{}.count", key.caller, key.context);
         let mut event = self.blank(kind, count.last_ns, &number);
+        // What each of many writes changed is not known, only what there is now.
         let mut taint = if direct {
-            parts::change(self.mask, mask_now)
+            Taint {
+                mask_after: Some(mask_now),
+                ..Taint::default()
+            }
         } else {
             parts::taint(key.flag, self.mask)
         };
@@ -213,7 +224,7 @@ impl Attributor {
     #[must_use]
     pub fn unnamed(&self, more: u64, boottime_ns: u64) -> Event {
         let mut event = self.blank(Kind::Taint, boottime_ns, "unnamed");
-        event.taint = Some(crate::event::Taint {
+        event.taint = Some(Taint {
             count: Some(more),
             ..Default::default()
         });

@@ -29,6 +29,17 @@ pub(super) fn taint(bit: u32, before: Mask) -> Taint {
     }
 }
 
+/// A flag that was set already; which one is not known.
+pub(super) fn again(mask: Mask) -> Taint {
+    Taint {
+        first: Some(false),
+        count: Some(1),
+        mask_before: Some(mask),
+        mask_after: Some(mask),
+        ..Taint::default()
+    }
+}
+
 /// A change of the mask that claims no letter.
 pub(super) fn change(before: Mask, after: Mask) -> Taint {
     Taint {

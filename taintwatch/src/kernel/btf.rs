@@ -5,7 +5,7 @@
 //! they lie: aya keeps members to itself, and the crates that show them take 35 to 80 MiB. Format:
 //! `Documentation/bpf/btf.rst`.
 
-use std::fs;
+use std::{fs, ops::Range};
 
 /// Where the kernel shows its types (`CONFIG_DEBUG_INFO_BTF`).
 pub const PATH: &str = "/sys/kernel/btf/vmlinux";
@@ -22,8 +22,10 @@ pub enum Error {
 /// The kernel's types.
 #[derive(Debug)]
 pub struct Btf {
-    types: Vec<u8>,
-    strings: Vec<u8>,
+    bytes: Vec<u8>,
+    /// Where in `bytes` types and strings lie.
+    types: Range<usize>,
+    strings: Range<usize>,
     /// Where each type begins, in words; id 0 is `void` and begins nowhere.
     at: Vec<u32>,
 }
@@ -63,11 +65,11 @@ struct Type {
 impl Btf {
     /// Reads the running kernel's types.
     pub fn read() -> Result<Self, Error> {
-        Self::parse(&fs::read(PATH)?)
+        Self::parse(fs::read(PATH)?)
     }
 
     /// Parses BTF in this machine's byte order.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, Error> {
         parse(bytes).ok_or(Error::Format("cut short or of another byte order"))
     }
 
@@ -187,20 +189,13 @@ impl Btf {
     }
 
     fn words<const N: usize>(&self, at: u32) -> Option<[u32; N]> {
-        let mut out = [0; N];
-        let mut bytes = self
-            .types
-            .get(usize::try_from(at).ok()?.checked_mul(4)?..)?;
-        for word in &mut out {
-            let (first, rest) = bytes.split_first_chunk::<4>()?;
-            *word = u32::from_ne_bytes(*first);
-            bytes = rest;
-        }
-        Some(out)
+        let types = self.bytes.get(self.types.clone())?;
+        words(types, usize::try_from(at).ok()?.checked_mul(4)?)
     }
 
     fn name(&self, offset: u32) -> Option<&[u8]> {
-        let from = self.strings.get(usize::try_from(offset).ok()?..)?;
+        let strings = self.bytes.get(self.strings.clone())?;
+        let from = strings.get(usize::try_from(offset).ok()?..)?;
         from.get(..from.iter().position(|byte| *byte == 0)?)
     }
 
@@ -214,28 +209,35 @@ impl Btf {
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<Btf> {
+/// A run of 32-bit words.
+fn words<const N: usize>(bytes: &[u8], at: usize) -> Option<[u32; N]> {
+    let mut out = [0; N];
+    let mut bytes = bytes.get(at..)?;
+    for word in &mut out {
+        let (first, rest) = bytes.split_first_chunk::<4>()?;
+        *word = u32::from_ne_bytes(*first);
+        bytes = rest;
+    }
+    Some(out)
+}
+
+fn parse(bytes: Vec<u8>) -> Option<Btf> {
     const MAGIC: u16 = 0xeb9f;
     let magic = u16::from_ne_bytes(bytes.get(..2)?.try_into().ok()?);
-    let header = Btf {
-        types: bytes.get(4..24)?.to_vec(),
-        strings: Vec::new(),
-        at: Vec::new(),
-    };
-    let [header_len, type_off, type_len, str_off, str_len] = header.words(0)?;
+    let [header_len, type_off, type_len, str_off, str_len] = words(&bytes, 4)?;
     let section = |off: u32, len: u32| {
         let start = usize::try_from(header_len.checked_add(off)?).ok()?;
-        let len = usize::try_from(len).ok()?;
-        bytes
-            .get(start..start.checked_add(len)?)
-            .map(<[u8]>::to_vec)
+        let end = start.checked_add(usize::try_from(len).ok()?)?;
+        (end <= bytes.len()).then_some(start..end)
     };
     if magic != MAGIC {
         return None;
     }
+    let (types, strings) = (section(type_off, type_len)?, section(str_off, str_len)?);
     let mut btf = Btf {
-        types: section(type_off, type_len)?,
-        strings: section(str_off, str_len)?,
+        bytes,
+        types,
+        strings,
         at: Vec::new(),
     };
     let mut at = 0;
@@ -302,7 +304,7 @@ mod tests {
 
     #[test]
     fn finds_members_through_anonymous_structs() {
-        let btf = Btf::parse(&sample()).unwrap();
+        let btf = Btf::parse(sample()).unwrap();
         assert_eq!(btf.offset("outer", "a"), Some(0));
         assert_eq!(btf.offset("outer", "b"), Some(4));
         assert_eq!(btf.offset("outer", "c"), None);
@@ -312,7 +314,7 @@ mod tests {
 
     #[test]
     fn spells_prototypes() {
-        let btf = Btf::parse(&sample()).unwrap();
+        let btf = Btf::parse(sample()).unwrap();
         assert_eq!(
             btf.prototype("f").as_deref(),
             Some("void (struct outer *, int)")
@@ -326,7 +328,7 @@ mod tests {
         fn never_panics(mut bytes in Just(sample()), at in 0_usize..180, value: u8, cut in 0_usize..180) {
             if let Some(byte) = bytes.get_mut(at) { *byte = value; }
             bytes.truncate(bytes.len().saturating_sub(cut));
-            if let Ok(btf) = Btf::parse(&bytes) {
+            if let Ok(btf) = Btf::parse(bytes) {
                 _ = btf.offset("outer", "b");
                 _ = btf.prototype("f");
             }

@@ -5,8 +5,8 @@
 //! module at one moment, for kernels that cannot resolve a symbol when the event happens.
 
 use std::{
-    fs::{self, File},
-    io::{BufRead as _, BufReader},
+    fs::File,
+    io::{BufRead, BufReader},
     ops::Range,
 };
 
@@ -38,23 +38,27 @@ struct Symbol {
 impl Kallsyms {
     /// Reads the running kernel's symbols.
     pub fn read() -> Result<Self, Error> {
-        // Module lines may hold any byte that a module's author liked.
-        Ok(Self::parse(&String::from_utf8_lossy(&fs::read(PATH)?)))
+        Self::parse(BufReader::new(File::open(PATH)?))
     }
 
-    /// Parses `address type name [module]` lines.
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
+    /// Parses `address type name [module]` lines, one at a time: the text is three times what is kept of it.
+    pub fn parse(text: impl BufRead) -> Result<Self, Error> {
         let mut all = Self::default();
-        for (address, name, module) in text.lines().filter_map(symbol) {
+        for line in text.split(b'\n') {
+            // Module lines may hold any byte that a module's author liked.
+            let line = line?;
+            let line = String::from_utf8_lossy(&line);
             // `$x` and the like mark code and data on arm64: they are no functions.
-            if module.is_none() && !name.starts_with('$') {
+            if let Some((address, name, None)) = symbol(&line)
+                && !name.starts_with('$')
+            {
                 all.push(address, name);
             }
         }
         all.symbols.sort_by_key(|symbol| symbol.address);
         all.symbols.shrink_to_fit();
-        all
+        all.names.shrink_to_fit();
+        Ok(all)
     }
 
     fn push(&mut self, address: u64, name: &str) {
@@ -174,7 +178,7 @@ mod tests {
 
     #[test]
     fn finds_addresses_extents_and_functions_of_the_kernel_alone() {
-        let symbols = Kallsyms::parse(TEXT);
+        let symbols = Kallsyms::parse(TEXT.as_bytes()).unwrap();
         assert_eq!(symbols.address("tainted_mask"), Some(0xffff_ffff_8200_0000));
         assert_eq!(
             symbols.extent("add_taint"),
@@ -195,8 +199,10 @@ mod tests {
 
     #[test]
     fn hidden_addresses_are_no_addresses() {
-        let symbols =
-            Kallsyms::parse("0000000000000000 T add_taint\n0000000000000000 b tainted_mask\n");
+        let symbols = Kallsyms::parse(
+            &b"0000000000000000 T add_taint\n0000000000000000 b tainted_mask\n"[..],
+        )
+        .unwrap();
         assert!(symbols.hidden() && symbols.has("tainted_mask"));
         assert_eq!(symbols.address("tainted_mask"), None);
         assert!(symbols.extents(&["add_taint"]).is_empty());

@@ -52,11 +52,14 @@ impl Watch {
         }
         prerequisites::check()?;
         let symbols = Kallsyms::read()?;
+        let own = Btf::read()?;
+        let mut ebpf = load(&target::globals(&own, &symbols))?;
+        // One after the other: aya parses the types once more while it loads.
+        give_back();
         let types = Types {
             aya: aya::Btf::from_sys_fs().ok(),
-            own: Btf::read()?,
+            own,
         };
-        let mut ebpf = load(&target::globals(&types.own, &symbols))?;
         let mut hooks = ladder::attach(&mut ebpf, &types, without, &ladder::ALWAYS);
         #[cfg(feature = "bpf-log")]
         super::developer_log::follow(&mut ebpf);
@@ -135,6 +138,12 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// Gives free memory back to the kernel: what reading types and symbols took is not needed again.
+pub fn give_back() {
+    // SAFETY: the call touches no memory that is in use.
+    unsafe { libc::malloc_trim(0) };
 }
 
 /// Each layer on a line: what won, or why nothing did.

@@ -23,7 +23,7 @@ use crate::{
     },
     probe::{
         Without,
-        watch::{MASK_WATCH, Watch, online_cpus},
+        watch::{MASK_WATCH, Watch, give_back, online_cpus},
     },
     ring::Ring,
 };
@@ -58,6 +58,8 @@ struct Health {
     /// Entries whose write no watch saw; what there was at the start does not count.
     unwatched: u64,
     unentered: u64,
+    /// Entries at the last look.
+    entries: u64,
     watch_told: bool,
     entry_told: bool,
     lost: [u64; kind::END as usize],
@@ -100,9 +102,7 @@ impl Hooked {
         let began = hooked.began();
         hooked.next.push_back(began);
         (hooked.health.unwatched, hooked.health.unentered) = hooked.disagreement()?;
-        // What had been allocated to read symbols and types is not needed again.
-        // SAFETY: the call gives free memory back to the kernel, and touches none in use.
-        unsafe { libc::malloc_trim(0) };
+        give_back();
         Ok(hooked)
     }
 
@@ -289,7 +289,15 @@ impl Hooked {
 
     /// A hook that was detached or replaced shows in the other's count.
     fn compare_layers(&mut self) -> Result<(), Error> {
+        let entries = self.watch.counts.counter(counter::ENTRIES)?;
+        let quiet = std::mem::replace(&mut self.health.entries, entries) == entries;
         let (unwatched, unentered) = self.disagreement()?;
+        // Between entry and write there can be one in each context of each CPU.
+        let in_flight = if quiet {
+            0
+        } else {
+            4 * self.watch.watched_cpus().count() as u64
+        };
         let has = |layer: &str| {
             self.hooks()
                 .iter()
@@ -298,7 +306,7 @@ impl Hooked {
         if !(has(MASK_WATCH) && has("taint_entry")) {
             return Ok(());
         }
-        if unwatched > self.health.unwatched && !self.health.watch_told {
+        if unwatched > self.health.unwatched + in_flight && !self.health.watch_told {
             self.health.watch_told = true;
             let reason = "its watchpoint did not see a write that the hook on add_taint announced: \
                 somebody took it away";

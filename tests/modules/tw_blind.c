@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Switches every hardware breakpoint of every CPU off, behind the back of those who
+ * own them: what code does that does not want its writes to be seen.
+ */
+#include <linux/module.h>
+#include <linux/smp.h>
+#include <asm/debugreg.h>
+
+static void tw_blind_cpu(void *unused)
+{
+	set_debugreg(0UL, 7);
+}
+
+static int __init tw_blind_init(void)
+{
+	on_each_cpu(tw_blind_cpu, NULL, 1);
+	return 0;
+}
+
+static void __exit tw_blind_exit(void)
+{
+}
+
+module_init(tw_blind_init);
+module_exit(tw_blind_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("switches hardware breakpoints off");

@@ -1,0 +1,105 @@
+//! A recorder that runs beside a scenario.
+
+use std::{
+    fs,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+/// Loading and verifying takes a few seconds on an emulated processor.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The process, and where it says what.
+pub(crate) struct Daemon {
+    child: Child,
+    said: String,
+}
+
+impl Daemon {
+    /// Starts one, under the words of `before`, with further arguments, and waits until it records.
+    pub(crate) fn start(before: &[&str], arguments: &[&str], db: &str) -> Result<Self> {
+        let said = format!("/tmp/daemon-{}", db.replace('/', "_"));
+        let output = fs::File::create(&said)?;
+        let mut words: Vec<&str> = before.to_vec();
+        let socket = format!("{db}.sock");
+        words.extend(["taintwatch", "--db", db, "daemon", "--socket", &socket]);
+        words.extend(arguments);
+        let (program, rest) = words.split_first().context("no words")?;
+        let mut command = Command::new(program);
+        let child = command
+            .args(rest)
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .stdin(Stdio::null())
+            .spawn()?;
+        let mut daemon = Self { child, said };
+        let began = Instant::now();
+        // The lines of the account are printed when the watch is on.
+        while !daemon.said()?.contains("taintwatch records to") {
+            if let Some(status) = daemon.child.try_wait()? {
+                bail!("the daemon ended with {status}: {}", daemon.said()?);
+            }
+            ensure!(
+                began.elapsed() < PATIENCE,
+                "the daemon says nothing: {}",
+                daemon.said()?
+            );
+            sleep(Duration::from_millis(50));
+        }
+        Ok(daemon)
+    }
+
+    /// What it printed so far.
+    pub(crate) fn said(&self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&fs::read(&self.said)?).into_owned())
+    }
+
+    /// The process that records: the started one, or the child of what constrains it.
+    pub(crate) fn pid(&self) -> Result<Pid> {
+        let own = self.child.id();
+        let children =
+            fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+        let first = children
+            .split_whitespace()
+            .next()
+            .and_then(|pid| pid.parse().ok());
+        Ok(Pid::from_raw(first.unwrap_or(i32::try_from(own)?)))
+    }
+
+    /// Ends it as a service manager does.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        kill(self.pid()?, Signal::SIGTERM)?;
+        let status = self.child.wait()?;
+        ensure!(
+            status.success(),
+            "the daemon ended with {status}: {}",
+            self.said()?
+        );
+        Ok(())
+    }
+
+    /// Ends it without a word.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        kill(self.pid()?, Signal::SIGKILL)?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // After a failure in between; one that has ended already is as good.
+        if let Ok(pid) = self.pid() {
+            _ = kill(pid, Signal::SIGKILL);
+        }
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}

@@ -1,0 +1,452 @@
+//! Each mechanism taken away: which one takes its place, what is said, and what still works.
+
+use std::{fs, path::Path};
+
+use anyhow::{Result, ensure};
+use nix::{
+    kmod::{DeleteModuleFlags, delete_module},
+    mount::{MntFlags, MsFlags, mount, umount2},
+};
+use serde_json::Value;
+
+use crate::{Tally, daemon::Daemon, history::History, loading::load, tamper};
+
+/// What is still told of a write to the sysctl.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// Who wrote it.
+    Observed,
+    /// That the bit is set, and no more.
+    BitAlone,
+}
+
+/// A mechanism that is taken away.
+struct Rung {
+    name: &'static str,
+    /// Takes it away, or makes it available again.
+    prepare: fn() -> Result<()>,
+    /// What constrains the recorder.
+    before: &'static [&'static str],
+    arguments: &'static [&'static str],
+    /// Layers and the mechanisms that must win; `-` for none.
+    expect: &'static [(&'static str, &'static str)],
+    /// A part of what is said at the start.
+    says: &'static str,
+    told: Told,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "one of the ways to prepare")]
+const fn nothing() -> Result<()> {
+    Ok(())
+}
+
+const FULL: &[(&str, &str)] = &[
+    ("mask_watch", "breakpoint"),
+    ("taint_entry", "fentry"),
+    ("loader_exit", "fexit"),
+];
+const POLLED: &[(&str, &str)] = &[("mask", "proc")];
+
+/// Without any hook on functions the watch alone is left.
+const BLIND: &str = "kprobes off";
+
+/// Lockdown is last: it cannot be taken back.
+const RUNGS: [Rung; 17] = [
+    rung(
+        "everything in place",
+        nothing,
+        &[],
+        &[],
+        FULL,
+        "every layer is in place",
+        Told::Observed,
+    ),
+    rung(
+        "no free breakpoint",
+        nothing,
+        &["constrain", "no-breakpoint"],
+        &[],
+        &[
+            ("mask_watch", "-"),
+            ("taint_entry", "fentry"),
+            ("warn_entry", "fentry"),
+            ("warn_exit", "fexit"),
+        ],
+        "none is free on CPU 0",
+        Told::Observed,
+    ),
+    rung(
+        "no fentry",
+        nothing,
+        &[],
+        &["--without", "fentry,fexit"],
+        &[
+            ("mask_watch", "breakpoint"),
+            ("taint_entry", "kprobe"),
+            ("loader_exit", "kretprobe"),
+        ],
+        "fentry on add_taint: ruled out by --without",
+        Told::Observed,
+    ),
+    rung(
+        BLIND,
+        kprobes_off,
+        &[],
+        &["--without", "fentry,fexit"],
+        &[
+            ("mask_watch", "breakpoint"),
+            ("taint_entry", "-"),
+            ("loader_exit", "-"),
+        ],
+        "switched off in /sys/kernel/debug/kprobes/enabled",
+        Told::Observed,
+    ),
+    rung(
+        "no breakpoint, no fentry",
+        kprobes_on,
+        &[],
+        &["--without", "fentry,fexit,breakpoint"],
+        &[
+            ("mask_watch", "-"),
+            ("taint_entry", "kprobe"),
+            ("sysctl_exit", "kretprobe"),
+            ("warn_exit", "kretprobe"),
+        ],
+        "without mask_watch",
+        Told::Observed,
+    ),
+    rung(
+        "no tracefs",
+        no_tracefs,
+        &[],
+        &[],
+        FULL,
+        "every layer is in place",
+        Told::Observed,
+    ),
+    rung(
+        "no bpffs",
+        no_bpffs,
+        &[],
+        &[],
+        FULL,
+        "every layer is in place",
+        Told::Observed,
+    ),
+    rung(
+        "kptr_restrict=2",
+        hide_addresses,
+        &[],
+        &[],
+        &[
+            ("mask_watch", "-"),
+            ("taint_entry", "fentry"),
+            ("loader_exit", "fexit"),
+            ("warn_exit", "fexit"),
+        ],
+        "kernel.kptr_restrict is 2",
+        Told::Observed,
+    ),
+    rung(
+        "perf_event_paranoid=3",
+        paranoid,
+        &[],
+        &[],
+        FULL,
+        "every layer is in place",
+        Told::Observed,
+    ),
+    rung(
+        "without CAP_SYSLOG",
+        nothing,
+        &["constrain", "without", "CAP_SYSLOG"],
+        &[],
+        &[
+            ("mask_watch", "-"),
+            ("taint_entry", "fentry"),
+            ("loader_exit", "fexit"),
+        ],
+        "CAP_SYSLOG is missing",
+        Told::Observed,
+    ),
+    rung(
+        "without CAP_BPF",
+        nothing,
+        &["constrain", "without", "CAP_BPF,CAP_SYS_ADMIN"],
+        &[],
+        POLLED,
+        "this process lacks CAP_BPF",
+        Told::BitAlone,
+    ),
+    rung(
+        "without CAP_PERFMON",
+        nothing,
+        &["constrain", "without", "CAP_PERFMON,CAP_SYS_ADMIN"],
+        &[],
+        POLLED,
+        "this process lacks CAP_PERFMON",
+        Told::BitAlone,
+    ),
+    rung(
+        "no bpf(2)",
+        nothing,
+        &["constrain", "no-bpf"],
+        &[],
+        POLLED,
+        "this kernel has no bpf(2) system call",
+        Told::BitAlone,
+    ),
+    rung(
+        "without raw_tracepoint",
+        nothing,
+        &[],
+        &["--without", "raw_tracepoint"],
+        &[
+            ("mask_watch", "breakpoint"),
+            ("module_load", "-"),
+            ("module_free", "-"),
+        ],
+        "without module_load, module_free",
+        Told::Observed,
+    ),
+    rung(
+        "no BTF",
+        no_btf,
+        &[],
+        &[],
+        POLLED,
+        "this kernel has no /sys/kernel/btf/vmlinux",
+        Told::BitAlone,
+    ),
+    rung(
+        "lockdown=integrity",
+        integrity,
+        &[],
+        &[],
+        FULL,
+        "every layer is in place",
+        Told::Observed,
+    ),
+    rung(
+        "lockdown=confidentiality",
+        confidentiality,
+        &[],
+        &[],
+        POLLED,
+        "this kernel is locked down (confidentiality)",
+        Told::BitAlone,
+    ),
+];
+
+const fn rung(
+    name: &'static str,
+    prepare: fn() -> Result<()>,
+    before: &'static [&'static str],
+    arguments: &'static [&'static str],
+    expect: &'static [(&'static str, &'static str)],
+    says: &'static str,
+    told: Told,
+) -> Rung {
+    Rung {
+        name,
+        prepare,
+        before,
+        arguments,
+        expect,
+        says,
+        told,
+    }
+}
+
+pub(crate) fn all() -> Result<()> {
+    let mut tally = Tally::default();
+    tally.count("killed recorder", tamper::killed());
+    if Path::new("/modules").is_dir() {
+        tally.count("hook taken away", tamper::unhooked());
+        tally.count("watch blinded", tamper::blinded());
+    } else {
+        println!("NA hook taken away: the suites have no headers of this kernel");
+        println!("NA watch blinded: the suites have no headers of this kernel");
+    }
+    // Where only the bit is told it must be a new one: neither 6, nor what the test modules set (9, 12, 13).
+    let mut new_bits = [1, 2, 3, 4, 5, 7, 8, 10, 11, 14].into_iter();
+    for rung in RUNGS {
+        let blind = rung.told == Told::BitAlone || rung.name == BLIND;
+        let bit = if blind {
+            new_bits.next().unwrap_or(15)
+        } else {
+            6
+        };
+        tally.count(rung.name, rung.climb(bit));
+    }
+    tally.end()
+}
+
+impl Rung {
+    /// Records under the constraint; bit after bit, since a flag cannot be taken back.
+    fn climb(&self, bit: u32) -> Result<()> {
+        (self.prepare)()?;
+        let db = format!("/tmp/rung-{}.db", self.name.replace(['/', ' '], "-"));
+        let mut daemon = Daemon::start(self.before, self.arguments, &db)?;
+        let mut history = History::of(&db);
+        let began = history.expect(&[("/kind", "coverage".into())])?;
+        let said = daemon.said()?;
+        ensure!(
+            began.to_string().contains(self.says),
+            "{:?} is not said: {began}\n{said}",
+            self.says
+        );
+        self.mechanisms(&began)?;
+        history.catch_up()?;
+        fs::write("/proc/sys/kernel/tainted", (1_u64 << bit).to_string())?;
+        self.told(&history, bit)?;
+        history.catch_up()?;
+        // Lockdown lets no unsigned module in.
+        if Path::new("/modules").is_dir() && !self.name.starts_with("lockdown") {
+            self.warning(&history)?;
+        }
+        daemon.stop()
+    }
+
+    fn mechanisms(&self, began: &Value) -> Result<()> {
+        let hooks = began["coverage"]["hooks"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        for (layer, mechanism) in self.expect {
+            let hook = hooks.iter().find(|hook| hook["layer"] == *layer);
+            let won = hook
+                .and_then(|hook| hook["mechanism"].as_str())
+                .unwrap_or("-");
+            ensure!(
+                hook.is_some() && won == *mechanism,
+                "{layer} is {won}: {began}"
+            );
+        }
+        let full = self.says == "every layer is in place";
+        let state = if full { "began" } else { "degraded" };
+        // A mechanism that takes another's place without a loss is no degradation.
+        let replaced = self.name == "no fentry";
+        ensure!(
+            replaced || began["coverage"]["state"] == state,
+            "state: {began}"
+        );
+        ensure!(
+            !full
+                || began["coverage"]["self_test"]
+                    .as_str()
+                    .is_some_and(|it| !it.contains("unproven")),
+            "self-test: {began}"
+        );
+        Ok(())
+    }
+
+    fn told(&self, history: &History, bit: u32) -> Result<()> {
+        let event = history.expect(&[("/kind", "taint".into()), ("/taint/bit", bit.into())])?;
+        let (class, confidence) = match self.told {
+            Told::Observed => ("sysctl_write", "observed"),
+            Told::BitAlone => ("unknown", "unattributed"),
+        };
+        ensure!(event["cause"]["class"] == class, "class: {event}");
+        ensure!(
+            event["cause"]["confidence"] == confidence,
+            "confidence: {event}"
+        );
+        if self.told == Told::Observed {
+            ensure!(event["task"]["pid"] == std::process::id(), "task: {event}");
+        } else {
+            ensure!(event.get("task").is_none(), "nobody is blamed: {event}");
+        }
+        let twice = history.new_events()?;
+        let of_it = twice
+            .iter()
+            .filter(|event| event["kind"] == "taint" || event["kind"] == "mask_write");
+        ensure!(of_it.count() == 1, "told twice: {twice:?}");
+        Ok(())
+    }
+
+    /// A warning in a module's init function: with hooks in full, else by what the kernel printed.
+    fn warning(&self, history: &History) -> Result<()> {
+        load("tw_warn_init", "")?;
+        let blind = self.name == BLIND;
+        // The flag is set by now: without the hook on add_taint nobody can tell which is set again.
+        let what = if blind {
+            ("/module/name", "tw_warn_init".into())
+        } else {
+            ("/taint/letter", "W".into())
+        };
+        let event = history.expect(&[
+            ("/kind", "taint".into()),
+            what,
+            ("/cause/class", "module_code".into()),
+        ]);
+        delete_module(c"tw_warn_init", DeleteModuleFlags::empty())?;
+        let event = event?;
+        let known = event["cause"]["confidence"].as_str().unwrap_or_default();
+        let expected = if self.told == Told::Observed {
+            "observed"
+        } else {
+            "logged"
+        };
+        ensure!(known == expected, "confidence: {event}");
+        ensure!(event["module"]["name"] == "tw_warn_init", "module: {event}");
+        ensure!(event["cause"]["class"] == "module_code", "class: {event}");
+        let events = history.new_events()?;
+        let warnings = events
+            .iter()
+            .filter(|event| event["taint"]["letter"] == "W");
+        ensure!(blind || warnings.count() == 1, "told twice: {events:?}");
+        Ok(())
+    }
+}
+
+fn switch(path: &str, value: &str) -> Result<()> {
+    Ok(fs::write(path, value)?)
+}
+
+fn kprobes_off() -> Result<()> {
+    switch("/sys/kernel/debug/kprobes/enabled", "0")
+}
+
+fn kprobes_on() -> Result<()> {
+    switch("/sys/kernel/debug/kprobes/enabled", "1")
+}
+
+fn no_tracefs() -> Result<()> {
+    umount2("/sys/kernel/tracing", MntFlags::MNT_DETACH)?;
+    Ok(umount2("/sys/kernel/debug", MntFlags::MNT_DETACH)?)
+}
+
+fn no_bpffs() -> Result<()> {
+    Ok(umount2("/sys/fs/bpf", MntFlags::MNT_DETACH)?)
+}
+
+fn hide_addresses() -> Result<()> {
+    switch("/proc/sys/kernel/kptr_restrict", "2")
+}
+
+fn paranoid() -> Result<()> {
+    switch("/proc/sys/kernel/kptr_restrict", "0")?;
+    switch("/proc/sys/kernel/perf_event_paranoid", "3")
+}
+
+fn no_btf() -> Result<()> {
+    let none: Option<&str> = None;
+    Ok(mount(
+        Some("tmpfs"),
+        "/sys/kernel/btf",
+        Some("tmpfs"),
+        MsFlags::empty(),
+        none,
+    )?)
+}
+
+fn integrity() -> Result<()> {
+    umount2("/sys/kernel/btf", MntFlags::MNT_DETACH)?;
+    switch("/sys/kernel/security/lockdown", "integrity")
+}
+
+/// An unsigned module cannot be loaded any more under lockdown; the test modules are then of no use.
+fn confidentiality() -> Result<()> {
+    switch("/sys/kernel/security/lockdown", "confidentiality")
+}

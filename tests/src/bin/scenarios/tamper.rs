@@ -1,0 +1,166 @@
+//! Code that writes the mask past the kernel's functions, hides, or takes a hook away.
+
+use std::{fs, process::Command};
+
+use anyhow::{Context as _, Result, ensure};
+use nix::kmod::{DeleteModuleFlags, delete_module};
+use serde_json::Value;
+
+use crate::{
+    daemon::Daemon,
+    history::History,
+    loading::{caller_has, is_ours, load},
+};
+
+pub(crate) fn mask_address() -> Result<String> {
+    let symbols = fs::read_to_string("/proc/kallsyms")?;
+    let line = symbols
+        .lines()
+        .find(|line| line.ends_with(" tainted_mask"))
+        .context("no tainted_mask")?;
+    Ok(format!("0x{}", line.split(' ').next().unwrap_or_default()))
+}
+
+pub(crate) fn direct_write(history: &History, function: &str) -> Result<Value> {
+    let event = history.expect(&[
+        ("/kind", "mask_write".into()),
+        ("/cause/class", "direct_write".into()),
+        ("/cause/confidence", "observed".into()),
+        ("/module/name", "tw_mask".into()),
+    ])?;
+    is_ours(&event)?;
+    caller_has(&event, function)?;
+    ensure!(
+        event["taint"].get("letter").is_none(),
+        "no letter is claimed: {event}"
+    );
+    Ok(event)
+}
+
+pub(crate) fn direct_set(history: &mut History) -> Result<()> {
+    load("tw_mask", &format!("address={} op=set:18", mask_address()?))?;
+    let event = direct_write(history, "tw_mask_set+")?;
+    ensure!(
+        event["taint"]["bits_set"] == serde_json::json!([18]),
+        "bits: {event}"
+    );
+    ensure!(
+        event["taint"]["bits_cleared"] == serde_json::json!([]),
+        "bits: {event}"
+    );
+    Ok(())
+}
+
+pub(crate) fn direct_clear(history: &mut History) -> Result<()> {
+    let before: u64 = fs::read_to_string("/proc/sys/kernel/tainted")?
+        .trim()
+        .parse()?;
+    fs::write("/sys/module/tw_mask/parameters/op", "zero")?;
+    let event = direct_write(history, "tw_mask_store+")?;
+    let bits: Vec<_> = (0..64).filter(|bit| before >> bit & 1 == 1).collect();
+    ensure!(
+        event["taint"]["bits_cleared"] == serde_json::json!(bits),
+        "bits: {event}"
+    );
+    ensure!(event["taint"]["mask_after"] == "0x0", "mask: {event}");
+    let status = Command::new("taintwatch").args(["status"]).output()?;
+    let text = String::from_utf8(status.stdout)?;
+    ensure!(text.contains("tampered with"), "status hides it: {text}");
+    Ok(())
+}
+
+/// It took itself off the list before it tainted.
+pub(crate) fn hidden(history: &mut History) -> Result<()> {
+    load("tw_hidden", "")?;
+    let event = history.expect(&[
+        ("/kind", "taint".into()),
+        ("/taint/letter", "I".into()),
+        ("/module/name", "tw_hidden".into()),
+    ])?;
+    ensure!(
+        event["module"]["hidden"] == true,
+        "not told as hidden: {event}"
+    );
+    ensure!(
+        event["context"] == "softirq" && event.get("task").is_none(),
+        "context: {event}"
+    );
+    Ok(())
+}
+
+/// A recorder that dies without a word: the next one tells of the end, and the hole is told.
+pub(crate) fn killed() -> Result<()> {
+    let db = "/tmp/killed.db";
+    let mut first = Daemon::start(&[], &[], db)?;
+    let history = History::of(db);
+    history.expect(&[("/coverage/state", "began".into())])?;
+    first.kill()?;
+    let mut second = Daemon::start(&[], &[], db)?;
+    let ended = history.expect(&[
+        ("/kind", "coverage".into()),
+        ("/coverage/state", "ended".into()),
+    ])?;
+    ensure!(
+        ended["coverage"]["reason"]
+            .to_string()
+            .contains("without a word"),
+        "reason: {ended}"
+    );
+    let output = Command::new("taintwatch")
+        .args(["--db", db, "status", "--json"])
+        .output()?;
+    let status: Value = serde_json::from_slice(&output.stdout)?;
+    ensure!(
+        status["intervals"]
+            .as_array()
+            .is_some_and(|all| all.len() == 2)
+            && status["covered"] == true,
+        "intervals: {status}"
+    );
+    let holes = status["holes"].to_string();
+    ensure!(
+        holes.contains("without a word") && holes.contains("before the watch began"),
+        "holes: {status}"
+    );
+    second.stop()
+}
+
+/// Kprobes are switched off behind the recorder's back: the watch sees a call that the hook did not.
+pub(crate) fn unhooked() -> Result<()> {
+    let switch = "/sys/kernel/debug/kprobes/enabled";
+    let db = "/tmp/unhooked.db";
+    let mut daemon = Daemon::start(&[], &["--without", "fentry,fexit"], db)?;
+    let mut history = History::of(db);
+    history.expect(&[("/coverage/state", "began".into())])?;
+    history.catch_up()?;
+    fs::write(switch, "0")?;
+    let told = noticed(&history, "taint_entry is silent");
+    fs::write(switch, "1")?;
+    told?;
+    daemon.stop()
+}
+
+/// The debug registers are cleared behind the recorder's back: a hook announces a write that no watch sees.
+pub(crate) fn blinded() -> Result<()> {
+    let db = "/tmp/blinded.db";
+    let mut daemon = Daemon::start(&[], &[], db)?;
+    let mut history = History::of(db);
+    history.expect(&[("/coverage/state", "began".into())])?;
+    history.catch_up()?;
+    load("tw_blind", "")?;
+    noticed(&history, "mask_watch is silent")?;
+    delete_module(c"tw_blind", DeleteModuleFlags::empty())?;
+    daemon.stop()
+}
+
+/// Taints, and waits for the word that a layer is silent.
+fn noticed(history: &History, says: &str) -> Result<()> {
+    load("tw_gpl", "")?;
+    delete_module(c"tw_gpl", DeleteModuleFlags::empty())?;
+    let degraded = history.expect(&[("/coverage/state", "degraded".into())])?;
+    ensure!(
+        degraded["coverage"]["reason"].to_string().contains(says),
+        "reason: {degraded}"
+    );
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! Stock modules changed so that they taint, for kernels whose headers the suites do not carry: the
+//! signature is cut off (E), and words of `.modinfo` are overwritten (O, P).
+
+use std::{fs, path::Path, process::Command};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{initramfs::Initramfs, kernels::Kernel, run};
+
+/// Every kernel's packages have it, and nothing needs it.
+const MODULE: &str = "dummy";
+/// What ends a signed module (`scripts/sign-file.c`), and the bytes before it that tell the signature's length.
+const MAGIC: &[u8] = b"~Module signature appended~\n";
+const INFO: usize = 12;
+
+/// Adds `/patched/dummy.ko` and `/patched/dummy_proprietary.ko`.
+pub(crate) fn add(kernel: &Kernel, files: &mut Initramfs) -> Result<()> {
+    let stock = stock(kernel, MODULE)?;
+    let stock = stock.with_context(|| format!("{} has no module {MODULE}", kernel.release))?;
+    let foreign = overwrite(unsigned(&stock), b"\0intree=Y\0", b"\0xntree=Y\0")?;
+    files.file("patched/dummy.ko", 0o644, foreign.clone());
+    let proprietary = overwrite(foreign, b"\0license=GPL", b"\0license=XPL")?;
+    files.file("patched/dummy_proprietary.ko", 0o644, proprietary);
+    Ok(())
+}
+
+/// The bytes of a stock module, unpacked; `None` when the kernel has it built in, or not at all.
+pub(crate) fn stock(kernel: &Kernel, name: &str) -> Result<Option<Vec<u8>>> {
+    let listed = run::quiet(
+        Command::new("find")
+            .arg(&kernel.modules)
+            .args(["-name", "*.ko*"]),
+    )?;
+    let is_it = |path: &&str| {
+        path.rsplit('/')
+            .next()
+            .and_then(|file| file.split('.').next())
+            == Some(name)
+    };
+    let Some(path) = listed.lines().find(is_it) else {
+        return Ok(None);
+    };
+    if Path::new(path).extension().is_some_and(|kind| kind == "xz") {
+        let output = Command::new("xz")
+            .args(["-dc", path])
+            .output()
+            .context("run xz")?;
+        ensure!(output.status.success(), "xz -dc {path}: {}", output.status);
+        return Ok(Some(output.stdout));
+    }
+    Ok(Some(
+        fs::read(path).with_context(|| format!("read {path}"))?,
+    ))
+}
+
+fn unsigned(module: &[u8]) -> Vec<u8> {
+    let without = module.strip_suffix(MAGIC).and_then(|signed| {
+        let info = signed.len().checked_sub(INFO)?;
+        let length: [u8; 4] = signed.get(info + INFO - 4..)?.try_into().ok()?;
+        signed.get(..info.checked_sub(usize::try_from(u32::from_be_bytes(length)).ok()?)?)
+    });
+    without.unwrap_or(module).to_vec()
+}
+
+fn overwrite(mut module: Vec<u8>, old: &[u8], new: &[u8]) -> Result<Vec<u8>> {
+    ensure!(old.len() == new.len(), "a word must keep its length");
+    // The first word of the section has no NUL before it.
+    let at = module.windows(old.len()).position(|window| window == old);
+    let at = at.with_context(|| format!("no {} in the module", old.escape_ascii()))?;
+    module.splice(at..at + old.len(), new.iter().copied());
+    Ok(module)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_the_signature_alone() {
+        let mut signed = b"elf".to_vec();
+        signed.extend([7; 20]);
+        signed.extend([0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 20]);
+        signed.extend(MAGIC);
+        assert_eq!(unsigned(&signed), b"elf");
+        assert_eq!(unsigned(b"elf"), b"elf");
+    }
+
+    #[test]
+    fn overwrites_one_word() {
+        let changed = overwrite(
+            b"a\0license=GPL v2\0b".to_vec(),
+            b"\0license=GPL",
+            b"\0license=XPL",
+        );
+        assert_eq!(changed.unwrap(), b"a\0license=XPL v2\0b");
+        assert!(overwrite(b"none".to_vec(), b"\0a", b"\0b").is_err());
+    }
+}
