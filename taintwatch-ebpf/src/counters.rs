@@ -1,12 +1,15 @@
 //! Plain counters, and losses by the kind of the record that was lost.
 
-use aya_ebpf::{btf_maps::Array, macros::btf_map};
+use aya_ebpf::{
+    btf_maps::{Array, PerCpuArray},
+    macros::btf_map,
+};
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 use taintwatch_common::{counter, kind};
 
-/// Indexed by [`counter`].
+/// Indexed by [`counter`], for each CPU.
 #[btf_map]
-static COUNTERS: Array<u64, { counter::END as usize }> = Array::new();
+static COUNTERS: PerCpuArray<u64, { counter::END as usize }> = PerCpuArray::new();
 
 /// Records that found no room in the ring, by [`kind`].
 #[btf_map]

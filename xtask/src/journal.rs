@@ -10,7 +10,7 @@ use crate::{
     apt, build, cache,
     initramfs::Initramfs,
     kernels::Kernel,
-    modules,
+    modules, patched,
     progress::step,
     qemu::{Flow, Guest},
     run,
@@ -50,6 +50,7 @@ fn files(kernel: &Kernel, script: &str) -> Result<Initramfs> {
     let mut files = Initramfs::default();
     files.tree(&root()?, "")?;
     files.tree(&modules::get(kernel)?, "modules")?;
+    patched::add(kernel, &mut files)?;
     files.copy(&dist.join("guest/scenarios"), "usr/bin/scenarios")?;
     files.copy(&dist.join("taintwatch"), "usr/bin/taintwatch")?;
     files.link("init", "usr/lib/systemd/systemd");

@@ -51,6 +51,11 @@ pub(crate) struct Kernel {
     pub(crate) has_headers: bool,
 }
 
+/// The names of all series, oldest first.
+pub(crate) fn series() -> impl Iterator<Item = &'static str> {
+    SERIES.iter().map(|series| series.name)
+}
+
 /// Resolves a series; fetches its kernel when it is not in the cache.
 pub(crate) fn get(name: &str) -> Result<Kernel> {
     let Some(series) = SERIES.iter().find(|series| series.name == name) else {

@@ -5,7 +5,7 @@
 
 use aya::{
     Ebpf,
-    maps::{Array, HashMap, MapData},
+    maps::{Array, HashMap, MapData, PerCpuArray},
 };
 use taintwatch_common::{Count, CountKey, kind};
 
@@ -26,7 +26,7 @@ unsafe impl aya::Pod for Value {}
 /// The maps of the counts.
 pub struct Counts {
     by_key: HashMap<MapData, Key, Value>,
-    counters: Array<MapData, u64>,
+    counters: PerCpuArray<MapData, u64>,
     lost: Array<MapData, u64>,
     epoch: Array<MapData, u64>,
 }
@@ -65,11 +65,17 @@ impl Counts {
             .map_err(|error| map_error("EPOCH", error))
     }
 
-    /// One of [`taintwatch_common::counter`].
+    /// One of [`taintwatch_common::counter`], of all CPUs.
     pub fn counter(&self, index: u32) -> Result<u64, Error> {
-        self.counters
-            .get(&index, 0)
-            .map_err(|error| map_error("COUNTERS", error))
+        Ok(self.per_cpu(index)?.iter().sum())
+    }
+
+    /// One of [`taintwatch_common::counter`], a number a CPU.
+    pub fn per_cpu(&self, index: u32) -> Result<Vec<u64>, Error> {
+        let values = self.counters.get(&index, 0);
+        Ok(values
+            .map_err(|error| map_error("COUNTERS", error))?
+            .to_vec())
     }
 
     /// Records that found no room in the ring, by kind.

@@ -11,7 +11,12 @@ use std::{
 
 use taintwatch_common::{counter, kind};
 
-use super::{Error, attributor, coverage, tally::Tally};
+use super::{
+    Error,
+    agreement::{Agreement, Seen, Silent},
+    attributor, coverage,
+    tally::Tally,
+};
 use crate::{
     attribute::{Attributor, addresses::Addresses},
     decode::{Record, decode, text},
@@ -43,7 +48,8 @@ pub struct Hooked {
     ring: Ring,
     attributor: Attributor,
     tally: Tally,
-    health: Health,
+    losses: Losses,
+    agreement: Agreement,
     /// Records that were taken from the ring early.
     ahead: VecDeque<Vec<u8>>,
     next: VecDeque<Event>,
@@ -52,18 +58,11 @@ pub struct Hooked {
     mask_address: Option<u64>,
 }
 
-/// What the layers say of each other, as last seen.
+/// What was lost, as last seen.
 #[derive(Default)]
-struct Health {
-    /// Entries whose write no watch saw; what there was at the start does not count.
-    unwatched: u64,
-    unentered: u64,
-    /// Entries at the last look.
-    entries: u64,
-    watch_told: bool,
-    entry_told: bool,
+struct Losses {
     lost: [u64; kind::END as usize],
-    lost_ns: u64,
+    at_ns: u64,
 }
 
 impl Hooked {
@@ -86,10 +85,11 @@ impl Hooked {
             ring,
             attributor,
             tally: Tally::default(),
-            health: Health {
-                lost_ns: boottime_ns(),
-                ..Health::default()
+            losses: Losses {
+                at_ns: boottime_ns(),
+                ..Losses::default()
             },
+            agreement: Agreement::default(),
             ahead: VecDeque::new(),
             next: VecDeque::new(),
             last_record: Instant::now(),
@@ -101,7 +101,7 @@ impl Hooked {
         }
         let began = hooked.began();
         hooked.next.push_back(began);
-        (hooked.health.unwatched, hooked.health.unentered) = hooked.disagreement()?;
+        hooked.agreement = Agreement::new(hooked.seen()?);
         give_back();
         Ok(hooked)
     }
@@ -265,7 +265,7 @@ impl Hooked {
 
     fn count_losses(&mut self) -> Result<(), Error> {
         let lost = self.watch.counts.lost()?;
-        let before = std::mem::replace(&mut self.health.lost, lost);
+        let before = std::mem::replace(&mut self.losses.lost, lost);
         for (kind, (lost, before)) in (0..).zip(lost.into_iter().zip(before)) {
             let more = lost.saturating_sub(before);
             if more > 0 {
@@ -273,31 +273,21 @@ impl Hooked {
                 self.next.push_back(event);
             }
         }
-        self.health.lost_ns = boottime_ns();
+        self.losses.at_ns = boottime_ns();
         Ok(())
     }
 
-    /// Entries without a write, and writes without an entry.
-    fn disagreement(&self) -> Result<(u64, u64), Error> {
-        let counter = |index| self.watch.counts.counter(index);
-        // Entries first: one that comes meanwhile can only make the watch look better.
-        let entries = counter(counter::ENTRIES)?;
-        let unexplained = counter(counter::UNEXPLAINED)?;
-        let watched = counter(counter::EXPLAINED)? + unexplained;
-        Ok((entries.saturating_sub(watched), unexplained))
+    fn seen(&self) -> Result<Seen, Error> {
+        let counter = |index| self.watch.counts.per_cpu(index);
+        Ok(Seen {
+            entries: counter(counter::ENTRIES)?,
+            explained: counter(counter::EXPLAINED)?,
+            unexplained: counter(counter::UNEXPLAINED)?,
+        })
     }
 
-    /// A hook that was detached or replaced shows in the other's count.
+    /// A hook that was detached or replaced shows in what the other layer sees.
     fn compare_layers(&mut self) -> Result<(), Error> {
-        let entries = self.watch.counts.counter(counter::ENTRIES)?;
-        let quiet = std::mem::replace(&mut self.health.entries, entries) == entries;
-        let (unwatched, unentered) = self.disagreement()?;
-        // Between entry and write there can be one in each context of each CPU.
-        let in_flight = if quiet {
-            0
-        } else {
-            4 * self.watch.watched_cpus().count() as u64
-        };
         let has = |layer: &str| {
             self.hooks()
                 .iter()
@@ -306,19 +296,50 @@ impl Hooked {
         if !(has(MASK_WATCH) && has("taint_entry")) {
             return Ok(());
         }
-        if unwatched > self.health.unwatched + in_flight && !self.health.watch_told {
-            self.health.watch_told = true;
-            let reason = "its watchpoint did not see a write that the hook on add_taint announced: \
-                somebody took it away";
-            self.degrade(MASK_WATCH, reason);
-        }
-        if unentered > self.health.unentered && !self.health.entry_told {
-            self.health.entry_told = true;
-            let reason = "the watch saw add_taint write and the hook on it did not see the call: somebody \
-                took it away";
-            self.degrade("taint_entry", reason);
+        let seen = self.seen()?;
+        match self.agreement.look(seen) {
+            None => {}
+            Some(Silent::Entry) => self.degrade(
+                "taint_entry",
+                "the watch saw add_taint write and the hook on it saw no call: somebody took it away",
+            ),
+            Some(Silent::Watch(cpu)) => {
+                let reason = format!(
+                    "the watchpoint on CPU {cpu} did not see writes that the hook on add_taint announced: \
+                     somebody switched it off"
+                );
+                self.degrade(MASK_WATCH, &reason);
+                self.arm_again();
+            }
         }
         Ok(())
+    }
+
+    /// Sets every watchpoint anew, and proves it.
+    fn arm_again(&mut self) {
+        let Some(address) = self.mask_address else {
+            return;
+        };
+        let Ok(online) = online_cpus() else {
+            return;
+        };
+        self.watch.follow_cpus(&[], address);
+        let failed = self.watch.follow_cpus(&online, address);
+        if failed.is_empty() && self.watch.prove().is_ok() {
+            for hook in self
+                .watch
+                .hooks
+                .iter_mut()
+                .filter(|hook| hook.layer == MASK_WATCH)
+            {
+                hook.mechanism = Some("breakpoint".to_owned());
+            }
+            let event = self.coverage(
+                CoverageState::Began,
+                "the mask watch was armed again".to_owned(),
+            );
+            self.next.push_back(event);
+        }
     }
 
     fn degrade(&mut self, layer: &str, reason: &str) {
@@ -402,7 +423,7 @@ impl Hooked {
             count,
             reason,
             what: what.to_owned(),
-            since_ns: Some(self.health.lost_ns),
+            since_ns: Some(self.losses.at_ns),
         });
         event
     }

@@ -3,6 +3,7 @@
 //! In: hooks, where the kernel takes them, else the mask and the kernel log. Out: events, among them the
 //! cover, its losses and its end.
 
+mod agreement;
 mod hooked;
 mod polled;
 mod tally;

@@ -17,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct History {
     pub(crate) seen: u64,
     pub(crate) db: PathBuf,
+    /// How many calls a storm makes.
+    pub(crate) calls: u64,
 }
 
 impl History {
@@ -24,6 +26,7 @@ impl History {
         Self {
             seen: 0,
             db: db.into(),
+            calls: 0,
         }
     }
 

@@ -3,7 +3,7 @@
 //! In: `/modules` where they could be built, `/patched`, a taintwatch in the path. Out: a line a scenario,
 //! `PASS name`, `FAIL name: why`, or `NA name: why` for what this guest cannot have; exit 1 when one failed.
 //!
-//! `scenarios all` is everything that happens while one recorder runs; `scenarios rungs` starts one for each
+//! `scenarios all [CALLS]` is everything that happens while one recorder runs; `scenarios rungs` starts one for each
 //! mechanism that is taken away; `scenarios journal` holds the history against the journal; `scenarios insmod
 //! FILE [ARGUMENTS]` loads a module by one `finit_module`, where busybox would try a second load after a
 //! failed one.
@@ -42,14 +42,15 @@ fn main() -> ExitCode {
         words.insert(0, name);
     }
     let done = match words.as_slice() {
-        ["all"] => all(),
+        ["all"] => all(MILLION),
+        ["all", calls] => calls.parse().map_err(Into::into).and_then(all),
         ["rungs"] => rungs::all(),
         ["journal"] => journal::journal(),
         ["insmod", file, parameters @ ..] => {
             loading::load_file(file, &parameters.join(" ")).map_err(Into::into)
         }
         _ => Err(anyhow::anyhow!(
-            "scenarios all | rungs | journal | insmod FILE [ARGUMENTS]"
+            "scenarios all [CALLS] | rungs | journal | insmod FILE [ARGUMENTS]"
         )),
     };
     match done {
@@ -98,7 +99,7 @@ const SCENARIOS: [Scenario; 20] = [
         Needs::Modules,
         contexts::contexts,
     ),
-    ("storm of 1,000,000 calls", Needs::Modules, storm::storm),
+    ("storm of calls", Needs::Modules, storm::storm),
     ("hidden module", Needs::Modules, tamper::hidden),
     ("direct set", Needs::Modules, tamper::direct_set),
     ("direct clear", Needs::Modules, tamper::direct_clear),
@@ -106,9 +107,13 @@ const SCENARIOS: [Scenario; 20] = [
     ("status and report", Needs::Nothing, status::status),
 ];
 
-fn all() -> Result<()> {
+/// Calls of the storm unless another number is asked for.
+const MILLION: u64 = 1_000_000;
+
+fn all(calls: u64) -> Result<()> {
     let mut daemon = Daemon::start(&[], &[], DB)?;
     let mut history = History::of(DB);
+    history.calls = calls;
     let mut tally = Tally::default();
     let has_modules = Path::new("/modules").is_dir();
     for (name, needs, scenario) in SCENARIOS {

@@ -7,17 +7,17 @@ use serde_json::Value;
 
 use crate::{DB, history::History, loading::load, tamper::mask_address};
 
-const CALLS: u64 = 1_000_000;
 /// What the recorder may use, in KiB, and by how much the history may grow, in bytes.
 const MEMORY: u64 = 32 * 1024;
 const GROWTH: u64 = 1 << 20;
 
-/// A million calls from two CPUs; meanwhile a module is loaded and the sysctl is written.
+/// Calls from two CPUs; meanwhile a module is loaded and the sysctl is written.
 pub(crate) fn storm(history: &mut History) -> Result<()> {
     load("tw_storm", "")?;
+    let calls = history.calls;
     let size = history_size()?;
-    let started = std::thread::spawn(|| {
-        fs::write("/sys/module/tw_storm/parameters/go", format!("{CALLS} 2 6"))
+    let started = std::thread::spawn(move || {
+        fs::write("/sys/module/tw_storm/parameters/go", format!("{calls} 2 6"))
     });
     std::thread::sleep(std::time::Duration::from_secs(1));
     load("tw_gpl", "")?;
@@ -35,7 +35,7 @@ pub(crate) fn storm(history: &mut History) -> Result<()> {
             && event["module"]["name"] == "tw_storm"
             && event["cause"]["class"] == "module_code"
     };
-    counted(history, of_storm, CALLS)?;
+    counted(history, of_storm, calls)?;
     let events = history.new_events()?;
     let in_full = events
         .iter()
@@ -53,13 +53,13 @@ pub(crate) fn storm(history: &mut History) -> Result<()> {
         "the recorder uses {resident} KiB, at most {most} KiB"
     );
     println!(
-        "storm: {CALLS} calls; the history grew by {grown} bytes; the recorder uses {resident} KiB, at most {most} KiB"
+        "storm: {calls} calls; the history grew by {grown} bytes; the recorder uses {resident} KiB, at most {most} KiB"
     );
     delete("tw_storm")?;
     delete("tw_gpl")
 }
 
-/// A hundred thousand direct writes: each is one in a count as well.
+/// Two thousand direct writes: each is one in a count as well.
 pub(crate) fn direct(history: &mut History) -> Result<()> {
     const WRITES: u64 = 2_000;
     load("tw_mask", &format!("address={}", mask_address()?)).or_else(|errno| match errno {

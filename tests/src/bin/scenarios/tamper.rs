@@ -149,6 +149,11 @@ pub(crate) fn blinded() -> Result<()> {
     history.catch_up()?;
     load("tw_blind", "")?;
     noticed(&history, "mask_watch is silent")?;
+    // Armed again, it sees what no hook on a function can.
+    history.expect(&[("/coverage/reason", "the mask watch was armed again".into())])?;
+    load("tw_mask", &format!("address={} op=set:17", mask_address()?))?;
+    direct_write(&history, "tw_mask_set+")?;
+    delete_module(c"tw_mask", DeleteModuleFlags::empty())?;
     delete_module(c"tw_blind", DeleteModuleFlags::empty())?;
     daemon.stop()
 }

@@ -1,0 +1,150 @@
+//! Results by kernel and scenario, told as they come, and as a table at the end.
+
+use anyhow::Result;
+
+/// A cell of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Cell {
+    Passed,
+    Failed,
+    /// What this kernel cannot have, and why.
+    Impossible(String),
+}
+
+/// All results.
+#[derive(Default)]
+pub(super) struct Matrix {
+    /// Scenario, kernel, result; in the order of the first kernel.
+    cells: Vec<(String, String, Cell)>,
+    passed: u32,
+    failed: u32,
+}
+
+impl Matrix {
+    /// The result of a check that belongs to no kernel.
+    pub(super) fn check(&mut self, name: &str, result: Result<()>) {
+        self.tell(name, result);
+    }
+
+    /// The result of a scenario on a kernel.
+    pub(super) fn cell(&mut self, kernel: &str, scenario: &str, result: Result<()>) {
+        let cell = if result.is_ok() {
+            Cell::Passed
+        } else {
+            Cell::Failed
+        };
+        self.cells
+            .push((scenario.to_owned(), kernel.to_owned(), cell));
+        self.tell(&format!("{kernel}: {scenario}"), result);
+    }
+
+    /// A line of the guest's scenarios; `may_lack` says that this kernel can have no built modules.
+    pub(super) fn line(&mut self, kernel: &str, line: &str, may_lack: bool) -> bool {
+        if let Some(name) = line.strip_prefix("PASS ") {
+            self.cell(kernel, name, Ok(()));
+        } else if let Some(failure) = line.strip_prefix("FAIL ") {
+            let (name, why) = failure.split_once(": ").unwrap_or((failure, ""));
+            self.cell(kernel, name, Err(anyhow::anyhow!("{why}")));
+        } else if let Some(lack) = line.strip_prefix("NA ") {
+            let (name, why) = lack.split_once(": ").unwrap_or((lack, ""));
+            if may_lack {
+                let cell = Cell::Impossible(why.to_owned());
+                self.cells.push((name.to_owned(), kernel.to_owned(), cell));
+            } else {
+                self.cell(kernel, name, Err(anyhow::anyhow!("{why}")));
+            }
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn tell(&mut self, name: &str, result: Result<()>) {
+        match result {
+            Ok(()) => {
+                self.passed += 1;
+                println!("ok      {name}");
+            }
+            Err(error) => {
+                self.failed += 1;
+                println!("FAILED  {name}: {error:#}");
+            }
+        }
+    }
+
+    /// The table, and the sum. Gives how many failed.
+    pub(super) fn end(&self) -> u32 {
+        print!("{}", self.table());
+        println!("\n{} passed, {} failed", self.passed, self.failed);
+        self.failed
+    }
+
+    fn table(&self) -> String {
+        let scenarios = unique(self.cells.iter().map(|(scenario, ..)| scenario.as_str()));
+        let kernels = unique(self.cells.iter().map(|(_, kernel, _)| kernel.as_str()));
+        if kernels.is_empty() {
+            return String::new();
+        }
+        let width = scenarios.iter().map(|name| name.len()).max().unwrap_or(0) + 2;
+        let mut out = format!("\n{:width$}", "");
+        for kernel in &kernels {
+            out = format!("{out}{kernel:<9}");
+        }
+        let mut notes: Vec<&str> = Vec::new();
+        for scenario in scenarios {
+            out = format!("{}\n{scenario:width$}", out.trim_end());
+            for kernel in &kernels {
+                let of =
+                    |(name, of, _): &&(String, String, Cell)| name == scenario && of == *kernel;
+                let shown = match self.cells.iter().find(of).map(|(.., cell)| cell) {
+                    Some(Cell::Passed) => "ok".to_owned(),
+                    Some(Cell::Failed) => "FAILED".to_owned(),
+                    Some(Cell::Impossible(why)) => {
+                        let known = notes.iter().position(|note| note == why);
+                        let number = known.unwrap_or_else(|| {
+                            notes.push(why);
+                            notes.len() - 1
+                        });
+                        format!("- ({})", number + 1)
+                    }
+                    None => "not run".to_owned(),
+                };
+                out = format!("{out}{shown:<9}");
+            }
+        }
+        out = format!("{}\n", out.trim_end());
+        for (number, note) in (1..).zip(notes) {
+            out = format!("{out}({number}) {note}\n");
+        }
+        out
+    }
+}
+
+/// Each name once, in the order of the first.
+fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = Vec::new();
+    for name in names {
+        if !seen.contains(&name) {
+            seen.push(name);
+        }
+    }
+    seen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_that_could_have_it_fails_without_it() {
+        let mut matrix = Matrix::default();
+        assert!(matrix.line("6.1", "PASS load", false));
+        assert!(matrix.line("6.18", "NA load: no headers", true));
+        assert!(matrix.line("7.3", "NA load: no headers", false));
+        assert!(!matrix.line("7.3", "chatter", false));
+        assert_eq!((matrix.passed, matrix.failed), (1, 1));
+        let table = matrix.table();
+        assert!(table.contains("load  ok       - (1)    FAILED"), "{table}");
+        assert!(table.contains("(1) no headers"), "{table}");
+    }
+}
