@@ -35,7 +35,7 @@ pub(crate) fn status(history: &mut History) -> Result<()> {
     let report = Command::new("taintwatch").args(["report"]).output()?;
     let text = String::from_utf8(report.stdout)?;
     ensure!(
-        text.contains("sysctl") && text.contains("watched since"),
+        text.contains("a write to /proc/sys/kernel/tainted") && text.contains("watched since"),
         "{text}"
     );
     ensure!(

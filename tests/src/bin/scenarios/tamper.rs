@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     daemon::Daemon,
     history::History,
-    loading::{caller_has, is_ours, load},
+    loading::{caller_has, is_ours, load, load_file},
 };
 
 pub(crate) fn mask_address() -> Result<String> {
@@ -160,8 +160,8 @@ pub(crate) fn blinded() -> Result<()> {
 
 /// Taints, and waits for the word that a layer is silent.
 fn noticed(history: &History, says: &str) -> Result<()> {
-    load("tw_gpl", "")?;
-    delete_module(c"tw_gpl", DeleteModuleFlags::empty())?;
+    load_file("/patched/dummy.ko", "numdummies=0")?;
+    delete_module(c"dummy", DeleteModuleFlags::empty())?;
     let degraded = history.expect(&[("/coverage/state", "degraded".into())])?;
     ensure!(
         degraded["coverage"]["reason"].to_string().contains(says),
