@@ -10,7 +10,7 @@
 use core::mem::{offset_of, size_of};
 
 /// The version of every layout in this file.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// `MODULE_NAME_LEN` on 64-bit kernels since 2.6 (`include/linux/module.h`), NUL included.
 pub const MODULE_NAME_LEN: usize = 56;
@@ -22,6 +22,16 @@ pub const STACK_FRAMES: usize = 24;
 pub const SYMBOLS_PER_TEXT: usize = 12;
 /// Room for [`SYMBOLS_PER_TEXT`] symbols; a longer text is cut, and the frames then stay addresses.
 pub const SYMBOL_TEXT_LEN: usize = 760;
+/// Room for a component of a path, NUL included; a longer one is cut.
+pub const COMPONENT_LEN: usize = 64;
+/// Steps from a file to the root: components, and mount points in between.
+pub const PATH_STEPS: usize = 20;
+/// Ancestors kept of a process.
+pub const ANCESTORS: usize = 6;
+/// Room for arguments.
+pub const ARGS_LEN: usize = 256;
+/// `MODULE_NAME_LEN` is the most that `request_module` takes (`kernel/module/kmod.c`); with the NUL.
+pub const ALIAS_LEN: usize = 64;
 /// Room for what is written to the sysctl: a 64-bit number, a sign and a newline fit.
 pub const SYSCTL_TEXT_LEN: usize = 32;
 /// Room for `version` and `srcversion` of a module, NUL included; longer ones are cut.
@@ -41,8 +51,14 @@ pub mod kind {
     pub const LOAD_END: u16 = 5;
     /// [`super::SysctlWrite`]: `proc_taint` returned, and no hook saw it call `add_taint`.
     pub const SYSCTL_WRITE: u16 = 6;
+    /// [`super::Process`]: a process that other records name.
+    pub const PROCESS: u16 = 7;
+    /// [`super::ModuleFile`]: a task reads a module.
+    pub const MODULE_FILE: u16 = 8;
+    /// [`super::ModuleRequest`]: the kernel asks for a module.
+    pub const MODULE_REQUEST: u16 = 9;
     /// One more than the highest: how many counters of losses there are.
-    pub const END: u16 = 7;
+    pub const END: u16 = 10;
 }
 
 /// What the CPU was doing, from the preemption counter without what the hook itself adds to it.
@@ -114,6 +130,9 @@ pub struct Task {
     pub uid: u32,
     /// `task_struct.start_boottime`, nanoseconds: with `tgid` it names a process for ever. 0 when it could not be read.
     pub start_boottime_ns: u64,
+    /// Address of its `mm_struct`: with `start_boottime_ns` it names a program that a process runs; an exec
+    /// changes it. 0 for kernel threads.
+    pub mm: u64,
     /// Raw bytes, NUL-terminated.
     pub comm: [u8; COMM_LEN],
 }
@@ -222,6 +241,70 @@ pub struct SysctlWrite {
     pub stack: Stack,
 }
 
+/// A path, step by step from the file to the root. A slot each, since the verifier follows a fixed place far better than
+/// one that moves.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilePath {
+    /// Inode number, and `s_dev` of its file system as the kernel numbers devices (20 bits of minor).
+    pub inode: u64,
+    pub device: u32,
+    /// 1 when the root was reached.
+    pub whole: u32,
+    /// NUL-terminated; empty for a mount point that was passed, and behind the root.
+    pub steps: [[u8; COMPONENT_LEN]; PATH_STEPS],
+}
+
+/// An ancestor of a process.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ancestor {
+    pub tgid: u32,
+    pub reserved: u32,
+    pub comm: [u8; COMM_LEN],
+}
+
+/// What a process is, told once for each program that it runs, before the first record that names it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    pub header: Header,
+    pub task: Task,
+    /// Of its own cgroup v2.
+    pub cgroup_id: u64,
+    /// The login uid; `u32::MAX` when no login began it.
+    pub auid: u32,
+    /// Bytes of `args` in use.
+    pub args_len: u32,
+    /// The parent first.
+    pub ancestors: [Ancestor; ANCESTORS],
+    pub exe: FilePath,
+    /// Arguments, a NUL behind each; cut when longer.
+    pub args: [u8; ARGS_LEN],
+}
+
+/// A task reads a module: from a file, or from its own memory.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModuleFile {
+    pub header: Header,
+    pub task: Task,
+    /// 1 when it comes from memory (`init_module`), and `path` is empty.
+    pub from_memory: u32,
+    pub reserved: u32,
+    pub path: FilePath,
+}
+
+/// The kernel asks for a module (`request_module`); `task` is on whose behalf.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModuleRequest {
+    pub header: Header,
+    pub task: Task,
+    /// What it asks for, a name or an alias; raw bytes, NUL-terminated.
+    pub alias: [u8; ALIAS_LEN],
+}
+
 /// What occurrences are counted by.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -269,6 +352,10 @@ pub trait Wire: Plain {
     const KIND: u16;
 }
 
+// SAFETY: an integer; so for the next.
+unsafe impl Plain for u32 {}
+// SAFETY: as above.
+unsafe impl Plain for u64 {}
 // SAFETY: integers without padding, as the assertions below show; so for each that follows.
 unsafe impl Plain for Header {}
 // SAFETY: as above.
@@ -283,6 +370,12 @@ unsafe impl Plain for ModuleFree {}
 unsafe impl Plain for LoadEnd {}
 // SAFETY: as above.
 unsafe impl Plain for SysctlWrite {}
+// SAFETY: as above.
+unsafe impl Plain for Process {}
+// SAFETY: as above.
+unsafe impl Plain for ModuleFile {}
+// SAFETY: as above.
+unsafe impl Plain for ModuleRequest {}
 // SAFETY: as above.
 unsafe impl Plain for CountKey {}
 // SAFETY: as above.
@@ -303,6 +396,15 @@ impl Wire for ModuleFree {
 impl Wire for LoadEnd {
     const KIND: u16 = kind::LOAD_END;
 }
+impl Wire for Process {
+    const KIND: u16 = kind::PROCESS;
+}
+impl Wire for ModuleFile {
+    const KIND: u16 = kind::MODULE_FILE;
+}
+impl Wire for ModuleRequest {
+    const KIND: u16 = kind::MODULE_REQUEST;
+}
 impl Wire for SysctlWrite {
     const KIND: u16 = kind::SYSCTL_WRITE;
 }
@@ -313,26 +415,32 @@ pub const MAX_RECORD: usize = size_of::<TaintEntry>();
 // Padding would carry old ring contents to userspace and make the layouts differ between compilers.
 const _: () = {
     assert!(size_of::<Header>() == 24);
-    assert!(size_of::<Task>() == 40);
+    assert!(size_of::<Task>() == 48);
     assert!(size_of::<Loading>() == 64);
     assert!(size_of::<Stack>() == 8 + 8 * STACK_FRAMES + 2 * SYMBOL_TEXT_LEN);
     assert!(offset_of!(TaintEntry, task) == 24);
-    assert!(offset_of!(TaintEntry, loading) == 64);
-    assert!(offset_of!(TaintEntry, flag) == 128);
-    assert!(offset_of!(TaintEntry, mask_before) == 136);
-    assert!(offset_of!(TaintEntry, stack) == 144);
-    assert!(size_of::<TaintEntry>() == 144 + size_of::<Stack>());
-    assert!(offset_of!(MaskWrite, mask_before) == 128);
-    assert!(offset_of!(MaskWrite, stack) == 144);
-    assert!(size_of::<MaskWrite>() == 144 + size_of::<Stack>());
-    assert!(offset_of!(ModuleLive, name) == 96);
-    assert!(offset_of!(ModuleLive, version) == 96 + MODULE_NAME_LEN);
-    assert!(size_of::<ModuleLive>() == 96 + MODULE_NAME_LEN + 2 * MODULE_TEXT_LEN + 8);
-    assert!(size_of::<ModuleFree>() == 64 + MODULE_NAME_LEN + 16);
-    assert!(offset_of!(LoadEnd, result) == 128);
-    assert!(size_of::<LoadEnd>() == 136);
-    assert!(offset_of!(SysctlWrite, text) == 80);
-    assert!(size_of::<SysctlWrite>() == 80 + SYSCTL_TEXT_LEN + size_of::<Stack>());
+    assert!(offset_of!(TaintEntry, loading) == 72);
+    assert!(offset_of!(TaintEntry, flag) == 136);
+    assert!(offset_of!(TaintEntry, mask_before) == 144);
+    assert!(offset_of!(TaintEntry, stack) == 152);
+    assert!(size_of::<TaintEntry>() == 152 + size_of::<Stack>());
+    assert!(offset_of!(MaskWrite, mask_before) == 136);
+    assert!(offset_of!(MaskWrite, stack) == 152);
+    assert!(size_of::<MaskWrite>() == 152 + size_of::<Stack>());
+    assert!(offset_of!(ModuleLive, name) == 104);
+    assert!(offset_of!(ModuleLive, version) == 104 + MODULE_NAME_LEN);
+    assert!(size_of::<ModuleLive>() == 104 + MODULE_NAME_LEN + 2 * MODULE_TEXT_LEN + 8);
+    assert!(size_of::<ModuleFree>() == 72 + MODULE_NAME_LEN + 16);
+    assert!(offset_of!(LoadEnd, result) == 136);
+    assert!(size_of::<LoadEnd>() == 144);
+    assert!(offset_of!(SysctlWrite, text) == 88);
+    assert!(size_of::<SysctlWrite>() == 88 + SYSCTL_TEXT_LEN + size_of::<Stack>());
+    assert!(size_of::<FilePath>() == 16 + COMPONENT_LEN * PATH_STEPS);
+    assert!(size_of::<Ancestor>() == 24);
+    assert!(offset_of!(Process, ancestors) == 88);
+    assert!(size_of::<Process>() == 88 + 24 * ANCESTORS + size_of::<FilePath>() + ARGS_LEN);
+    assert!(size_of::<ModuleFile>() == 80 + size_of::<FilePath>());
+    assert!(size_of::<ModuleRequest>() == 72 + ALIAS_LEN);
     assert!(size_of::<CountKey>() == 32);
     assert!(size_of::<Count>() == 40 + size_of::<Loading>() + SYMBOL_LEN);
 };

@@ -11,7 +11,7 @@ use core::ffi::c_void;
 use taintwatch_common::{Count, CountKey, SYMBOL_LEN, counter};
 
 use crate::{
-    counters, loader, ring,
+    counters, loader, process, ring,
     target::{ADD_TAINT_END, ADD_TAINT_START, HAS_SNPRINTF, REPORTERS},
 };
 
@@ -34,6 +34,17 @@ static EPOCH: Array<u64, 1> = Array::new();
 /// `%pS` of one address.
 #[unsafe(no_mangle)]
 static ONE_SYMBOL: [u8; 4] = *b"%pS\0";
+
+/// A key's first value. In .rodata, since it is too large for the stack.
+static NEW: Count = Count {
+    suppressed: 0,
+    unsent: 0,
+    spent: 0,
+    since_ns: 0,
+    last_ns: 0,
+    loading: loader::NO_LOAD,
+    symbol: [0; SYMBOL_LEN],
+};
 
 /// How many frames come before the caller of the hooked function, where its address is unknown.
 #[derive(Clone, Copy)]
@@ -62,23 +73,25 @@ pub fn admit<T: taintwatch_common::Wire>(
         load: loader::began_at(context),
         epoch: epoch(),
     };
-    let Some(count) = slot(&key) else {
-        // More keys than there is room for: told when the ring takes it, else counted without a name.
-        return ring::reserve::<T>().or_else(|| {
-            counters::count(counter::UNKEYED);
-            None
-        });
-    };
-    if !may_send(count) {
+    let slot = slot(&key);
+    if let Some(count) = slot
+        && !may_send(count)
+    {
         // SAFETY: a map's value lives as long as the map; userspace removes keys of the past alone.
         counters::increment(unsafe { &raw mut (*count).suppressed });
         return None;
     }
-    ring::reserve::<T>().or_else(|| {
-        // SAFETY: as above.
-        counters::increment(unsafe { &raw mut (*count).unsent });
-        None
-    })
+    process::tell(context);
+    let room = ring::reserve::<T>();
+    if room.is_none() {
+        match slot {
+            // SAFETY: as above.
+            Some(count) => counters::increment(unsafe { &raw mut (*count).unsent }),
+            // More keys than there is room for: counted without a name.
+            None => counters::count(counter::UNKEYED),
+        }
+    }
+    room
 }
 
 /// A bucket that refills. Races cost a record more or less, never a count.
@@ -109,23 +122,20 @@ fn slot(key: &CountKey) -> Option<*mut Count> {
     if let Some(count) = COUNTS.get_ptr_mut(key) {
         return Some(count);
     }
-    let mut count = Count {
-        suppressed: 0,
-        unsent: 0,
-        spent: 0,
-        // SAFETY: no arguments.
-        since_ns: unsafe { bpf_ktime_get_boot_ns() },
-        last_ns: 0,
-        loading: loader::NO_LOAD,
-        symbol: [0; SYMBOL_LEN],
-    };
-    loader::fill(&raw mut count.loading, key.context);
+    // Another CPU may have been first: its value stays.
+    let new: &Count = &NEW;
+    _ = COUNTS.insert(key, new, NO_REPLACE);
+    let count = COUNTS.get_ptr_mut(key)?;
+    // SAFETY: a map's value; whoever reads it meanwhile finds an empty name.
+    loader::fill(unsafe { &raw mut (*count).loading }, key.context);
     if HAS_SNPRINTF.load() == 1 {
         let mut address = key.caller.wrapping_sub(1);
+        // SAFETY: as above.
+        let symbol = unsafe { &raw mut (*count).symbol };
         // SAFETY: the format lies in frozen .rodata and has one specifier, and there is one address.
         unsafe {
             bpf_snprintf(
-                count.symbol.as_mut_ptr().cast(),
+                symbol.cast(),
                 SYMBOL_LEN as u32,
                 ONE_SYMBOL.as_ptr().cast(),
                 &raw mut address,
@@ -133,10 +143,7 @@ fn slot(key: &CountKey) -> Option<*mut Count> {
             )
         };
     }
-
-    // Another CPU may have been first: its value stays.
-    _ = COUNTS.insert(key, count, NO_REPLACE);
-    COUNTS.get_ptr_mut(key)
+    Some(count)
 }
 
 #[inline(always)]

@@ -15,7 +15,7 @@ use taintwatch_common::{SYSCTL_TEXT_LEN, SysctlWrite, TaintEntry};
 use crate::{
     counts::{self, Skip},
     pending::{Writer, writer},
-    record, ring, stack, taint_entry,
+    process, record, ring, stack, taint_entry,
     target::{self, PROC_TAINT_END, PROC_TAINT_START, read_text},
     task::{self, Entered},
 };
@@ -121,6 +121,7 @@ fn sysctl_ended(ctx: *mut c_void) {
     let Some(call) = take(task::context(Entered::ByCall)) else {
         return;
     };
+    process::tell(task::context(Entered::ByCall));
     let Some(write) = ring::reserve::<SysctlWrite>() else {
         return;
     };

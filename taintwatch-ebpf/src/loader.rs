@@ -12,10 +12,10 @@ use taintwatch_common::{
 };
 
 use crate::{
-    counts, record, ring,
+    counts, process, record, ring,
     target::{
         LOAD_INFO_MOD, MODULE_INIT_BASE, MODULE_INIT_SIZE, MODULE_NAME, MODULE_SRCVERSION,
-        MODULE_TAINTS, MODULE_TEXT_BASE, MODULE_TEXT_SIZE, MODULE_VERSION, read, read_text,
+        MODULE_TAINTS, MODULE_TEXT_BASE, MODULE_TEXT_SIZE, MODULE_VERSION, read_text, value,
     },
     task::{self, Entered},
 };
@@ -63,7 +63,7 @@ pub fn fill(into: *mut Loading, context: u32) {
     // SAFETY: the slot is the current task's own, so nobody frees it meanwhile.
     let load_info = unsafe { (*slot).info };
     if load_info != 0 {
-        let module: u64 = read(load_info, LOAD_INFO_MOD.load()).unwrap_or(0);
+        let module: u64 = value(load_info, LOAD_INFO_MOD.load());
         // SAFETY: as above.
         read_name(module, unsafe { &raw mut (*slot).name });
     }
@@ -147,16 +147,15 @@ fn module_load(ctx: RawTracePointContext) -> i32 {
     // SAFETY: as above.
     read_name(module, unsafe { &raw mut (*live).name });
     // SAFETY: as above.
-    read_text(read(module, MODULE_VERSION.load()).unwrap_or(0), unsafe {
+    read_text(value(module, MODULE_VERSION.load()), unsafe {
         &raw mut (*live).version
     });
     // SAFETY: as above.
-    read_text(
-        read(module, MODULE_SRCVERSION.load()).unwrap_or(0),
-        unsafe { &raw mut (*live).srcversion },
-    );
+    read_text(value(module, MODULE_SRCVERSION.load()), unsafe {
+        &raw mut (*live).srcversion
+    });
     // SAFETY: as above.
-    unsafe { (*live).taints = read(module, MODULE_TAINTS.load()).unwrap_or(0) };
+    unsafe { (*live).taints = value(module, MODULE_TAINTS.load()) };
     let text = range(module, MODULE_TEXT_BASE.load(), MODULE_TEXT_SIZE.load());
     // SAFETY: as above.
     unsafe { (*live).text = text };
@@ -171,6 +170,7 @@ fn module_load(ctx: RawTracePointContext) -> i32 {
 #[raw_tracepoint]
 fn module_free(ctx: RawTracePointContext) -> i32 {
     let module: u64 = ctx.arg(0);
+    process::tell(context::TASK);
     counts::next_epoch();
     let in_load = u32::from(current().is_some());
     let Some(free) = ring::reserve::<ModuleFree>() else {
@@ -183,7 +183,7 @@ fn module_free(ctx: RawTracePointContext) -> i32 {
     // SAFETY: as above.
     read_name(module, unsafe { &raw mut (*free).name });
     // SAFETY: as above.
-    unsafe { (*free).taints = read(module, MODULE_TAINTS.load()).unwrap_or(0) };
+    unsafe { (*free).taints = value(module, MODULE_TAINTS.load()) };
     // SAFETY: as above.
     unsafe { (*free).in_load = in_load };
     // SAFETY: as above.
@@ -209,6 +209,7 @@ fn began(info: u64) {
 
 #[inline(always)]
 fn ended(result: i64) {
+    process::tell(context::TASK);
     if let Some(end) = ring::reserve::<LoadEnd>() {
         // SAFETY: `end` is fresh room for a whole record, as in each place below.
         unsafe { (*end).header = record::header::<LoadEnd>(task::context(Entered::ByCall)) };
@@ -240,8 +241,8 @@ fn current() -> Option<*mut Slot> {
 /// First address and size of a part of a module.
 #[inline(always)]
 fn range(module: u64, base: u64, size: u64) -> [u64; 2] {
-    let size: u32 = read(module, size).unwrap_or(0);
-    [read(module, base).unwrap_or(0), u64::from(size)]
+    let size: u32 = value(module, size);
+    [value(module, base), u64::from(size)]
 }
 
 #[inline(always)]

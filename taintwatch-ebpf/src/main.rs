@@ -6,6 +6,7 @@
 //! | `taint_entry` | entry of `add_taint` | 2 |
 //! | `inlined` | entry and exit of `proc_taint` and `__warn`, where layer 1 cannot be had | 2 |
 //! | `loader` | `load_module`, and the tracepoints `module_load` and `module_free` | 3 |
+//! | `module_file` | reads of modules, and the tracepoint `module_request` | 3 |
 //!
 //! What the programs must know about the running kernel comes in as the globals of `target`.
 #![no_std]
@@ -21,7 +22,10 @@ mod counts;
 mod inlined;
 mod loader;
 mod mask_watch;
+mod module_file;
+mod path;
 mod pending;
+mod process;
 mod record;
 mod ring;
 mod stack;

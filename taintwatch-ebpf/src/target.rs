@@ -66,6 +66,47 @@ pub static MODULE_TEXT_SIZE: Global<u64> = Global::new(ABSENT);
 pub static MODULE_INIT_BASE: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
 pub static MODULE_INIT_SIZE: Global<u64> = Global::new(ABSENT);
+// Offsets of members: of a task, its program, and the way from a file to the root.
+#[unsafe(no_mangle)]
+pub static TASK_MM: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static TASK_COMM: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static TASK_LOGINUID: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static MM_STRUCT_EXE_FILE: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static MM_STRUCT_ARG_START: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static MM_STRUCT_ARG_END: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static FILE_F_PATH: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static FILE_F_INODE: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static PATH_DENTRY: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static PATH_MNT: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static INODE_I_INO: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static INODE_I_SB: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static SUPER_BLOCK_S_DEV: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static DENTRY_D_PARENT: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static DENTRY_D_NAME: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static QSTR_NAME: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static MOUNT_MNT: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static MOUNT_MNT_PARENT: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static MOUNT_MNT_MOUNTPOINT: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static VFSMOUNT_MNT_ROOT: Global<u64> = Global::new(ABSENT);
 /// 1 where `bpf_snprintf` exists (5.13): the verifier refuses to even see the call elsewhere.
 #[unsafe(no_mangle)]
 pub static HAS_SNPRINTF: Global<u64> = Global::new(0);
@@ -79,6 +120,27 @@ pub fn read<T>(base: u64, offset: u64) -> Option<T> {
     let address = base.wrapping_add(offset) as *const T;
     // SAFETY: the helper checks the address and fails on one that is not mapped.
     unsafe { bpf_probe_read_kernel(address) }.ok()
+}
+
+/// Reads a value at `base + offset` of kernel memory; zeros when either is not there. Without a branch for the
+/// verifier to follow: the helper itself zeroes what it cannot read (`bpf_probe_read_kernel_common`,
+/// `kernel/trace/bpf_trace.c`).
+#[inline(always)]
+pub fn value<T: taintwatch_common::Plain>(base: u64, offset: u64) -> T {
+    let mut value = core::mem::MaybeUninit::<T>::zeroed();
+    if offset != ABSENT {
+        let address = base.wrapping_add(offset) as *const core::ffi::c_void;
+        // SAFETY: the helper checks the address, and writes a whole value.
+        unsafe {
+            generated::bpf_probe_read_kernel(
+                value.as_mut_ptr().cast(),
+                size_of::<T>() as u32,
+                address,
+            )
+        };
+    }
+    // SAFETY: any bytes are a value (the promise of `Plain`).
+    unsafe { value.assume_init() }
 }
 
 /// Reads a string at `address` into `into`; what follows its NUL is zeroed.
@@ -99,6 +161,6 @@ pub fn mask() -> u64 {
     if address == ABSENT {
         0
     } else {
-        read(address, 0).unwrap_or(0)
+        value(address, 0)
     }
 }

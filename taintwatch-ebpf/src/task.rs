@@ -8,7 +8,7 @@ use taintwatch_common::{COMM_LEN, Task, context};
 
 use crate::target::{
     ABSENT, HARDIRQ_SHIFT, PER_CPU_OFFSET, PREEMPT_COUNT_IN_TASK, PREEMPT_COUNT_PER_CPU,
-    TASK_GROUP_LEADER, TASK_REAL_PARENT, TASK_START_BOOTTIME, TASK_TGID, read,
+    TASK_GROUP_LEADER, TASK_MM, TASK_REAL_PARENT, TASK_START_BOOTTIME, TASK_TGID, read, value,
 };
 
 /// `SOFTIRQ_OFFSET`: the CPU serves a softirq (`include/linux/preempt.h`, the same since 2.6.31).
@@ -66,14 +66,15 @@ fn preempt_count() -> Option<u32> {
 pub fn fill(into: *mut Task) {
     let ids = bpf_get_current_pid_tgid();
     let task = current();
-    let parent: u64 = read(task, TASK_REAL_PARENT.load()).unwrap_or(0);
-    let leader: u64 = read(task, TASK_GROUP_LEADER.load()).unwrap_or(0);
+    let parent: u64 = value(task, TASK_REAL_PARENT.load());
+    let leader: u64 = value(task, TASK_GROUP_LEADER.load());
     let value = Task {
         tgid: (ids >> 32) as u32,
         tid: ids as u32,
-        ppid: read(parent, TASK_TGID.load()).unwrap_or(0),
+        ppid: value(parent, TASK_TGID.load()),
         uid: bpf_get_current_uid_gid() as u32,
-        start_boottime_ns: read(leader, TASK_START_BOOTTIME.load()).unwrap_or(0),
+        start_boottime_ns: value(leader, TASK_START_BOOTTIME.load()),
+        mm: value(task, TASK_MM.load()),
         comm: [0; COMM_LEN],
     };
     // SAFETY: the caller's record field is valid for writes.
@@ -93,8 +94,8 @@ pub fn id() -> u64 {
 /// When the current process began, which tells it from an earlier one with its id; 0 when unknown.
 #[inline(always)]
 pub fn start() -> u64 {
-    let leader: u64 = read(current(), TASK_GROUP_LEADER.load()).unwrap_or(0);
-    read(leader, TASK_START_BOOTTIME.load()).unwrap_or(0)
+    let leader: u64 = value(current(), TASK_GROUP_LEADER.load());
+    value(leader, TASK_START_BOOTTIME.load())
 }
 
 #[inline(always)]
@@ -104,7 +105,7 @@ pub fn cpu() -> u32 {
 }
 
 #[inline(always)]
-fn current() -> u64 {
+pub fn current() -> u64 {
     // SAFETY: no arguments, and the result is only ever read through the checking helper.
     unsafe { bpf_get_current_task() }
 }

@@ -6,8 +6,8 @@
 use std::fmt::Write as _;
 
 use taintwatch_common::{
-    Header, LoadEnd, MaskWrite, ModuleFree, ModuleLive, Plain, SysctlWrite, TaintEntry, VERSION,
-    Wire, kind,
+    Header, LoadEnd, MaskWrite, ModuleFile, ModuleFree, ModuleLive, ModuleRequest, Plain, Process,
+    SysctlWrite, TaintEntry, VERSION, Wire, kind,
 };
 
 /// A record of the kernel half.
@@ -19,6 +19,9 @@ pub enum Record {
     ModuleFree(Box<ModuleFree>),
     LoadEnd(Box<LoadEnd>),
     SysctlWrite(Box<SysctlWrite>),
+    Process(Box<Process>),
+    ModuleFile(Box<ModuleFile>),
+    ModuleRequest(Box<ModuleRequest>),
 }
 
 /// Why bytes are no record.
@@ -46,6 +49,9 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Error> {
         kind::MODULE_LIVE => record(bytes, &header).map(Record::ModuleLive),
         kind::MODULE_FREE => record(bytes, &header).map(Record::ModuleFree),
         kind::LOAD_END => record(bytes, &header).map(Record::LoadEnd),
+        kind::PROCESS => record(bytes, &header).map(Record::Process),
+        kind::MODULE_FILE => record(bytes, &header).map(Record::ModuleFile),
+        kind::MODULE_REQUEST => record(bytes, &header).map(Record::ModuleRequest),
         kind::SYSCTL_WRITE => record(bytes, &header).map(Record::SysctlWrite),
         other => Err(Error::Kind(other)),
     }
@@ -103,7 +109,7 @@ mod tests {
         bytes[..2].copy_from_slice(&kind.to_ne_bytes());
         bytes[2..4].copy_from_slice(&version.to_ne_bytes());
         bytes[4..8].copy_from_slice(&len.to_ne_bytes());
-        bytes[128..].copy_from_slice(&(-57_i64).to_ne_bytes());
+        bytes[136..].copy_from_slice(&(-57_i64).to_ne_bytes());
         bytes
     }
 

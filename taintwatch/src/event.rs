@@ -36,6 +36,8 @@ pub struct Event {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<Task>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<RequestedBy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<Context>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu: Option<u32>,
@@ -297,6 +299,31 @@ pub struct Module {
     pub version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub srcversion: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+    /// Whose key signed the file, as its signature names it; not a proof that the kernel trusts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
+    /// `none`, or `appended` to the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+    /// The file that the kernel opened, in its mount namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// `file`, or `memory`: then no file is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// What became of the file since: `as loaded`, or why nothing is told of its content.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_state: Option<String>,
+    /// Of the file, packed as it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// For a module from memory: the file that `modinfo` would name. A guess by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<String>,
     /// The module's own flags as letters, `POE`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub taints: Option<String>,
@@ -335,6 +362,29 @@ pub struct Task {
     pub cgroup: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
+    /// The id of the container that the cgroup names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// The parent first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ancestors: Vec<Ancestor>,
+}
+
+/// A process above another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ancestor {
+    pub pid: u32,
+    pub comm: String,
+}
+
+/// On whose behalf the kernel itself asked for a module.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestedBy {
+    /// The name or alias that the kernel asked for.
+    pub alias: String,
+    /// The task that needed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
 }
 
 /// What the CPU was doing.

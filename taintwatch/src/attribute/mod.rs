@@ -6,6 +6,7 @@
 pub mod addresses;
 mod cause;
 pub mod frames;
+mod origins;
 mod parts;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use crate::{
 use addresses::Addresses;
 use cause::Evidence;
 use frames::{Frame, Symbol};
+use origins::Origins;
 
 /// Turns records into events, and remembers what a later record needs of an earlier one.
 pub struct Attributor {
@@ -36,6 +38,7 @@ pub struct Attributor {
     pub sees_mask: bool,
     /// Modules whose init function runs, by the thread that loads them.
     live: HashMap<u32, Module>,
+    origins: Origins,
     /// Callers that a record told of, and how many modules had been freed by then.
     callers: HashMap<u64, Frame>,
     epoch: u64,
@@ -51,28 +54,59 @@ impl Attributor {
             mask,
             sees_mask: true,
             live: HashMap::new(),
+            origins: Origins::default(),
             callers: HashMap::new(),
             epoch: 0,
         }
     }
 
     /// The events that a record tells of; none for one that only later records need.
-    pub fn events(&mut self, record: &Record) -> Vec<Event> {
-        let one = match record {
-            Record::TaintEntry(entry) => self.taint_entry(entry),
-            Record::MaskWrite(write) => self.mask_write(write),
-            Record::SysctlWrite(write) => return self.sysctl_write(write),
+    pub fn events(&mut self, record: &Record) -> (Vec<Event>, Hints) {
+        let hints = self.hints(record);
+        let events = match record {
+            Record::TaintEntry(entry) => vec![self.taint_entry(entry)],
+            Record::MaskWrite(write) => vec![self.mask_write(write)],
+            Record::SysctlWrite(write) => self.sysctl_write(write),
+            Record::ModuleFree(free) => self.module_free(free).into_iter().collect(),
+            Record::LoadEnd(end) => vec![self.load_end(end)],
             Record::ModuleLive(live) => {
                 self.module_live(live);
-                return Vec::new();
+                Vec::new()
             }
-            Record::ModuleFree(free) => match self.module_free(free) {
-                Some(event) => event,
-                None => return Vec::new(),
-            },
-            Record::LoadEnd(end) => self.load_end(end),
+            Record::Process(process) => {
+                self.origins.process(process);
+                Vec::new()
+            }
+            Record::ModuleFile(file) => {
+                self.origins.reads(file);
+                Vec::new()
+            }
+            Record::ModuleRequest(request) => {
+                self.origins.requests(request);
+                Vec::new()
+            }
         };
-        vec![one]
+        (events, hints)
+    }
+
+    /// What the machine can be asked with.
+    fn hints(&self, record: &Record) -> Hints {
+        let task = match record {
+            Record::TaintEntry(entry) => &entry.task,
+            Record::MaskWrite(write) => &write.task,
+            Record::SysctlWrite(write) => &write.task,
+            Record::ModuleFree(free) => &free.task,
+            Record::LoadEnd(end) => &end.task,
+            _ => return Hints::default(),
+        };
+        let file = self
+            .origins
+            .read_by(task.tid)
+            .filter(|file| file.from_memory == 0);
+        Hints {
+            cgroup_id: self.origins.cgroup_id(task),
+            inode: file.map(|file| (file.path.inode, file.path.device)),
+        }
     }
 
     /// An event of this boot with nothing but its kind and its time.
@@ -98,6 +132,7 @@ impl Attributor {
             stack: Vec::new(),
             coverage: None,
             lost: None,
+            requested_by: None,
             log: Vec::new(),
         }
     }
@@ -317,8 +352,24 @@ impl Attributor {
         }
         event.stack = evidence.frames.iter().map(Frame::to_string).collect();
         event.module = module.map(|name| self.module(name, &event, cause.class));
+        if cause.class == Class::ModuleLoad {
+            self.add_origin(&mut event);
+        }
         event.cause = Some(cause);
         event
+    }
+
+    /// Where the module that a task is loading comes from, and on whose behalf.
+    fn add_origin(&self, event: &mut Event) {
+        let Some(task) = &event.task else {
+            return;
+        };
+        let file = self.origins.read_by(task.tid);
+        if let (Some(module), Some(file)) = (&mut event.module, file) {
+            origins::add_file(module, file);
+        }
+        let requester = self.origins.requester(task, event.boottime_ns.unwrap_or(0));
+        event.requested_by = requester;
     }
 
     /// What is known of a module by its name, when it is the one that this task is loading.
@@ -373,7 +424,7 @@ impl Attributor {
         let mut event = self.started(kind, &end.header, &end.task, "module", &[]);
         // `load_module` runs in the context of a task alone, whether the counter can be read or not.
         event.context = Some(Context::Task);
-        event.task = Some(parts::task(&end.task));
+        event.task = Some(self.origins.task(&end.task));
         let name = Some(text(&end.loading.name)).filter(|name| !name.is_empty());
         let mut module = live.unwrap_or_else(|| Module {
             name,
@@ -382,6 +433,8 @@ impl Attributor {
         module.loaded = Some(end.result == 0);
         module.errno = (end.result != 0).then(|| parts::errno(end.result));
         event.module = Some(module);
+        self.add_origin(&mut event);
+        self.origins.load_ended(end.task.tid);
         event
     }
 
@@ -397,9 +450,18 @@ impl Attributor {
         event.cpu = Some(header.cpu);
         event.context = parts::known_context(header.context, frames);
         // In an interrupt the current task is merely the one that was interrupted.
-        event.task = (event.context == Some(Context::Task)).then(|| parts::task(task));
+        event.task = (event.context == Some(Context::Task)).then(|| self.origins.task(task));
         event
     }
+}
+
+/// What names things on this machine for a moment, and is not for the record.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hints {
+    /// Of the task's cgroup.
+    pub cgroup_id: Option<u64>,
+    /// Number and device of the inode that the module in hand was read from.
+    pub inode: Option<(u64, u32)>,
 }
 
 /// A write that the loader has no part in.

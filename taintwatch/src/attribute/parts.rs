@@ -7,7 +7,7 @@ use taintwatch_common::{self as wire, context};
 use super::frames::Frame;
 use crate::{
     decode::text,
-    event::{Context, Mask, Module, Taint, Task},
+    event::{Context, Mask, Module, Taint},
     kernel::functions::{INTERRUPTS, SYSCALL_ENTRIES},
     taint::flags,
 };
@@ -97,18 +97,6 @@ fn by_stack(frames: &[Frame]) -> Option<Context> {
     };
     let from_syscall = frames.iter().any(|frame| frame.is_one_of(&SYSCALL_ENTRIES));
     (from_syscall && !frames.iter().any(served)).then_some(Context::Task)
-}
-
-pub(super) fn task(task: &wire::Task) -> Task {
-    Task {
-        pid: task.tgid,
-        tid: task.tid,
-        ppid: (task.ppid != 0).then_some(task.ppid),
-        comm: text(&task.comm),
-        uid: Some(task.uid),
-        start_boottime_ns: (task.start_boottime_ns != 0).then_some(task.start_boottime_ns),
-        ..Task::default()
-    }
 }
 
 /// The number that was written to the sysctl: a mask of flags to set.

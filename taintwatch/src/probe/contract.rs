@@ -7,7 +7,16 @@
 use crate::kernel::btf::Btf;
 
 /// A function that a program is hooked to, and each way in which 5.10 to 7.3 declare it.
-const FUNCTIONS: [(&str, &[&str]); 4] = [
+const FUNCTIONS: [(&str, &[&str]); 6] = [
+    // security/security.c; the third parameter since 5.10.
+    (
+        "security_kernel_read_file",
+        &["int (struct file *, enum kernel_read_file_id, bool)"],
+    ),
+    (
+        "security_kernel_load_data",
+        &["int (enum kernel_load_data_id, bool)"],
+    ),
     // kernel/panic.c; `enum lockdep_ok` since 2.6.39.
     ("add_taint", &["void (unsigned int, enum lockdep_ok)"]),
     // kernel/sysctl.c, from 6.16 on kernel/panic.c; the table is const since 6.11.
@@ -31,7 +40,11 @@ const FUNCTIONS: [(&str, &[&str]); 4] = [
 ];
 
 /// Tracepoints (`include/trace/events/module.h`), as their probes are called.
-const TRACEPOINTS: [(&str, &str); 2] = [
+const TRACEPOINTS: [(&str, &str); 3] = [
+    (
+        "module_request",
+        "void (void *, char *, bool, long unsigned int)",
+    ),
     ("module_load", "void (void *, struct module *)"),
     ("module_free", "void (void *, struct module *)"),
 ];
@@ -52,7 +65,27 @@ const fn member(structure: &'static str, member: &'static str, tells: &'static s
 }
 
 /// Members that every kernel from 5.10 to 7.3 has.
-pub const MEMBERS: [Member; 9] = [
+pub const MEMBERS: [Member; 29] = [
+    member("task_struct", "mm", "the program that a task runs"),
+    member("task_struct", "comm", "the ancestors of a task"),
+    member("task_struct", "loginuid", "the login of a task"),
+    member("mm_struct", "exe_file", "the executable of a task"),
+    member("mm_struct", "arg_start", "the arguments of a task"),
+    member("mm_struct", "arg_end", "the arguments of a task"),
+    member("file", "f_path", "paths of files"),
+    member("file", "f_inode", "which file a path was"),
+    member("path", "dentry", "paths of files"),
+    member("path", "mnt", "paths of files"),
+    member("inode", "i_ino", "which file a path was"),
+    member("inode", "i_sb", "which file a path was"),
+    member("super_block", "s_dev", "which file a path was"),
+    member("dentry", "d_parent", "paths of files"),
+    member("dentry", "d_name", "paths of files"),
+    member("qstr", "name", "paths of files"),
+    member("mount", "mnt", "paths of files"),
+    member("mount", "mnt_parent", "paths of files"),
+    member("mount", "mnt_mountpoint", "paths of files"),
+    member("vfsmount", "mnt_root", "paths of files"),
     member("task_struct", "real_parent", "the parent of a task"),
     member("task_struct", "group_leader", "when a process began"),
     member("task_struct", "tgid", "the parent of a task"),

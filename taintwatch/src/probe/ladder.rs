@@ -30,7 +30,7 @@ pub struct Ladder {
 }
 
 /// In every watch.
-pub const ALWAYS: [Ladder; 7] = [
+pub const ALWAYS: [Ladder; 10] = [
     Ladder {
         layer: "taint_entry",
         target: "add_taint",
@@ -67,6 +67,27 @@ pub const ALWAYS: [Ladder; 7] = [
             Rung::Fexit("load_module_exit"),
             Rung::Kretprobe("load_module_kretprobe"),
         ],
+    },
+    Ladder {
+        layer: "module_file",
+        target: "security_kernel_read_file",
+        rungs: &[
+            Rung::Fentry("module_read"),
+            Rung::Kprobe("module_read_kprobe"),
+        ],
+    },
+    Ladder {
+        layer: "module_memory",
+        target: "security_kernel_load_data",
+        rungs: &[
+            Rung::Fentry("module_memory"),
+            Rung::Kprobe("module_memory_kprobe"),
+        ],
+    },
+    Ladder {
+        layer: "module_request",
+        target: "module_request",
+        rungs: &[Rung::RawTracepoint("module_request")],
     },
     Ladder {
         layer: "module_load",
@@ -121,7 +142,14 @@ fn climb(ebpf: &mut Ebpf, types: &Types, without: &Without, ladder: &Ladder) -> 
     }
     let mut refused = Vec::new();
     for rung in *rungs {
-        match rung.attach(ebpf, types, without, target) {
+        let began = std::time::Instant::now();
+        let tried = rung.attach(ebpf, types, without, target);
+        log::debug!(
+            "{} on {target}: {} ms",
+            rung.mechanism(),
+            began.elapsed().as_millis()
+        );
+        match tried {
             Ok(()) => {
                 let reason = (!refused.is_empty()).then(|| refused.join("; "));
                 return hook(layer, Some(rung.mechanism()), reason);
@@ -233,10 +261,12 @@ pub fn explain(error: &ProgramError) -> String {
     } = error
     {
         let log = verifier_log.to_string();
-        let said = log
-            .lines()
-            .rev()
-            .filter(|line| !line.starts_with("processed "));
+        let is_summary = |line: &&str| {
+            ["processed ", "stack depth", "verification time"]
+                .iter()
+                .any(|begin| line.starts_with(begin))
+        };
+        let said = log.lines().rev().filter(|line| !is_summary(line));
         let last: Vec<_> = said.take(40).collect();
         let shown: Vec<_> = last.iter().rev().copied().collect();
         log::debug!("the verifier's last lines: {}", shown.join("\n"));

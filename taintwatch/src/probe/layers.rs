@@ -17,7 +17,7 @@ const fn layer(name: &'static str, sees: &'static str, without: &'static str) ->
 }
 
 /// Every layer, as the account of a watch names them.
-pub const LAYERS: [Layer; 11] = [
+pub const LAYERS: [Layer; 14] = [
     layer(
         "mask_watch",
         "every write of the mask, whoever makes it, flags that are cleared too",
@@ -47,6 +47,21 @@ pub const LAYERS: [Layer; 11] = [
         "loader_exit",
         "how a load ended, and why it failed",
         "loads and failed loads are not told",
+    ),
+    layer(
+        "module_file",
+        "which file a module is read from",
+        "no path, hash, licence or signer of a module is known",
+    ),
+    layer(
+        "module_memory",
+        "that a module comes from memory, without a file",
+        "a module from memory has no source",
+    ),
+    layer(
+        "module_request",
+        "on whose behalf the kernel itself asks for a module",
+        "such a load names modprobe alone",
     ),
     layer(
         "module_load",

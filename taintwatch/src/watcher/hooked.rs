@@ -18,9 +18,12 @@ use super::{
     tally::Tally,
 };
 use crate::{
-    attribute::{Attributor, addresses::Addresses},
+    attribute::{Attributor, Hints, addresses::Addresses},
     decode::{Record, decode, text},
-    enrich,
+    enrich::{
+        self,
+        module_file::{self, Inode},
+    },
     event::{Class, CoverageState, Event, Hook, Kind, Lost, Mask},
     kernel::{
         identity::{Identity, boottime_ns},
@@ -164,14 +167,15 @@ impl Hooked {
                 return;
             }
         };
-        let events = self.attributor.events(&record);
+        let (events, hints) = self.attributor.events(&record);
         if let (Record::ModuleLive(live), false) = (&record, self.watch.resolves_symbols) {
             self.name_functions(&text(&live.name));
         }
         for mut event in events {
             if let Some(task) = &mut event.task {
-                enrich::task(task);
+                enrich::task::task(task, hints.cgroup_id);
             }
+            identify(&mut event, &hints);
             self.mark_hidden(&mut event);
             self.next.push_back(event);
         }
@@ -186,7 +190,7 @@ impl Hooked {
     }
 
     fn know_loaded_modules(&mut self) {
-        for (name, range) in enrich::loaded_modules() {
+        for (name, range) in enrich::modules::loaded_modules() {
             self.attributor.addresses.add(&name, range, None);
             self.name_functions(&name);
         }
@@ -209,7 +213,7 @@ impl Hooked {
             return;
         }
         let name = event.module.as_ref().and_then(|module| module.name.clone());
-        let Some(name) = name.filter(|name| enrich::is_listed(name) == Some(false)) else {
+        let Some(name) = name.filter(|name| enrich::modules::is_listed(name) == Some(false)) else {
             return;
         };
         if !self.goes(&name)
@@ -429,6 +433,17 @@ impl Hooked {
     }
 }
 
+/// What the file of a module says, at the end of its load: once.
+fn identify(event: &mut Event, hints: &Hints) {
+    if !matches!(event.kind, Kind::ModuleLoad | Kind::ModuleLoadFailed) {
+        return;
+    }
+    let (Some(module), Some((number, device))) = (&mut event.module, hints.inode) else {
+        return;
+    };
+    module_file::identify(module, Inode { number, device }, event.time);
+}
+
 /// What is lost with a record: occurrences of a flag or a write are counted all the same.
 fn what(record: u16) -> &'static str {
     match record {
@@ -436,6 +451,9 @@ fn what(record: u16) -> &'static str {
         kind::MODULE_LIVE => "module_identity",
         kind::MODULE_FREE => "module_unload",
         kind::LOAD_END => "module_load",
+        kind::PROCESS => "process_detail",
+        kind::MODULE_FILE => "module_path",
+        kind::MODULE_REQUEST => "module_request",
         _ => "sysctl_write",
     }
 }

@@ -1,0 +1,101 @@
+//! Layer 3: where a module comes from, and on whose behalf.
+//!
+//! Each load reads its module first: from a file (`finit_module`), also a compressed one, by
+//! `security_kernel_read_file`; or from memory (`init_module`), which `security_kernel_load_data` is asked for.
+
+use aya_ebpf::{
+    macros::{fentry, kprobe, raw_tracepoint},
+    programs::{FEntryContext, ProbeContext, RawTracePointContext},
+};
+use taintwatch_common::{ModuleFile, ModuleRequest};
+
+use crate::{
+    path, process, record, ring,
+    target::read_text,
+    task::{self, Entered},
+};
+
+/// `READING_MODULE` and, from 7.x on, `READING_MODULE_COMPRESSED` (`include/linux/kernel_read_file.h`).
+const READING: [u32; 2] = [2, 7];
+/// `LOADING_MODULE` (`enum kernel_load_data_id`), the same numbers as those of the files.
+const LOADING: u32 = 2;
+
+/// `security_kernel_read_file(file, id, contents)`.
+#[fentry]
+fn module_read(ctx: FEntryContext) -> u32 {
+    from_file(ctx.arg(0), ctx.arg(1));
+    0
+}
+
+#[kprobe]
+fn module_read_kprobe(ctx: ProbeContext) -> u32 {
+    if let (Some(file), Some(id)) = (ctx.arg(0), ctx.arg(1)) {
+        from_file(file, id);
+    }
+    0
+}
+
+/// `security_kernel_load_data(id, contents)`.
+#[fentry]
+fn module_memory(ctx: FEntryContext) -> u32 {
+    from_memory(ctx.arg(0));
+    0
+}
+
+#[kprobe]
+fn module_memory_kprobe(ctx: ProbeContext) -> u32 {
+    if let Some(id) = ctx.arg(0) {
+        from_memory(id);
+    }
+    0
+}
+
+/// `trace_module_request(name, wait, ip)`.
+#[raw_tracepoint]
+fn module_request(ctx: RawTracePointContext) -> i32 {
+    let context = task::context(Entered::ByCall);
+    process::tell(context);
+    let Some(request) = ring::reserve::<ModuleRequest>() else {
+        return 0;
+    };
+    // SAFETY: `request` is fresh room for a whole record, as in each place below.
+    unsafe { (*request).header = record::header::<ModuleRequest>(context) };
+    // SAFETY: as above.
+    task::fill(unsafe { &raw mut (*request).task });
+    // SAFETY: as above.
+    read_text(ctx.arg(0), unsafe { &raw mut (*request).alias });
+    ring::submit(request);
+    0
+}
+
+#[inline(always)]
+fn from_file(file: u64, id: u32) {
+    if id == READING[0] || id == READING[1] {
+        read(file, 0);
+    }
+}
+
+#[inline(always)]
+fn from_memory(id: u32) {
+    if id == LOADING {
+        read(0, 1);
+    }
+}
+
+#[inline(always)]
+fn read(file: u64, from_memory: u32) {
+    let Some(module) = ring::reserve::<ModuleFile>() else {
+        return;
+    };
+    // SAFETY: `module` is fresh room for a whole record, as in each place below.
+    unsafe { (*module).header = record::header::<ModuleFile>(task::context(Entered::ByCall)) };
+    // SAFETY: as above.
+    task::fill(unsafe { &raw mut (*module).task });
+    // SAFETY: as above.
+    unsafe { (*module).from_memory = from_memory };
+    // SAFETY: as above.
+    unsafe { (*module).reserved = 0 };
+    // SAFETY: as above.
+    path::fill(file, unsafe { &raw mut (*module).path });
+    ring::submit(module);
+}

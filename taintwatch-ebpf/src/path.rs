@@ -1,0 +1,68 @@
+//! The path of a file, by walking from its dentry to the root of its mount namespace.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
+use taintwatch_common::{COMPONENT_LEN, FilePath, PATH_STEPS};
+
+use crate::target::{
+    ABSENT, DENTRY_D_NAME, DENTRY_D_PARENT, FILE_F_INODE, FILE_F_PATH, INODE_I_INO, INODE_I_SB,
+    MOUNT_MNT, MOUNT_MNT_MOUNTPOINT, MOUNT_MNT_PARENT, PATH_DENTRY, PATH_MNT, QSTR_NAME,
+    SUPER_BLOCK_S_DEV, VFSMOUNT_MNT_ROOT, value,
+};
+
+/// Fills in the path of `file`, a `struct file`; an empty one when there is none.
+#[inline(always)]
+pub fn fill(file: u64, into: *mut FilePath) {
+    let inode: u64 = value(file, FILE_F_INODE.load());
+    let super_block: u64 = value(inode, INODE_I_SB.load());
+    // SAFETY: the caller's record field, as in each place below.
+    unsafe { (*into).inode = value(inode, INODE_I_INO.load()) };
+    // SAFETY: as above.
+    unsafe { (*into).device = value(super_block, SUPER_BLOCK_S_DEV.load()) };
+    // SAFETY: as above.
+    unsafe { (*into).whole = 0 };
+    // SAFETY: as above.
+    let steps = unsafe { (&raw mut (*into).steps).cast::<[u8; COMPONENT_LEN]>() };
+    for index in 0..PATH_STEPS {
+        // SAFETY: the index is within the array.
+        let step = unsafe { steps.add(index) };
+        // SAFETY: as above; one byte makes an empty text.
+        unsafe { step.cast::<u8>().write(0) };
+    }
+    if file == 0 || FILE_F_PATH.load() == ABSENT {
+        return;
+    }
+    let path = file.wrapping_add(FILE_F_PATH.load());
+    let dentry: u64 = value(path, PATH_DENTRY.load());
+    let mnt: u64 = value(path, PATH_MNT.load());
+    walk(dentry, mnt, into);
+}
+
+#[inline(always)]
+fn walk(mut dentry: u64, mut mnt: u64, into: *mut FilePath) {
+    // SAFETY: the caller's record field.
+    let steps = unsafe { (&raw mut (*into).steps).cast::<[u8; COMPONENT_LEN]>() };
+    for index in 0..PATH_STEPS {
+        let parent: u64 = value(dentry, DENTRY_D_PARENT.load());
+        let root: u64 = value(mnt, VFSMOUNT_MNT_ROOT.load());
+        if dentry == root || dentry == parent {
+            let mount = mnt.wrapping_sub(MOUNT_MNT.load());
+            let above: u64 = value(mount, MOUNT_MNT_PARENT.load());
+            if above == mount {
+                // SAFETY: the caller's record field.
+                unsafe { (*into).whole = 1 };
+                return;
+            }
+            dentry = value(mount, MOUNT_MNT_MOUNTPOINT.load());
+            mnt = above.wrapping_add(MOUNT_MNT.load());
+        } else {
+            let name: u64 = value(dentry.wrapping_add(DENTRY_D_NAME.load()), QSTR_NAME.load());
+            // SAFETY: the index is within the array.
+            let step = unsafe { steps.add(index) };
+            // SAFETY: the helper checks the address, and writes so many bytes at most.
+            unsafe {
+                bpf_probe_read_kernel_str(step.cast(), COMPONENT_LEN as u32, name as *const _)
+            };
+            dentry = parent;
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Who and what records name: processes, files of modules, requests of the kernel; kept from the record that
+//! tells of them to those that name them.
+//!
+//! In: records in ring order. Out: tasks, modules' files and requesters of the public event. Pure.
+
+use std::collections::{HashMap, VecDeque};
+
+use taintwatch_common as wire;
+
+use crate::{
+    decode::text,
+    event::{Ancestor, Module, RequestedBy, Task},
+};
+
+/// Processes kept: as many as the kernel half remembers to have told of.
+const PROCESSES: usize = 4096;
+/// Requests kept, and for how long one can be what a load was made for: `modprobe` starts at once.
+const REQUESTS: usize = 64;
+const REQUEST_NS: u64 = 30_000_000_000;
+/// The kernel's thread that starts helpers.
+const KTHREADD: u32 = 2;
+
+/// A program that a process ran.
+type Key = (u32, u64, u64);
+
+/// What is remembered.
+#[derive(Default)]
+pub(super) struct Origins {
+    processes: HashMap<Key, Box<wire::Process>>,
+    order: VecDeque<Key>,
+    /// By the thread that reads a module.
+    files: HashMap<u32, wire::ModuleFile>,
+    requests: VecDeque<wire::ModuleRequest>,
+}
+
+fn key(task: &wire::Task) -> Key {
+    (task.tgid, task.start_boottime_ns, task.mm)
+}
+
+impl Origins {
+    pub(super) fn process(&mut self, process: &wire::Process) {
+        let key = key(&process.task);
+        if self.processes.insert(key, Box::new(*process)).is_none() {
+            self.order.push_back(key);
+        }
+        if self.order.len() > PROCESSES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.processes.remove(&oldest);
+        }
+    }
+
+    pub(super) fn reads(&mut self, file: &wire::ModuleFile) {
+        self.files.insert(file.task.tid, *file);
+    }
+
+    pub(super) fn read_by(&self, tid: u32) -> Option<&wire::ModuleFile> {
+        self.files.get(&tid)
+    }
+
+    pub(super) fn load_ended(&mut self, tid: u32) {
+        self.files.remove(&tid);
+    }
+
+    pub(super) fn requests(&mut self, request: &wire::ModuleRequest) {
+        self.requests.push_back(*request);
+        if self.requests.len() > REQUESTS {
+            self.requests.pop_front();
+        }
+    }
+
+    /// A record's task, with what was told of its process.
+    pub(super) fn task(&self, task: &wire::Task) -> Task {
+        let known = self.processes.get(&key(task));
+        let args = known.map(|process| arguments(process)).unwrap_or_default();
+        Task {
+            pid: task.tgid,
+            tid: task.tid,
+            ppid: (task.ppid != 0).then_some(task.ppid),
+            comm: text(&task.comm),
+            uid: Some(task.uid),
+            start_boottime_ns: (task.start_boottime_ns != 0).then_some(task.start_boottime_ns),
+            exe: known.and_then(|process| path(&process.exe)),
+            cmdline: args,
+            auid: known
+                .map(|process| process.auid)
+                .filter(|uid| *uid != u32::MAX),
+            ancestors: known.map(|process| ancestors(process)).unwrap_or_default(),
+            ..Task::default()
+        }
+    }
+
+    pub(super) fn cgroup_id(&self, task: &wire::Task) -> Option<u64> {
+        self.processes
+            .get(&key(task))
+            .map(|process| process.cgroup_id)
+    }
+
+    /// The kernel's request that a load is for: the helper that the kernel started has the alias as its last
+    /// argument (`call_modprobe`, `kernel/module/kmod.c`).
+    pub(super) fn requester(&self, loader: &Task, now_ns: u64) -> Option<RequestedBy> {
+        if !loader
+            .ancestors
+            .iter()
+            .any(|ancestor| ancestor.pid == KTHREADD)
+        {
+            return None;
+        }
+        let wanted = loader.cmdline.last()?;
+        let request = self.requests.iter().rev().find(|request| {
+            let age = now_ns.saturating_sub(request.header.boottime_ns);
+            text(&request.alias) == *wanted && age < REQUEST_NS
+        })?;
+        let in_task = request.header.context == wire::context::TASK;
+        Some(RequestedBy {
+            alias: wanted.clone(),
+            task: in_task.then(|| self.task(&request.task)),
+        })
+    }
+}
+
+/// Adds where a module came from.
+pub(super) fn add_file(module: &mut Module, file: &wire::ModuleFile) {
+    if file.from_memory == 1 {
+        module.source = Some("memory".to_owned());
+    } else {
+        module.source = Some("file".to_owned());
+        module.path = path(&file.path);
+    }
+}
+
+/// A path as the kernel half took it, from the file up; none when a part of it is missing or may be cut.
+pub(super) fn path(path: &wire::FilePath) -> Option<String> {
+    let is_cut = |step: &[u8; wire::COMPONENT_LEN]| {
+        step.iter()
+            .position(|byte| *byte == 0)
+            .is_none_or(|len| len >= wire::COMPONENT_LEN - 1)
+    };
+    if path.whole != 1 || path.steps.iter().any(is_cut) {
+        return None;
+    }
+    let parts = path.steps.iter().rev().map(|step| text(step));
+    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+    Some(format!("/{}", parts.join("/")))
+}
+
+fn arguments(process: &wire::Process) -> Vec<String> {
+    let len = usize::try_from(process.args_len).unwrap_or(0);
+    let used = process.args.get(..len).unwrap_or_default();
+    let used = used.strip_suffix(b"\0").unwrap_or(used);
+    if used.is_empty() {
+        return Vec::new();
+    }
+    used.split(|byte| *byte == 0).map(text).collect()
+}
+
+fn ancestors(process: &wire::Process) -> Vec<Ancestor> {
+    let known = process
+        .ancestors
+        .iter()
+        .take_while(|ancestor| ancestor.tgid != 0);
+    known
+        .map(|ancestor| Ancestor {
+            pid: ancestor.tgid,
+            comm: text(&ancestor.comm),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(steps: &[&[u8]], whole: u32) -> wire::FilePath {
+        let mut path = wire::FilePath {
+            inode: 1,
+            device: 1,
+            whole,
+            steps: [[0; wire::COMPONENT_LEN]; wire::PATH_STEPS],
+        };
+        for (slot, step) in path.steps.iter_mut().zip(steps) {
+            slot[..step.len()].copy_from_slice(step);
+        }
+        path
+    }
+
+    #[test]
+    fn a_path_is_told_whole_or_not_at_all() {
+        let steps: [&[u8]; 4] = [b"m.ko", b"", b"modules", b"lib"];
+        assert_eq!(path(&at(&steps, 1)).as_deref(), Some("/lib/modules/m.ko"));
+        assert_eq!(path(&at(&steps, 0)), None, "the root was not reached");
+        assert_eq!(
+            path(&at(&[&[b'x'; 63]], 1)),
+            None,
+            "cut, for all that is known"
+        );
+        assert_eq!(
+            path(&at(&[&[b'x'; 62]], 1)).map(|path| path.len()),
+            Some(63)
+        );
+    }
+}
