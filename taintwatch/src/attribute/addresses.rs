@@ -30,6 +30,12 @@ struct Text {
     symbols: Vec<(u64, String)>,
 }
 
+/// What kretprobes put in the place of a return address (`arch/*/kernel/kprobes`, 5.10 to 7.3).
+const KRETPROBES: [&str; 3] = [
+    "kretprobe_trampoline",
+    "__kretprobe_trampoline",
+    "arch_rethook_trampoline",
+];
 /// Trampolines take a page each (`arch_bpf_trampoline_size`, `kernel/bpf/trampoline.c`, 5.10).
 const GENERATED_LEN: u64 = 4096;
 
@@ -77,6 +83,13 @@ impl Addresses {
     /// A module goes.
     pub fn remove(&mut self, module: &str) {
         self.modules.retain(|text| text.module != module);
+    }
+
+    /// Whether a return address is that of a kretprobe, which hides where the function returns to.
+    #[must_use]
+    pub fn is_kretprobe(&self, address: u64) -> bool {
+        let found = self.kernel.resolve(address);
+        found.is_some_and(|(name, offset)| offset == 0 && KRETPROBES.contains(&name))
     }
 
     /// The symbol of an address of code.

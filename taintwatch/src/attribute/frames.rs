@@ -99,6 +99,10 @@ impl fmt::Display for Frame {
 #[must_use]
 pub fn of_entry(stack: &Stack, addresses: &Addresses) -> Vec<Frame> {
     let frames = all(stack, addresses);
+    // Without any symbol the hook's own frames cannot be told from the caller: then there is no caller.
+    if frames.iter().all(|frame| frame.symbol.is_none()) {
+        return Vec::new();
+    }
     let is_add_taint = |frame: &Frame| frame.is_one_of(&["add_taint"]);
     let from = frames
         .iter()
@@ -139,6 +143,13 @@ fn all(stack: &Stack, addresses: &Addresses) -> Vec<Frame> {
     taken
         .zip(resolved.chain(std::iter::repeat(None)))
         .map(|(address, line)| {
+            // The byte before such an address lies in whatever function comes before.
+            if addresses.is_kretprobe(*address) {
+                return Frame {
+                    address: *address,
+                    symbol: None,
+                };
+            }
             let symbol = line.and_then(|line| Symbol::parse(&line));
             let symbol = symbol.or_else(|| unresolved(*address, addresses));
             Frame {

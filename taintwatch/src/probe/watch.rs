@@ -52,13 +52,14 @@ impl Watch {
         }
         prerequisites::check()?;
         let symbols = Kallsyms::read()?;
-        let own = Btf::read()?;
-        let mut ebpf = load(&target::globals(&own, &symbols))?;
-        // One after the other: aya parses the types once more while it loads.
+        let globals = target::globals(&Btf::read()?, &symbols);
         give_back();
+        let mut ebpf = load(&globals)?;
+        give_back();
+        // Read anew, since aya keeps its own copy while it loads: one at a time is enough memory.
         let types = Types {
             aya: aya::Btf::from_sys_fs().ok(),
-            own,
+            own: Btf::read()?,
         };
         let mut hooks = ladder::attach(&mut ebpf, &types, without, &ladder::ALWAYS);
         #[cfg(feature = "bpf-log")]

@@ -10,8 +10,8 @@ use std::{
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 
-/// Emulated processors are slow; nothing here takes half of this.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Emulated processors are slow, and may share theirs; nothing here takes half of this.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The history as `taintwatch report` gives it.
 pub(crate) struct History {

@@ -124,7 +124,9 @@ fn all(calls: u64) -> Result<()> {
         tally.count(name, scenario(&mut history));
         history.catch_up()?;
     }
-    daemon.stop()?;
+    if let Err(error) = daemon.stop() {
+        tally.count("recorder", Err(error));
+    }
     tally.count("orderly stop", status::ended(&history.all()?));
     tally.end()
 }

@@ -148,6 +148,12 @@ pub(crate) fn blinded() -> Result<()> {
     history.expect(&[("/coverage/state", "began".into())])?;
     history.catch_up()?;
     load("tw_blind", "")?;
+    // The layers are compared when all is quiet: what both saw before must not stand in for what one misses now.
+    history.expect(&[
+        ("/kind", "module_load".into()),
+        ("/module/name", "tw_blind".into()),
+    ])?;
+    std::thread::sleep(std::time::Duration::from_secs(4));
     noticed(&history, "mask_watch is silent")?;
     // Armed again, it sees what no hook on a function can.
     history.expect(&[("/coverage/reason", "the mask watch was armed again".into())])?;
