@@ -78,6 +78,8 @@ pub mod stage {
     pub const FORMING: u32 = 1;
     /// After `module_load`: the module's init function runs.
     pub const LIVE: u32 = 2;
+    /// No load but an unload: `delete_module` was called with the name.
+    pub const UNLOADING: u32 = 3;
 }
 
 /// Indices of the kernel half's plain counters.

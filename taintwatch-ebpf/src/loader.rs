@@ -1,7 +1,7 @@
 //! Layer 3: the loader slot. From the entry of `load_module` to its return, a task's slot says
 //! which module it is loading; `add_taint` itself is told no module.
 
-use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
+use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_probe_read_user_str};
 use aya_ebpf::{
     btf_maps::HashMap,
     macros::{btf_map, fentry, fexit, kprobe, kretprobe, raw_tracepoint},
@@ -15,7 +15,8 @@ use crate::{
     counts, process, record, ring,
     target::{
         LOAD_INFO_MOD, MODULE_INIT_BASE, MODULE_INIT_SIZE, MODULE_NAME, MODULE_SRCVERSION,
-        MODULE_TAINTS, MODULE_TEXT_BASE, MODULE_TEXT_SIZE, MODULE_VERSION, read_text, value,
+        MODULE_TAINTS, MODULE_TEXT_BASE, MODULE_TEXT_SIZE, MODULE_VERSION, PT_REGS_DI, read_text,
+        value,
     },
     task::{self, Entered},
 };
@@ -98,6 +99,33 @@ pub fn began_at(context: u32) -> u64 {
     }
 }
 
+/// `__x64_sys_delete_module(regs)`: the system call's arguments are the name and the flags.
+#[fentry]
+fn delete_module(ctx: FEntryContext) -> u32 {
+    unload_began(ctx.arg(0));
+    0
+}
+
+#[kprobe]
+fn delete_module_kprobe(ctx: ProbeContext) -> u32 {
+    if let Some(regs) = ctx.arg(0) {
+        unload_began(regs);
+    }
+    0
+}
+
+#[fexit]
+fn delete_module_exit(_ctx: FExitContext) -> u32 {
+    _ = SLOTS.remove(task::id());
+    0
+}
+
+#[kretprobe]
+fn delete_module_kretprobe(_ctx: RetProbeContext) -> u32 {
+    _ = SLOTS.remove(task::id());
+    0
+}
+
 #[fentry]
 fn load_module(ctx: FEntryContext) -> u32 {
     began(ctx.arg(0));
@@ -172,7 +200,7 @@ fn module_free(ctx: RawTracePointContext) -> i32 {
     let module: u64 = ctx.arg(0);
     process::tell(context::TASK);
     counts::next_epoch();
-    let in_load = u32::from(current().is_some());
+    let in_load = u32::from(is_loading());
     let Some(free) = ring::reserve::<ModuleFree>() else {
         return 0;
     };
@@ -208,6 +236,30 @@ fn began(info: u64) {
 }
 
 #[inline(always)]
+fn unload_began(regs: u64) {
+    let mut slot = Slot {
+        info: 0,
+        // SAFETY: no arguments.
+        began: unsafe { bpf_ktime_get_boot_ns() },
+        start: task::start(),
+        stage: stage::UNLOADING,
+        reserved: 0,
+        name: [0; MODULE_NAME_LEN],
+    };
+    let name: u64 = value(regs, PT_REGS_DI.load());
+    // SAFETY: the helper checks the address, and writes so many bytes at most. The kernel copies the name a second
+    // time: another thread of the process may have changed it by then.
+    unsafe {
+        bpf_probe_read_user_str(
+            slot.name.as_mut_ptr().cast(),
+            MODULE_NAME_LEN as u32,
+            name as *const _,
+        )
+    };
+    _ = SLOTS.insert(task::id(), slot, 0);
+}
+
+#[inline(always)]
 fn ended(result: i64) {
     process::tell(context::TASK);
     if let Some(end) = ring::reserve::<LoadEnd>() {
@@ -227,6 +279,13 @@ fn ended(result: i64) {
         ring::submit(end);
     }
     _ = SLOTS.remove(task::id());
+}
+
+/// Whether the current task is in a load: an unload has a slot as well.
+#[inline(always)]
+fn is_loading() -> bool {
+    // SAFETY: the slot is the current task's own.
+    current().is_some_and(|slot| unsafe { (*slot).stage } != stage::UNLOADING)
 }
 
 /// The slot of the current task, when the current task is the one that made it.

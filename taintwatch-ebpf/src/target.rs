@@ -107,6 +107,9 @@ pub static MOUNT_MNT_PARENT: Global<u64> = Global::new(ABSENT);
 pub static MOUNT_MNT_MOUNTPOINT: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
 pub static VFSMOUNT_MNT_ROOT: Global<u64> = Global::new(ABSENT);
+/// The first argument of a system call.
+#[unsafe(no_mangle)]
+pub static PT_REGS_DI: Global<u64> = Global::new(ABSENT);
 /// 1 where `bpf_snprintf` exists (5.13): the verifier refuses to even see the call elsewhere.
 #[unsafe(no_mangle)]
 pub static HAS_SNPRINTF: Global<u64> = Global::new(0);

@@ -23,6 +23,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     Status(command::status::Args),
+    Why(command::why::Args),
     Tail(command::tail::Args),
     Report(command::report::Args),
     Decode(command::decode::Args),

@@ -34,6 +34,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     let mut out = anstream::stdout().lock();
     let code = match &cli.verb {
         Verb::Status(args) => command::status::run(args, &cli.db, &mut out),
+        Verb::Why(args) => command::why::run(args, &cli.db, &mut out),
         Verb::Tail(args) => command::tail::run(args, &cli.db, &mut out),
         Verb::Report(args) => command::report::run(args, &cli.db, &mut out),
         Verb::Decode(args) => command::decode::run(args, &mut out),

@@ -17,6 +17,9 @@ const INFO: usize = 12;
 pub(crate) fn add(kernel: &Kernel, files: &mut Initramfs) -> Result<()> {
     let stock = stock(kernel, MODULE)?;
     let stock = stock.with_context(|| format!("{} has no module {MODULE}", kernel.release))?;
+    if let Some(registers) = self::stock(kernel, "msr")? {
+        files.file("patched/msr.ko", 0o644, registers);
+    }
     let foreign = overwrite(unsigned(&stock), b"\0intree=Y\0", b"\0xntree=Y\0")?;
     files.file("patched/dummy.ko", 0o644, foreign.clone());
     let proprietary = overwrite(foreign, b"\0license=GPL", b"\0license=XPL")?;

@@ -16,6 +16,8 @@ use crate::{
 /// Enough for a job of any kind; a hanging guest ends here.
 const LIMIT: Duration = Duration::from_mins(5);
 const MEMORY_MIB: u32 = 1024;
+/// For the objects that a test module overwrites.
+const ALLOCATOR_CHECKS: &str = "slub_debug=FZ,kmalloc-64";
 /// What a file system on a disk needs, in the order of loading; kernels have a part of them built in.
 const DISK: [&str; 13] = [
     "virtio_ring",
@@ -87,7 +89,7 @@ pub(crate) fn guest<'a>(kernel: &'a Kernel, files: &'a Initramfs, name: &str) ->
         image: &kernel.image,
         initramfs: files,
         memory_mib: MEMORY_MIB,
-        append: "",
+        append: ALLOCATOR_CHECKS,
         disk: None,
         limit: LIMIT,
     }
@@ -105,6 +107,8 @@ pub(crate) fn files(kernel: &Kernel) -> Result<Initramfs> {
     files.link("bin/sh", "busybox");
     // Ours tries once; busybox's own tries a second way after a failure.
     files.link("usr/bin/insmod", "scenarios");
+    // What the kernel calls when it wants a module.
+    files.link("usr/bin/modprobe", "scenarios");
     for folder in ["proc", "sys", "dev", "run", "tmp", "var/lib", "mnt"] {
         files.folder(folder);
     }

@@ -10,9 +10,15 @@ use super::frames::Frame;
 use crate::{
     decode::text,
     event::{Cause, Class, Confidence, Event, Mask, Source},
-    kernel::functions::{INLINERS, LOADER, REPORTERS, UNLOADER},
-    taint::flags,
+    kernel::functions::{INLINERS, LOADER, OOPS_REPORTERS, REPORTERS, UNLOADER},
+    taint::{
+        callers::{self, Part},
+        flags,
+    },
 };
+
+/// The flag of an oops.
+const DIE: u32 = 7;
 
 /// What is known of one change.
 pub(super) struct Evidence<'a> {
@@ -25,8 +31,12 @@ pub(super) struct Evidence<'a> {
 impl Evidence<'_> {
     /// The code that caused the change: past the functions that only report what others did.
     pub(super) fn caller(&self) -> Option<&Frame> {
-        let is_reporter =
-            |frame: &&Frame| frame.is_one_of(&REPORTERS) || frame.is_one_of(&["add_taint"]);
+        let in_oops = self.bit == Some(DIE);
+        let is_reporter = |frame: &&Frame| {
+            frame.is_one_of(&REPORTERS)
+                || frame.is_one_of(&["add_taint"])
+                || in_oops && frame.is_one_of(&OOPS_REPORTERS)
+        };
         self.frames
             .iter()
             .find(|frame| !is_reporter(frame))
@@ -82,7 +92,9 @@ fn classify(evidence: &Evidence<'_>) -> (Class, Option<String>) {
     if caller.is_one_of(&["proc_taint"]) {
         (Class::SysctlWrite, None)
     } else if caller.is_one_of(&UNLOADER) {
-        (Class::ModuleUnload, None)
+        let name = Some(text(&loading.name));
+        let known = name.filter(|name| loading.stage == stage::UNLOADING && !name.is_empty());
+        (Class::ModuleUnload, known)
     } else if loading.stage == stage::FORMING && caller.is_one_of(&LOADER) {
         (
             Class::ModuleLoad,
@@ -104,28 +116,64 @@ pub(super) fn happened(bit: Option<u32>) -> String {
 
 fn summary(evidence: &Evidence<'_>, event: &Event, class: Class, module: Option<&str>) -> String {
     let happened = happened(evidence.bit);
-    let module = module.unwrap_or("a module that has no name yet");
+    // A letter says what a flag is usually for; code that is not known may have meant another thing.
+    let did = match evidence.bit {
+        Some(9 | DIE) | None => happened.clone(),
+        Some(bit) => flags::by_bit(bit).map_or_else(
+            || happened.clone(),
+            |flag| format!("the flag {} ({}) was set", flag.letter, flag.name),
+        ),
+    };
+    let module = module.unwrap_or("a module whose name was not seen");
     let place = evidence
         .caller()
         .map_or_else(|| "code without a symbol".to_owned(), Frame::to_string);
     let by = event.task.as_ref().map_or_else(String::new, |task| {
         format!(" by {} (pid {})", task.comm, task.pid)
     });
+    let known = evidence
+        .caller()
+        .and_then(Frame::function)
+        .zip(evidence.bit);
+    if let Some(known) = known.and_then(|(function, bit)| callers::known(function, bit)) {
+        let module = evidence.caller().and_then(Frame::module);
+        let of = module
+            .map(|module| format!(" [{module}]"))
+            .unwrap_or_default();
+        return match (&event.task, known.part) {
+            (Some(_), Part::Asked) => format!("{}{of}{by}", known.sentence),
+            (Some(task), Part::Victim) => {
+                format!(
+                    "{}{of}, while {} (pid {}) was running",
+                    known.sentence, task.comm, task.pid
+                )
+            }
+            _ => format!("{}{of}", known.sentence),
+        };
+    }
     match class {
         Class::ModuleLoad => format!("{happened}: {module}, loaded{by}"),
-        Class::ModuleCode => format!("{happened} in code of the module {module}, at {place}"),
+        Class::ModuleCode => {
+            let during = event.task.as_ref().filter(|_| evidence.bit == Some(DIE));
+            let during =
+                during.map(|task| format!(", while {} (pid {}) was running", task.comm, task.pid));
+            format!(
+                "{did} in code of the module {module}, at {place}{}",
+                during.unwrap_or_default()
+            )
+        }
         Class::SysctlWrite => format!("a write to /proc/sys/kernel/tainted{by}"),
-        Class::ModuleUnload => format!("{happened}{by}"),
+        Class::ModuleUnload => format!("{happened}: {module}{by}"),
         Class::DirectWrite => format!("{place} wrote the mask past add_taint: {}", bits(event)),
         Class::KernelCode => match &event.task {
             Some(task) => format!(
-                "{happened} at {place}, while {} (pid {}) was running",
+                "{did} at {place}, while {} (pid {}) was running",
                 task.comm, task.pid
             ),
-            None => format!("{happened} at {place}"),
+            None => format!("{did} at {place}"),
         },
         Class::Boot | Class::Unknown => {
-            format!("{happened}; the code that did it has no symbol: {place}")
+            format!("{did}; the code that did it has no symbol: {place}")
         }
     }
 }

@@ -8,6 +8,7 @@ mod cause;
 pub mod frames;
 mod origins;
 mod parts;
+pub mod report;
 
 use std::collections::HashMap;
 

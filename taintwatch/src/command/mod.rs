@@ -7,3 +7,4 @@ pub mod explain;
 pub mod report;
 pub mod status;
 pub mod tail;
+pub mod why;

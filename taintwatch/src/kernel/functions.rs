@@ -16,6 +16,37 @@ pub const REPORTERS: [&str; 11] = [
     "__WARN_trap",
 ];
 
+/// From the faulting instruction to `add_taint` in an oops: they report what others did (`arch/x86/mm/fault.c`,
+/// `arch/x86/kernel/traps.c`, `dumpstack.c`).
+pub const OOPS_REPORTERS: [&str; 26] = [
+    "oops_end",
+    "die",
+    "__die",
+    "die_addr",
+    "no_context",
+    "page_fault_oops",
+    "__bad_area_nosemaphore",
+    "bad_area_nosemaphore",
+    "kernelmode_fixup_or_oops",
+    "do_kern_addr_fault",
+    "do_user_addr_fault",
+    "handle_page_fault",
+    "exc_page_fault",
+    "asm_exc_page_fault",
+    "exc_general_protection",
+    "asm_exc_general_protection",
+    "do_trap",
+    "do_error_trap",
+    "do_trap_no_signal",
+    "exc_invalid_op",
+    "asm_exc_invalid_op",
+    "exc_divide_error",
+    "asm_exc_divide_error",
+    "exc_double_fault",
+    "asm_exc_double_fault",
+    "add_taint",
+];
+
 /// Taint for the module that is being loaded (`kernel/module.c`, `kernel/module/*.c`). Compilers inline
 /// most of them into `load_module`.
 pub const LOADER: [&str; 16] = [

@@ -7,7 +7,12 @@
 use crate::kernel::btf::Btf;
 
 /// A function that a program is hooked to, and each way in which 5.10 to 7.3 declare it.
-const FUNCTIONS: [(&str, &[&str]); 6] = [
+const FUNCTIONS: [(&str, &[&str]); 7] = [
+    // The wrapper that system calls get (arch/x86/include/asm/syscall_wrapper.h).
+    (
+        "__x64_sys_delete_module",
+        &["long int (const struct pt_regs *)"],
+    ),
     // security/security.c; the third parameter since 5.10.
     (
         "security_kernel_read_file",
@@ -65,7 +70,8 @@ const fn member(structure: &'static str, member: &'static str, tells: &'static s
 }
 
 /// Members that every kernel from 5.10 to 7.3 has.
-pub const MEMBERS: [Member; 29] = [
+pub const MEMBERS: [Member; 30] = [
+    member("pt_regs", "di", "which module an unload is of"),
     member("task_struct", "mm", "the program that a task runs"),
     member("task_struct", "comm", "the ancestors of a task"),
     member("task_struct", "loginuid", "the login of a task"),

@@ -30,7 +30,7 @@ pub struct Ladder {
 }
 
 /// In every watch.
-pub const ALWAYS: [Ladder; 10] = [
+pub const ALWAYS: [Ladder; 12] = [
     Ladder {
         layer: "taint_entry",
         target: "add_taint",
@@ -88,6 +88,22 @@ pub const ALWAYS: [Ladder; 10] = [
         layer: "module_request",
         target: "module_request",
         rungs: &[Rung::RawTracepoint("module_request")],
+    },
+    Ladder {
+        layer: "unload_entry",
+        target: "__x64_sys_delete_module",
+        rungs: &[
+            Rung::Fentry("delete_module"),
+            Rung::Kprobe("delete_module_kprobe"),
+        ],
+    },
+    Ladder {
+        layer: "unload_exit",
+        target: "__x64_sys_delete_module",
+        rungs: &[
+            Rung::Fexit("delete_module_exit"),
+            Rung::Kretprobe("delete_module_kretprobe"),
+        ],
     },
     Ladder {
         layer: "module_load",

@@ -17,7 +17,7 @@ const fn layer(name: &'static str, sees: &'static str, without: &'static str) ->
 }
 
 /// Every layer, as the account of a watch names them.
-pub const LAYERS: [Layer; 14] = [
+pub const LAYERS: [Layer; 16] = [
     layer(
         "mask_watch",
         "every write of the mask, whoever makes it, flags that are cleared too",
@@ -62,6 +62,16 @@ pub const LAYERS: [Layer; 14] = [
         "module_request",
         "on whose behalf the kernel itself asks for a module",
         "such a load names modprobe alone",
+    ),
+    layer(
+        "unload_entry",
+        "which module an unload is of",
+        "a forced unload names its task and not the module",
+    ),
+    layer(
+        "unload_exit",
+        "that the unload is done",
+        "as without unload_entry",
     ),
     layer(
         "module_load",

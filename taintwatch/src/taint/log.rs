@@ -15,6 +15,14 @@ pub struct Told {
     pub from: Teller,
 }
 
+impl Told {
+    /// Whether the line begins a report of many lines.
+    #[must_use]
+    pub fn from_report(&self) -> bool {
+        self.from == Teller::Kernel && matches!(self.bit, 4 | 5 | 7 | 9 | 14)
+    }
+}
+
 /// Which part of the kernel printed the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Teller {

@@ -1,5 +1,6 @@
 //! What the taint state means: the flags, the shapes in which kernels print them, the words that explain them.
 
+pub mod callers;
 pub mod explain;
 pub mod flags;
 pub mod log;

@@ -15,6 +15,7 @@ use super::{
     Error,
     agreement::{Agreement, Seen, Silent},
     attributor, coverage,
+    log::Log,
     tally::Tally,
 };
 use crate::{
@@ -52,6 +53,7 @@ pub struct Hooked {
     attributor: Attributor,
     tally: Tally,
     losses: Losses,
+    log: Log,
     agreement: Agreement,
     /// Records that were taken from the ring early.
     ahead: VecDeque<Vec<u8>>,
@@ -93,6 +95,7 @@ impl Hooked {
                 ..Losses::default()
             },
             agreement: Agreement::default(),
+            log: Log::open(),
             ahead: VecDeque::new(),
             next: VecDeque::new(),
             last_record: Instant::now(),
@@ -177,6 +180,7 @@ impl Hooked {
             }
             identify(&mut event, &hints);
             self.mark_hidden(&mut event);
+            self.log.add_to(&mut event);
             self.next.push_back(event);
         }
     }
@@ -251,6 +255,7 @@ impl Hooked {
 
     /// What has to be looked after now and then.
     fn look(&mut self) -> Result<(), Error> {
+        self.log.catch_up();
         let mask = self.attributor.mask;
         let counted = self.counted(mask, false)?;
         self.next.extend(counted);

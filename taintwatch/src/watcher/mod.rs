@@ -5,6 +5,7 @@
 
 mod agreement;
 mod hooked;
+mod log;
 mod polled;
 mod tally;
 

@@ -68,6 +68,8 @@ fn guests(kernel: &Kernel, matrix: &mut Matrix) {
         matrix,
     );
     matrix.cell(series, "guest of the scenarios", ran);
+    let ran = scenarios(kernel, "scenarios causes", "causes", matrix);
+    matrix.cell(series, "guest of the causes", ran);
     let ran = scenarios(kernel, "scenarios rungs", "rungs", matrix);
     matrix.cell(series, "guest of the rungs", ran);
     matrix.cell(

@@ -3,7 +3,7 @@
 //! In: `/modules` where they could be built, `/patched`, a taintwatch in the path. Out: a line a scenario,
 //! `PASS name`, `FAIL name: why`, or `NA name: why` for what this guest cannot have; exit 1 when one failed.
 //!
-//! `scenarios all [CALLS]` is everything that happens while one recorder runs; `scenarios rungs` starts one for each
+//! `scenarios all [CALLS]` is everything that happens while one recorder runs; `scenarios causes` is what made each flag; `scenarios rungs` starts one for each
 //! mechanism that is taken away; `scenarios journal` holds the history against the journal; `scenarios insmod
 //! FILE [ARGUMENTS]` loads a module by one `finit_module`, where busybox would try a second load after a
 //! failed one.
@@ -13,6 +13,7 @@
     reason = "an index into a JSON value gives null where nothing is"
 )]
 
+mod causes;
 mod contexts;
 mod daemon;
 mod history;
@@ -38,13 +39,16 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().collect();
     let mut words: Vec<_> = arguments.iter().map(String::as_str).collect();
     let name = words.remove(0).rsplit('/').next().unwrap_or_default();
-    if name == "insmod" {
+    if name == "insmod" || name == "modprobe" {
         words.insert(0, name);
     }
     let done = match words.as_slice() {
         ["all"] => all(MILLION),
         ["all", calls] => calls.parse().map_err(Into::into).and_then(all),
         ["rungs"] => rungs::all(),
+        ["causes"] => run(&CAUSES, DB, 0),
+        ["socket", family] => family.parse().map_err(Into::into).and_then(causes::socket),
+        ["modprobe", ..] => causes::modprobe(),
         ["journal"] => journal::journal(),
         ["insmod", file, parameters @ ..] => {
             loading::load_file(file, &parameters.join(" ")).map_err(Into::into)
@@ -110,13 +114,44 @@ const SCENARIOS: [Scenario; 20] = [
 /// Calls of the storm unless another number is asked for.
 const MILLION: u64 = 1_000_000;
 
+/// What made each flag, and cases that are made to mislead. The oops is last: it leaves a module that cannot go.
+const CAUSES: [Scenario; 15] = [
+    ("F and R, forced", Needs::Modules, causes::forced),
+    (
+        "C, K and N, by the module's own word",
+        Needs::Modules,
+        causes::kinds,
+    ),
+    ("S, by a register", Needs::Nothing, causes::register),
+    ("X, by fanotify", Needs::Nothing, causes::fanotify),
+    ("B, by the allocator", Needs::Modules, causes::overflow),
+    ("W, with its report", Needs::Modules, causes::warning),
+    ("module identity", Needs::Modules, causes::identity),
+    ("module without a file", Needs::Modules, causes::no_file),
+    ("requested by the kernel", Needs::Nothing, causes::requested),
+    (
+        "hostile texts, longest name",
+        Needs::Modules,
+        causes::hostile,
+    ),
+    ("read late", Needs::Modules, causes::late),
+    ("two loads at once", Needs::Modules, causes::at_once),
+    ("other namespaces", Needs::Modules, causes::namespaces),
+    ("L, by the watchdog", Needs::Modules, causes::lockup),
+    ("D, in a kernel thread", Needs::Modules, causes::oops),
+];
+
 fn all(calls: u64) -> Result<()> {
-    let mut daemon = Daemon::start(&[], &[], DB)?;
-    let mut history = History::of(DB);
+    run(&SCENARIOS, DB, calls)
+}
+
+fn run(scenarios: &[Scenario], db: &str, calls: u64) -> Result<()> {
+    let mut daemon = Daemon::start(&[], &[], db)?;
+    let mut history = History::of(db);
     history.calls = calls;
     let mut tally = Tally::default();
     let has_modules = Path::new("/modules").is_dir();
-    for (name, needs, scenario) in SCENARIOS {
+    for &(name, needs, scenario) in scenarios {
         if needs == Needs::Modules && !has_modules {
             println!("NA {name}: the suites have no headers of this kernel");
             continue;

@@ -112,7 +112,7 @@ fn history_size() -> Result<u64> {
         .sum()
 }
 
-fn recorder() -> Result<u32> {
+pub(crate) fn recorder() -> Result<u32> {
     let is_recorder = |pid: &u32| {
         let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         words.starts_with(b"taintwatch\0") && words.windows(6).any(|word| word == b"daemon")

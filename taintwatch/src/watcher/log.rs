@@ -1,0 +1,84 @@
+//! The kernel log as it goes by, kept for a while.
+//!
+//! In: `/dev/kmsg`. Out: for an event, the lines that belong to it.
+
+use std::{collections::VecDeque, thread::sleep, time::Duration};
+
+use crate::{
+    attribute::report::{Logged, lines_of},
+    event::Event,
+    kernel::{
+        identity::log_clock,
+        kmsg::{From, Kmsg, Next},
+    },
+};
+
+/// Lines kept: a report is some sixty.
+const KEPT: usize = 2000;
+/// Reports that were given to an event.
+const TAKEN: usize = 256;
+/// The end of an oops is printed when its flag is set already (`oops_end`, `arch/x86/kernel/dumpstack.c`).
+const REST_OF_OOPS: Duration = Duration::from_millis(60);
+const DIE: u32 = 7;
+
+/// The log from the start of the watch on; nothing where it cannot be read.
+pub(super) struct Log {
+    kmsg: Option<Kmsg>,
+    lines: VecDeque<Logged>,
+    taken: VecDeque<u64>,
+}
+
+impl Log {
+    pub(super) fn open() -> Self {
+        let kmsg = Kmsg::open(From::Now);
+        if let Err(error) = &kmsg {
+            log::warn!("no lines of the kernel log are kept with events: {error}");
+        }
+        Self {
+            kmsg: kmsg.ok(),
+            lines: VecDeque::new(),
+            taken: VecDeque::new(),
+        }
+    }
+
+    /// Reads what was printed since.
+    pub(super) fn catch_up(&mut self) {
+        let Some(kmsg) = &mut self.kmsg else {
+            return;
+        };
+        loop {
+            match kmsg.read() {
+                Ok(Next::Line(line)) => {
+                    let boottime_ns = log_clock(line.time_us);
+                    self.lines.push_back(Logged { line, boottime_ns });
+                    if self.lines.len() > KEPT {
+                        self.lines.pop_front();
+                    }
+                }
+                Ok(Next::Gap) => {}
+                Ok(Next::End) => return,
+                Err(error) => {
+                    log::warn!("the kernel log: {error}");
+                    self.kmsg = None;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Adds an event's lines to it.
+    pub(super) fn add_to(&mut self, event: &mut Event) {
+        if event.taint.as_ref().and_then(|taint| taint.bit) == Some(DIE) {
+            sleep(REST_OF_OOPS);
+        }
+        self.catch_up();
+        let taken: Vec<_> = self.taken.iter().copied().collect();
+        if let Some((lines, seq)) = lines_of(event, self.lines.make_contiguous(), &taken) {
+            event.log = lines;
+            self.taken.push_back(seq);
+            if self.taken.len() > TAKEN {
+                self.taken.pop_front();
+            }
+        }
+    }
+}
