@@ -10,7 +10,7 @@
 use core::mem::{offset_of, size_of};
 
 /// The version of every layout in this file.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// `MODULE_NAME_LEN` on 64-bit kernels since 2.6 (`include/linux/module.h`), NUL included.
 pub const MODULE_NAME_LEN: usize = 56;
@@ -184,6 +184,10 @@ pub struct MaskWrite {
     pub header: Header,
     pub task: Task,
     pub loading: Loading,
+    /// The bit that the instruction set, from its register; `u32::MAX` for any other instruction.
+    pub bit: u32,
+    /// 1 when `add_taint` itself wrote, and no entry of it explains that: the hook was skipped.
+    pub in_add_taint: u32,
     /// The mask as it was after the last write that the watch saw.
     pub mask_before: u64,
     pub mask_after: u64,
@@ -412,7 +416,7 @@ impl Wire for SysctlWrite {
 }
 
 /// The largest record, in bytes.
-pub const MAX_RECORD: usize = size_of::<TaintEntry>();
+pub const MAX_RECORD: usize = size_of::<Process>();
 
 // Padding would carry old ring contents to userspace and make the layouts differ between compilers.
 const _: () = {
@@ -426,9 +430,9 @@ const _: () = {
     assert!(offset_of!(TaintEntry, mask_before) == 144);
     assert!(offset_of!(TaintEntry, stack) == 152);
     assert!(size_of::<TaintEntry>() == 152 + size_of::<Stack>());
-    assert!(offset_of!(MaskWrite, mask_before) == 136);
-    assert!(offset_of!(MaskWrite, stack) == 152);
-    assert!(size_of::<MaskWrite>() == 152 + size_of::<Stack>());
+    assert!(offset_of!(MaskWrite, mask_before) == 144);
+    assert!(offset_of!(MaskWrite, stack) == 160);
+    assert!(size_of::<MaskWrite>() == 160 + size_of::<Stack>());
     assert!(offset_of!(ModuleLive, name) == 104);
     assert!(offset_of!(ModuleLive, version) == 104 + MODULE_NAME_LEN);
     assert!(size_of::<ModuleLive>() == 104 + MODULE_NAME_LEN + 2 * MODULE_TEXT_LEN + 8);

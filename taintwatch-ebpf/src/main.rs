@@ -20,6 +20,7 @@
 mod counters;
 mod counts;
 mod inlined;
+mod instruction;
 mod loader;
 mod mask_watch;
 mod module_file;

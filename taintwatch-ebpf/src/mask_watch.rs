@@ -14,7 +14,7 @@ use taintwatch_common::{DIRECT_WRITE, MaskWrite, counter};
 use crate::{
     counters,
     counts::{self, Skip},
-    inlined, loader, pending, record, ring, stack,
+    inlined, instruction, loader, pending, record, ring, stack,
     target::{self, ADD_TAINT_END, ADD_TAINT_START, TAINTED_MASK},
     task::{self, Entered},
 };
@@ -41,19 +41,30 @@ fn mask_watch(ctx: PerfEventContext) -> u32 {
     if inlined::explains(instruction, context) {
         return 0;
     }
-    if in_add_taint(instruction) {
+    let in_add_taint = in_add_taint(instruction);
+    if in_add_taint {
         if pending::explains(context) {
             counters::count(counter::EXPLAINED);
             return 0;
         }
         counters::count(counter::UNEXPLAINED);
     }
-    // The code that wrote comes first.
-    let Some(write) = counts::admit::<MaskWrite>(ctx.as_ptr(), DIRECT_WRITE, context, Skip(0))
-    else {
+    let bit = instruction::bit(ctx.ctx, instruction);
+    let (flag, skip) = if in_add_taint && bit != instruction::UNKNOWN {
+        // Counted as the flag that it is, by the caller as any other.
+        (bit, Skip(1))
+    } else {
+        // The code that wrote comes first.
+        (DIRECT_WRITE, Skip(0))
+    };
+    let Some(write) = counts::admit::<MaskWrite>(ctx.as_ptr(), flag, context, skip) else {
         return 0;
     };
     // SAFETY: `write` is fresh room for a whole record, as in each place below.
+    unsafe { (*write).bit = bit };
+    // SAFETY: as above.
+    unsafe { (*write).in_add_taint = u32::from(in_add_taint) };
+    // SAFETY: as above.
     unsafe { (*write).header = record::header::<MaskWrite>(context) };
     // SAFETY: as above.
     task::fill(unsafe { &raw mut (*write).task });

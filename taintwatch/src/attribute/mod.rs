@@ -162,7 +162,10 @@ impl Attributor {
         self.mask = after;
         let by_kernel = cause::is_inlined_add_taint(&frames);
         let one_set = (cleared == Mask(0)).then(|| single(set)).flatten();
-        let bit = one_set.filter(|_| by_kernel);
+        // The instruction's own word, where the mask shows no change.
+        let told =
+            Some(write.bit).filter(|bit| *bit < u64::BITS && after.has(*bit) && cleared == Mask(0));
+        let bit = told.or(one_set).filter(|_| by_kernel);
         let evidence = Evidence {
             bit,
             frames: &frames,

@@ -255,7 +255,7 @@ pub(crate) fn lockup(history: &mut History) -> Result<()> {
         event["context"] == "hardirq" && event.get("task").is_none(),
         "context: {event}"
     );
-    caller_has(&event, "watchdog_timer_fn+")?;
+    caller_has(&event, "watchdog_timer_fn")?;
     log_has(&event, &["soft lockup", "tw_lockup"])
 }
 
