@@ -27,6 +27,14 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ta
 /// The layer whose absence is a hole in itself.
 pub const MASK_WATCH: &str = "mask_watch";
 
+/// Symbols that are asked for later on: the mask, and what kretprobes put in the place of a return address.
+const NEEDED_AGAIN: [&str; 4] = [
+    "tainted_mask",
+    "kretprobe_trampoline",
+    "__kretprobe_trampoline",
+    "arch_rethook_trampoline",
+];
+
 /// A running watch.
 pub struct Watch {
     /// Each layer, and what won.
@@ -51,8 +59,13 @@ impl Watch {
             return Err(Error::RuledOut);
         }
         prerequisites::check()?;
-        let symbols = Kallsyms::read()?;
+        let mut symbols = Kallsyms::read()?;
         let globals = target::globals(&Btf::read()?, &symbols);
+        let resolves_symbols = target::resolves_symbols(&symbols);
+        if resolves_symbols {
+            // The kernel names code when it acts; of its list only this is needed again.
+            symbols = symbols.only(&NEEDED_AGAIN);
+        }
         give_back();
         let mut ebpf = load(&globals)?;
         give_back();
@@ -82,7 +95,7 @@ impl Watch {
         Ok(Self {
             hooks,
             mask,
-            resolves_symbols: target::resolves_symbols(&symbols),
+            resolves_symbols,
             symbols,
             ring: Some(map(&mut ebpf, "EVENTS")?),
             counts: Counts::take(&mut ebpf)?,
