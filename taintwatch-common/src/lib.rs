@@ -94,8 +94,10 @@ pub mod counter {
     pub const PROVEN: u32 = 3;
     /// Occurrences of a key that found no room among the counts.
     pub const UNKEYED: u32 = 4;
+    /// Reads of the sysctl that the hook on `proc_taint` saw: the proof that hooks on functions fire.
+    pub const READS: u32 = 5;
     /// How many there are.
-    pub const END: u32 = 5;
+    pub const END: u32 = 6;
 }
 
 /// The `flag` of a [`CountKey`] that stands for writes past `add_taint`.

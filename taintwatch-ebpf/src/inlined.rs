@@ -10,9 +10,10 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
 use core::ffi::c_void;
-use taintwatch_common::{SYSCTL_TEXT_LEN, SysctlWrite, TaintEntry};
+use taintwatch_common::{SYSCTL_TEXT_LEN, SysctlWrite, TaintEntry, counter};
 
 use crate::{
+    counters,
     counts::{self, Skip},
     pending::{Writer, writer},
     process, record, ring, stack, taint_entry,
@@ -105,6 +106,7 @@ fn warn_kretprobe(ctx: RetProbeContext) -> u32 {
 #[inline(always)]
 fn sysctl_began(write: i32, buffer: u64) {
     if write == 0 {
+        counters::count(counter::READS);
         return;
     }
     let mut call = Call {

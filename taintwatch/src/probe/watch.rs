@@ -11,6 +11,8 @@ use aya::{
     programs::PerfEvent,
 };
 
+use taintwatch_common::counter;
+
 use super::{
     Error, Mechanism, Without, breakpoint,
     counts::Counts,
@@ -131,6 +133,29 @@ impl Watch {
         failed
     }
 
+    /// Proves that hooks on functions fire, by reading the sysctl: with `kernel.ftrace_enabled=0` they can be attached,
+    /// and stay silent.
+    pub fn prove_hooks(&self) -> Result<(), String> {
+        let hooked = |hook: &&Hook| hook.layer == "sysctl_entry" && hook.mechanism.is_some();
+        if !self.hooks.iter().any(|hook| hooked(&hook)) {
+            return Ok(());
+        }
+        let reads = || {
+            self.counts
+                .counter(counter::READS)
+                .map_err(|error| error.to_string())
+        };
+        let before = reads()?;
+        mask::read().map_err(|error| error.to_string())?;
+        if reads()? == before {
+            return Err(
+                "hooks on functions are attached and do not fire: `sysctl kernel.ftrace_enabled=1`"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
     /// Proves on each watched CPU that a trap reaches the program, by a watchpoint on a variable of this
     /// process: nothing of the kernel is written. Gives the first CPU where it does not.
     pub fn prove(&mut self) -> Result<(), String> {
@@ -139,7 +164,7 @@ impl Watch {
         for cpu in cpus {
             let proven = || {
                 self.counts
-                    .counter(taintwatch_common::counter::PROVEN)
+                    .counter(counter::PROVEN)
                     .map_err(|error| error.to_string())
             };
             let before = proven()?;
@@ -256,9 +281,23 @@ fn breakpoints(ebpf: &mut Ebpf, symbols: &Kallsyms) -> Result<Vec<(u32, OwnedFd)
         .into_iter()
         .map(|cpu| match breakpoint::open(address, cpu, program) {
             Ok(fd) => Ok((cpu, fd)),
-            Err(error) => Err(format!("none is free on CPU {cpu}: {error}")),
+            Err(error) => Err(refused(cpu, &error)),
         })
         .collect()
+}
+
+/// Why a breakpoint could not be had.
+fn refused(cpu: u32, error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EACCES | libc::EPERM) => format!(
+            "not permitted on CPU {cpu}: {error} (kernel.perf_event_paranoid is 3: then Debian's kernels ask for \
+             CAP_SYS_ADMIN)"
+        ),
+        Some(libc::ENOSPC | libc::EBUSY) => {
+            format!("none is free on CPU {cpu}: {error} (a debugger has them)")
+        }
+        _ => format!("CPU {cpu}: {error}"),
+    }
 }
 
 /// The CPUs that run.

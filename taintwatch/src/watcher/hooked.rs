@@ -388,19 +388,21 @@ impl Hooked {
     fn began(&mut self) -> Event {
         let watched = self.watch.watched_cpus().next().is_some();
         let self_test = watched.then(|| self.watch.prove());
+        let mut gaps = Vec::new();
         let hooks = &self.watch.hooks;
         let missing = hooks.iter().filter(|hook| hook.mechanism.is_none());
         let names: Vec<_> = missing.map(|hook| hook.layer.as_str()).collect();
-        let (state, reason) = match &self_test {
-            _ if !names.is_empty() => (
-                CoverageState::Degraded,
-                format!("without {}", names.join(", ")),
-            ),
-            Some(Err(why)) => (
-                CoverageState::Degraded,
-                format!("the mask watch is unproven: {why}"),
-            ),
-            _ => (CoverageState::Began, "every layer is in place".to_owned()),
+        if !names.is_empty() {
+            gaps.push(format!("without {}", names.join(", ")));
+        }
+        if let Some(Err(why)) = &self_test {
+            gaps.push(format!("the mask watch is unproven: {why}"));
+        }
+        gaps.extend(self.watch.prove_hooks().err());
+        let (state, reason) = if gaps.is_empty() {
+            (CoverageState::Began, "every layer is in place".to_owned())
+        } else {
+            (CoverageState::Degraded, gaps.join("; "))
         };
         let mut event = self.coverage(state, reason);
         if let (Some(coverage), Some(tested)) = (&mut event.coverage, self_test) {

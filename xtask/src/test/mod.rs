@@ -87,7 +87,7 @@ fn scenarios(kernel: &Kernel, job: &str, name: &str, matrix: &mut Matrix) -> Res
     files.file("etc/job", 0o755, job.as_bytes().to_vec());
     let mut told = Vec::new();
     let ended = vm::guest(kernel, &files, name).run(|line| {
-        if line.starts_with("storm: ") {
+        if line.starts_with("storm: ") || line.starts_with("causes: ") {
             println!("        {line}");
         }
         if !matrix.line(&kernel.series, line, !kernel.has_headers) {

@@ -46,7 +46,10 @@ fn main() -> ExitCode {
         ["all"] => all(MILLION),
         ["all", calls] => calls.parse().map_err(Into::into).and_then(all),
         ["rungs"] => rungs::all(),
-        ["causes"] => run(&CAUSES, DB, 0),
+        ["causes"] => {
+            let done = run(&CAUSES, DB, 0);
+            tell_of_causes().and(done)
+        }
         ["socket", family] => family.parse().map_err(Into::into).and_then(causes::socket),
         ["modprobe", ..] => causes::modprobe(),
         ["journal"] => journal::journal(),
@@ -164,6 +167,16 @@ fn run(scenarios: &[Scenario], db: &str, calls: u64) -> Result<()> {
     }
     tally.count("orderly stop", status::ended(&history.all()?));
     tally.end()
+}
+
+/// How many flags have a cause, and how many are told as unknown; a wrong one fails its scenario.
+fn tell_of_causes() -> Result<()> {
+    let events = History::of(DB).all()?;
+    let taints = events.iter().filter(|event| event["kind"] == "taint");
+    let (unknown, known): (Vec<_>, Vec<_>) =
+        taints.partition(|event| event["cause"]["class"] == "unknown");
+    println!("causes: {} known, {} unknown", known.len(), unknown.len());
+    Ok(())
 }
 
 /// What passed and what did not.

@@ -51,7 +51,7 @@ const POLLED: &[(&str, &str)] = &[("mask", "proc")];
 const BLIND: &str = "kprobes off";
 
 /// Lockdown is last: it cannot be taken back.
-const RUNGS: [Rung; 17] = [
+const RUNGS: [Rung; 18] = [
     rung(
         "everything in place",
         nothing,
@@ -170,6 +170,19 @@ const RUNGS: [Rung; 17] = [
         Told::Observed,
     ),
     rung(
+        "without CAP_SYS_ADMIN",
+        nothing,
+        &["constrain", "without", "CAP_SYS_ADMIN"],
+        &[],
+        &[
+            ("mask_watch", "-"),
+            ("taint_entry", "fentry"),
+            ("warn_exit", "fexit"),
+        ],
+        "kernel.perf_event_paranoid is 3",
+        Told::Observed,
+    ),
+    rung(
         "without CAP_BPF",
         nothing,
         &["constrain", "without", "CAP_BPF,CAP_SYS_ADMIN"],
@@ -262,6 +275,7 @@ pub(crate) fn all() -> Result<()> {
     let mut tally = Tally::default();
     tally.count("killed recorder", tamper::killed());
     tally.count("hook taken away", tamper::unhooked());
+    tally.count("ftrace off", tamper::ftrace_off());
     if Path::new("/modules").is_dir() {
         tally.count("watch blinded", tamper::blinded());
     } else {

@@ -175,3 +175,38 @@ fn noticed(history: &History, says: &str) -> Result<()> {
     );
     Ok(())
 }
+
+/// With ftrace off, hooks on functions can be attached and never fire: told at the start. Newer kernels do not let it
+/// be switched off.
+pub(crate) fn ftrace_off() -> Result<()> {
+    let switch = "/proc/sys/kernel/ftrace_enabled";
+    if let Err(error) = fs::write(switch, "0") {
+        ensure!(
+            error.raw_os_error() == Some(libc::EOPNOTSUPP),
+            "{switch}: {error}"
+        );
+        return Ok(());
+    }
+    let told = silent_at_start();
+    fs::write(switch, "1")?;
+    told
+}
+
+fn silent_at_start() -> Result<()> {
+    let db = "/tmp/ftrace.db";
+    let mut daemon = Daemon::start(&[], &[], db)?;
+    let mut history = History::of(db);
+    let began = history.expect(&[("/coverage/state", "degraded".into())])?;
+    ensure!(
+        began["coverage"]["reason"]
+            .to_string()
+            .contains("ftrace_enabled"),
+        "reason: {began}"
+    );
+    history.catch_up()?;
+    // The watch alone tells the flag, the code and the task.
+    fs::write("/proc/sys/kernel/tainted", "64")?;
+    let event = history.taint("U", "sysctl_write", None)?;
+    is_ours(&event)?;
+    daemon.stop()
+}
