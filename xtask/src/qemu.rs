@@ -24,6 +24,8 @@ use crate::{cache, initramfs::Initramfs};
 const EXIT: &str = "guest: exit ";
 /// How often the console is looked at while the job is silent.
 const LOOK: Duration = Duration::from_millis(500);
+/// Reports of lockups that a scenario makes on purpose, or an emulator's pause; more is a guest that hangs.
+const LOCKUPS: usize = 4;
 /// Lines of the console that are shown of a guest that went wrong.
 const TAIL: usize = 40;
 
@@ -197,7 +199,7 @@ fn sickness(console: &[u8]) -> Option<&'static str> {
     let text = String::from_utf8_lossy(console);
     if text.contains("Kernel panic") {
         Some("panicked")
-    } else if text.matches("soft lockup").count() > 1 {
+    } else if text.matches("soft lockup").count() > LOCKUPS {
         Some("locked up")
     } else {
         text.contains("rcu_preempt kthread starved")
