@@ -288,6 +288,8 @@ pub enum Source {
     Baseline,
     /// Lines of the kernel log.
     Log,
+    /// What a crash left behind: pstore, its archive, a dump's kernel log.
+    Crash,
 }
 
 /// A kernel module.
@@ -385,6 +387,9 @@ pub struct RequestedBy {
     /// The task that needed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<Task>,
+    /// The devices that announced themselves with such an alias, as paths below `/sys`; for a module that udev loads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<String>,
 }
 
 /// What the CPU was doing.
@@ -402,6 +407,9 @@ pub enum Context {
 pub struct Coverage {
     pub state: CoverageState,
     pub reason: String,
+    /// The kernel that is watched, as `uname -r` says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
     /// The mask when the watch began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mask: Option<Mask>,

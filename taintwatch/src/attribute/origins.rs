@@ -115,6 +115,7 @@ impl Origins {
         Some(RequestedBy {
             alias: wanted.clone(),
             task: in_task.then(|| self.task(&request.task)),
+            devices: Vec::new(),
         })
     }
 }

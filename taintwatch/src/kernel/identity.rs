@@ -27,9 +27,14 @@ impl Identity {
         Ok(Self {
             host: line("/etc/machine-id").ok().filter(|id| !id.is_empty()),
             boot_id: line("/proc/sys/kernel/random/boot_id")?,
-            release: line("/proc/sys/kernel/osrelease")?,
+            release: release()?,
         })
     }
+}
+
+/// The running kernel's release, as `uname -r` says it.
+pub fn release() -> io::Result<String> {
+    fs::read_to_string("/proc/sys/kernel/osrelease").map(|text| text.trim().to_owned())
 }
 
 /// `CLOCK_BOOTTIME` in nanoseconds: it counts from the boot, suspends included, and never jumps.

@@ -13,7 +13,10 @@ use std::io;
 
 use crate::{
     event::{Coverage, CoverageState, Event, Hook, Kind, Mask},
-    kernel::identity::{Identity, boottime_ns, wall_clock},
+    kernel::{
+        self,
+        identity::{Identity, boottime_ns, wall_clock},
+    },
     probe::{self, Without},
 };
 use hooked::Hooked;
@@ -37,7 +40,7 @@ pub enum Error {
     #[error("read the kernel log: {0}")]
     Log(io::Error),
     #[error(transparent)]
-    Mask(#[from] crate::kernel::mask::Error),
+    Mask(#[from] kernel::mask::Error),
 }
 
 impl Watcher {
@@ -92,6 +95,7 @@ fn coverage(
     event.coverage = Some(Coverage {
         state,
         reason,
+        release: kernel::identity::release().ok(),
         mask: Some(mask),
         hooks,
         self_test: None,
