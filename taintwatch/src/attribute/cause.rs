@@ -42,6 +42,19 @@ impl Evidence<'_> {
             .find(|frame| !is_reporter(frame))
             .or(self.frames.first())
     }
+
+    /// The place that the code is known as.
+    fn known(&self) -> Option<&'static callers::Caller> {
+        let caller = self.caller()?;
+        let known = callers::known(caller.function()?, self.bit?)?;
+        // A module may call a function of its own whatever it likes.
+        (caller.module().is_none() || known.can_be_a_module()).then_some(known)
+    }
+
+    /// Whether no task has a part: a machine check stops whoever runs.
+    pub(super) fn is_nobodys(&self) -> bool {
+        self.known().is_some_and(|known| known.part == Part::Nobody)
+    }
 }
 
 /// Whether a write was made by `add_taint` or by a copy of it, and not by somebody else.
@@ -131,11 +144,7 @@ fn summary(evidence: &Evidence<'_>, event: &Event, class: Class, module: Option<
     let by = event.task.as_ref().map_or_else(String::new, |task| {
         format!(" by {} (pid {})", task.comm, task.pid)
     });
-    let known = evidence
-        .caller()
-        .and_then(Frame::function)
-        .zip(evidence.bit);
-    if let Some(known) = known.and_then(|(function, bit)| callers::known(function, bit)) {
+    if let Some(known) = evidence.known() {
         let module = evidence.caller().and_then(Frame::module);
         let of = module
             .map(|module| format!(" [{module}]"))
@@ -272,6 +281,25 @@ mod tests {
             class(Some(6), stage::NONE, &[frame("proc_taint", None)]),
             (Class::SysctlWrite, None)
         );
+    }
+
+    #[test]
+    fn a_name_of_the_kernel_in_a_module_is_the_modules_own() {
+        fn evidence(frames: &[Frame]) -> Evidence<'_> {
+            Evidence {
+                bit: Some(5),
+                frames,
+                loading: &Loading {
+                    stage: stage::NONE,
+                    reserved: 0,
+                    name: [0; MODULE_NAME_LEN],
+                },
+                sources: Vec::new(),
+            }
+        }
+        let (kernels, modules) = ([frame("bad_page", None)], [frame("bad_page", Some("rk"))]);
+        assert!(evidence(&kernels).known().is_some());
+        assert!(evidence(&modules).known().is_none());
     }
 
     #[test]

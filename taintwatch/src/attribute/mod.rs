@@ -5,6 +5,7 @@
 
 pub mod addresses;
 mod cause;
+pub mod chain;
 pub mod frames;
 mod origins;
 mod parts;
@@ -16,6 +17,7 @@ use taintwatch_common::{self as wire, Count, CountKey, DIRECT_WRITE};
 
 use crate::{
     decode::{Record, text},
+    enrich::Hints,
     event::{
         Cause, Class, Confidence, Context, Event, Kind, Mask, Module, SCHEMA, Source, Taint, Time,
     },
@@ -349,6 +351,9 @@ impl Attributor {
     }
 
     fn attribute(&mut self, mut event: Event, evidence: &Evidence<'_>) -> Event {
+        if evidence.is_nobodys() {
+            event.task = None;
+        }
         let (cause, module) = cause::find(evidence, &event);
         if let Some(caller) = evidence.caller() {
             event.caller = Some(caller.to_string());
@@ -457,15 +462,6 @@ impl Attributor {
         event.task = (event.context == Some(Context::Task)).then(|| self.origins.task(task));
         event
     }
-}
-
-/// What names things on this machine for a moment, and is not for the record.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Hints {
-    /// Of the task's cgroup.
-    pub cgroup_id: Option<u64>,
-    /// Number and device of the inode that the module in hand was read from.
-    pub inode: Option<(u64, u32)>,
 }
 
 /// A write that the loader has no part in.

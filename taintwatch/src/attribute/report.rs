@@ -28,20 +28,56 @@ const DIE: u32 = 7;
 const CUT_HERE: &str = "------------[ cut here ]------------";
 const END: &str = "---[ end trace ";
 
-/// The lines of an event, and the sequence of the first, so that no other event gets them.
+/// The lines of an event, and the sequences of those that no other event gets.
 #[must_use]
-pub fn lines_of(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String>, u64)> {
+pub fn lines_of(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String>, Vec<u64>)> {
+    if event.kind == Kind::ModuleLoadFailed {
+        return reasons(event, log, taken);
+    }
+    let (lines, first) = report_of(event, log, taken)?;
+    Some((lines, vec![first]))
+}
+
+/// Why a load failed: lines that name the module, and are about no flag.
+fn reasons(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String>, Vec<u64>)> {
+    let name = event.module.as_ref()?.name.as_deref()?;
+    let at = event.boottime_ns?;
+    let names_it = |text: &str| {
+        text.strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with(':'))
+            || text
+                .strip_prefix("Module ")
+                .and_then(|text| text.strip_prefix(name))
+                .is_some_and(|rest| rest.starts_with(' '))
+    };
+    let found: Vec<_> = log
+        .iter()
+        .filter(|logged| is_near(logged, at, taken))
+        .filter(|logged| names_it(&logged.line.text) && told(&logged.line.text).is_none())
+        .collect();
+    let lines = found
+        .iter()
+        .map(|logged| logged.line.text.clone())
+        .collect();
+    (!found.is_empty()).then(|| (lines, found.iter().map(|logged| logged.line.seq).collect()))
+}
+
+/// Printed shortly before a moment, or a little after it, and nobody's yet.
+fn is_near(logged: &Logged, at: u64, taken: &[u64]) -> bool {
+    logged.boottime_ns <= at + APART_NS
+        && at.saturating_sub(logged.boottime_ns) <= PRINTED_NS
+        && !taken.contains(&logged.line.seq)
+}
+
+/// The report of a flag, and the sequence of its first line.
+fn report_of(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String>, u64)> {
     let bit = event
         .taint
         .as_ref()?
         .bit
         .filter(|_| event.kind == Kind::Taint)?;
     let at = event.boottime_ns?;
-    let near = |logged: &&Logged| {
-        logged.boottime_ns <= at + APART_NS
-            && at.saturating_sub(logged.boottime_ns) <= PRINTED_NS
-            && !taken.contains(&logged.line.seq)
-    };
+    let near = |logged: &&Logged| is_near(logged, at, taken);
     let class = event.cause.as_ref()?.class;
     // The nearest before the event, or a moment behind: some are printed when the flag is set already.
     let first = log.iter().filter(near).rev().find(|logged| {
@@ -186,7 +222,7 @@ mod tests {
             &[],
         );
         let (lines, seq) = found.unwrap();
-        assert_eq!((lines.len(), seq), (3, 2));
+        assert_eq!((lines.len(), seq), (3, vec![2]));
         assert!(lines[2].starts_with(END));
     }
 
@@ -216,6 +252,24 @@ mod tests {
         )
         .unwrap();
         assert_eq!(lines, [WARN[1]]);
+    }
+
+    #[test]
+    fn a_failed_load_has_the_lines_that_say_why() {
+        let log = log(&[
+            "a: loading out-of-tree module taints kernel.",
+            "a: Unknown symbol x (err -2)",
+            "ab: Unknown symbol y (err -2)",
+            "Module a is blacklisted",
+        ]);
+        let mut failed = event("module_load", 12, 0, "", "a");
+        failed.kind = Kind::ModuleLoadFailed;
+        let (lines, taken) = lines_of(&failed, &log, &[]).unwrap();
+        assert_eq!(
+            lines,
+            ["a: Unknown symbol x (err -2)", "Module a is blacklisted"]
+        );
+        assert!(lines_of(&failed, &log, &taken).is_none(), "told twice");
     }
 
     #[test]

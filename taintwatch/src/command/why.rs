@@ -7,11 +7,12 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::{
-    event::{Class, Confidence, Event, Kind, Mask},
+    attribute::chain::{Link, chain, with_load},
+    event::{Confidence, Event, Kind, Mask},
     kernel::{identity::Identity, mask},
     output::{escape::Escaped, human},
     store::{Filter, Store},
-    taint::{callers, flags},
+    taint::flags,
 };
 
 /// Show how each flag came to be set: who asked, which task, which file, which module, which code, which log lines
@@ -42,16 +43,6 @@ struct Why {
     event: Option<Event>,
     /// Modules that set it again.
     also: Vec<String>,
-}
-
-/// A link of the chain.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Link {
-    /// `asked`, `task`, `file`, `module`, `code`, `flag`, `log`.
-    kind: &'static str,
-    text: String,
-    /// What it rests on.
-    evidence: &'static str,
 }
 
 /// Exit 0; 2 as for any error.
@@ -128,7 +119,7 @@ fn why(bit: u32, mask: Mask, events: &[Event], fits: impl Fn(&Event) -> bool) ->
         .iter()
         .filter(of_flag)
         .find(|event| fits(event))
-        .cloned();
+        .map(|event| with_load(event, events));
     let count = events
         .iter()
         .filter(of_flag)
@@ -157,144 +148,6 @@ fn why(bit: u32, mask: Mask, events: &[Event], fits: impl Fn(&Event) -> bool) ->
         event,
         also,
     }
-}
-
-/// From who asked to the flag.
-fn chain(event: &Event) -> Vec<Link> {
-    let mut chain = Vec::new();
-    let mut link = |kind, text: Option<String>, evidence| {
-        chain.extend(text.map(|text| Link {
-            kind,
-            text,
-            evidence,
-        }));
-    };
-    let asked = event.requested_by.as_ref().map(|by| {
-        let who = by.task.as_ref().map(|task| {
-            format!(
-                "{} (pid {}, uid {}) ",
-                task.comm,
-                task.pid,
-                task.uid.unwrap_or(0)
-            )
-        });
-        format!(
-            "{}needed {:?}, and the kernel started modprobe for it",
-            who.unwrap_or_default(),
-            by.alias
-        )
-    });
-    link("asked", asked, "the tracepoint module_request");
-    link(
-        "task",
-        event.task.as_ref().map(task),
-        "the kernel's own record of the running task",
-    );
-    let module = event.module.as_ref();
-    let file = module.and_then(|module| {
-        let path = match (module.source.as_deref(), &module.path) {
-            (Some("memory"), _) => "from memory, without a file".to_owned(),
-            (_, Some(path)) => path.clone(),
-            _ => return None,
-        };
-        let hash = module
-            .sha256
-            .as_ref()
-            .map(|hash| format!(", sha256 {hash}"));
-        Some(format!("{path}{}", hash.unwrap_or_default()))
-    });
-    link("file", file, "the file that the kernel opened");
-    let identity = module.and_then(|module| {
-        let mut text = module.name.clone()?;
-        for (what, value) in [
-            ("version", &module.version),
-            ("licence", &module.license),
-            ("signed by", &module.signer),
-            ("build id", &module.build_id),
-        ] {
-            if let Some(value) = value {
-                text = format!("{text}, {what} {value}");
-            }
-        }
-        if module.hidden == Some(true) {
-            text = format!("{text}, in no list of modules");
-        }
-        Some(text)
-    });
-    let loading = event
-        .cause
-        .as_ref()
-        .is_some_and(|cause| cause.class == Class::ModuleLoad);
-    link(
-        "module",
-        identity,
-        if loading {
-            "the loader, which had it in hand"
-        } else {
-            "the module that the code belongs to"
-        },
-    );
-    link(
-        "code",
-        event.caller.as_ref().map(|caller| code(caller, event)),
-        "the stack, resolved when it happened",
-    );
-    link(
-        "flag",
-        event.cause.as_ref().map(|cause| cause.summary.clone()),
-        "the hooks named in `sources`",
-    );
-    link(
-        "log",
-        event
-            .log
-            .first()
-            .map(|first| format!("{first} ({} lines)", event.log.len())),
-        "the kernel log",
-    );
-    chain
-}
-
-fn task(task: &crate::event::Task) -> String {
-    let command = if task.cmdline.is_empty() {
-        task.comm.clone()
-    } else {
-        task.cmdline.join(" ")
-    };
-    let mut text = format!(
-        "{command} (pid {}, uid {})",
-        task.pid,
-        task.uid.unwrap_or(0)
-    );
-    if let Some(auid) = task.auid {
-        text = format!("{text}, logged in as uid {auid}");
-    }
-    if let Some(unit) = &task.unit {
-        text = format!("{text}, unit {unit}");
-    }
-    if let Some(container) = &task.container {
-        text = format!("{text}, container {container}");
-    }
-    let above: Vec<_> = task
-        .ancestors
-        .iter()
-        .map(|it| format!("{} ({})", it.comm, it.pid))
-        .collect();
-    if above.is_empty() {
-        text
-    } else {
-        format!("{text}, started by {}", above.join(" < "))
-    }
-}
-
-fn code(caller: &str, event: &Event) -> String {
-    let function = caller.split('+').next().unwrap_or_default();
-    let bit = event.taint.as_ref().and_then(|taint| taint.bit);
-    let known = bit.and_then(|bit| callers::known(function, bit));
-    known.map_or_else(
-        || caller.to_owned(),
-        |known| format!("{caller} ({})", known.source),
-    )
 }
 
 fn print(why: &Why, out: &mut dyn Write) -> Result<()> {
@@ -345,21 +198,5 @@ mod tests {
         assert_eq!(answers.len(), 1);
         assert!(answers[0].chain.is_empty() && answers[0].confidence == Confidence::Unattributed);
         assert!(super::answers(Mask(1 << 9), &[], &["P".into()]).is_empty());
-    }
-
-    #[test]
-    fn the_chain_goes_from_the_task_to_the_flag() {
-        let event: Event = serde_json::from_value(serde_json::json!({
-            "schema": 1, "id": "x", "seq": 1, "kind": "taint", "time": "2026-01-01T00:00:00Z",
-            "taint": {"bit": 0, "count": 1}, "caller": "load_module+0x1",
-            "module": {"name": "m", "path": "/m.ko", "source": "file"},
-            "task": {"pid": 7, "tid": 7, "comm": "insmod", "cmdline": ["insmod", "m.ko"], "ancestors": [{"pid": 1, "comm": "init"}]},
-            "cause": {"class": "module_load", "summary": "s", "confidence": "observed", "sources": []},
-        }))
-        .unwrap();
-        let answers = answers(Mask(1), &[event], &["m".into()]);
-        let links: Vec<_> = answers[0].chain.iter().map(|link| link.kind).collect();
-        assert_eq!(links, ["task", "file", "module", "code", "flag"]);
-        assert!(answers[0].chain[0].text.contains("started by init (1)"));
     }
 }

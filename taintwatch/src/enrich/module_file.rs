@@ -30,14 +30,17 @@ pub struct Inode {
     pub device: u32,
 }
 
-/// Adds what the file at the module's path tells.
-pub fn identify(module: &mut Module, inode: Inode, loaded: Time) {
+/// Adds what the file at the module's path tells; gives the aliases that it lists.
+pub fn identify(module: &mut Module, inode: Inode, loaded: Time) -> Vec<String> {
     let Some(path) = module.path.clone() else {
-        return;
+        return Vec::new();
     };
     match read(&path, inode, loaded) {
         Ok(bytes) => describe(module, &bytes),
-        Err(why) => module.file_state = Some(why),
+        Err(why) => {
+            module.file_state = Some(why);
+            Vec::new()
+        }
     }
 }
 
@@ -66,12 +69,12 @@ fn kernel_device(device: u64) -> u32 {
     libc::major(device) << 20 | libc::minor(device)
 }
 
-fn describe(module: &mut Module, bytes: &[u8]) {
+fn describe(module: &mut Module, bytes: &[u8]) -> Vec<String> {
     let hash = Sha256::digest(bytes);
     module.sha256 = Some(hex::encode(hash));
     module.file_state = Some("as loaded".to_owned());
     let Some(plain) = unpacked(bytes) else {
-        return;
+        return Vec::new();
     };
     match signature(&plain) {
         None => module.signature = Some("none".to_owned()),
@@ -81,7 +84,7 @@ fn describe(module: &mut Module, bytes: &[u8]) {
         }
     }
     let Ok(file) = object::File::parse(plain.as_slice()) else {
-        return;
+        return Vec::new();
     };
     module.build_id = file.build_id().ok().flatten().map(hex::encode);
     let info = file
@@ -94,6 +97,7 @@ fn describe(module: &mut Module, bytes: &[u8]) {
         .srcversion
         .take()
         .or_else(|| field(info, "srcversion"));
+    values(info, "alias").collect()
 }
 
 /// A module as the kernel sees it: packed ones are told by their first bytes, not by their names.
@@ -140,11 +144,17 @@ fn signer(signature: &[u8]) -> Option<String> {
     }
 }
 
-/// A value of `.modinfo`: `key=value`, a NUL behind each.
+/// The first value of a key of `.modinfo`.
 fn field(info: &[u8], key: &str) -> Option<String> {
-    let mut words = info.split(|byte| *byte == 0);
-    let value = words.find_map(|word| word.strip_prefix(key.as_bytes())?.strip_prefix(b"="))?;
-    Some(crate::decode::text(value))
+    values(info, key).next()
+}
+
+/// The values of a key of `.modinfo`: `key=value`, a NUL behind each.
+fn values<'a>(info: &'a [u8], key: &'a str) -> impl Iterator<Item = String> + 'a {
+    let words = info.split(|byte| *byte == 0);
+    words
+        .filter_map(move |word| word.strip_prefix(key.as_bytes())?.strip_prefix(b"="))
+        .map(crate::decode::text)
 }
 
 #[cfg(test)]
@@ -158,6 +168,11 @@ mod tests {
         let info = b"license=GPL\0version=1.2\0license=XPL\0";
         assert_eq!(field(info, "license").as_deref(), Some("GPL"));
         assert_eq!(field(info, "lic"), None);
+        let aliases = b"alias=pci:v1*\0license=GPL\0alias=usb:*\0";
+        assert_eq!(
+            values(aliases, "alias").collect::<Vec<_>>(),
+            ["pci:v1*", "usb:*"]
+        );
     }
 
     #[test]

@@ -28,6 +28,15 @@ pub struct Caller {
     pub kernels: (&'static str, &'static str),
 }
 
+impl Caller {
+    /// Whether kernels can have this place in a module: drivers, file systems, and the MSR device.
+    #[must_use]
+    pub fn can_be_a_module(&self) -> bool {
+        let parts = ["drivers/", "fs/", "lib/kunit/", "arch/x86/kernel/msr.c"];
+        parts.iter().any(|part| self.source.starts_with(part))
+    }
+}
+
 const fn caller(
     function: &'static str,
     bit: u32,

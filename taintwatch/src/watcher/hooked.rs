@@ -19,12 +19,9 @@ use super::{
     tally::Tally,
 };
 use crate::{
-    attribute::{Attributor, Hints, addresses::Addresses},
+    attribute::{Attributor, addresses::Addresses},
     decode::{Record, decode, text},
-    enrich::{
-        self,
-        module_file::{self, Inode},
-    },
+    enrich::{self, Enricher},
     event::{Class, CoverageState, Event, Hook, Kind, Lost, Mask},
     kernel::{
         identity::{Identity, boottime_ns},
@@ -54,6 +51,7 @@ pub struct Hooked {
     tally: Tally,
     losses: Losses,
     log: Log,
+    enricher: Enricher,
     agreement: Agreement,
     /// Records that were taken from the ring early.
     ahead: VecDeque<Vec<u8>>,
@@ -96,6 +94,7 @@ impl Hooked {
             },
             agreement: Agreement::default(),
             log: Log::open(),
+            enricher: Enricher::begin(),
             ahead: VecDeque::new(),
             next: VecDeque::new(),
             last_record: Instant::now(),
@@ -175,10 +174,7 @@ impl Hooked {
             self.name_functions(&text(&live.name));
         }
         for mut event in events {
-            if let Some(task) = &mut event.task {
-                enrich::task::task(task, hints.cgroup_id);
-            }
-            identify(&mut event, &hints);
+            self.enricher.add_to(&mut event, &hints);
             self.mark_hidden(&mut event);
             self.log.add_to(&mut event);
             self.next.push_back(event);
@@ -256,6 +252,7 @@ impl Hooked {
     /// What has to be looked after now and then.
     fn look(&mut self) -> Result<(), Error> {
         self.log.catch_up();
+        self.enricher.catch_up();
         let mask = self.attributor.mask;
         let counted = self.counted(mask, false)?;
         self.next.extend(counted);
@@ -438,17 +435,6 @@ impl Hooked {
         });
         event
     }
-}
-
-/// What the file of a module says, at the end of its load: once.
-fn identify(event: &mut Event, hints: &Hints) {
-    if !matches!(event.kind, Kind::ModuleLoad | Kind::ModuleLoadFailed) {
-        return;
-    }
-    let (Some(module), Some((number, device))) = (&mut event.module, hints.inode) else {
-        return;
-    };
-    module_file::identify(module, Inode { number, device }, event.time);
 }
 
 /// What is lost with a record: occurrences of a flag or a write are counted all the same.

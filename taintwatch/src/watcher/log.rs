@@ -73,12 +73,11 @@ impl Log {
         }
         self.catch_up();
         let taken: Vec<_> = self.taken.iter().copied().collect();
-        if let Some((lines, seq)) = lines_of(event, self.lines.make_contiguous(), &taken) {
+        if let Some((lines, used)) = lines_of(event, self.lines.make_contiguous(), &taken) {
             event.log = lines;
-            self.taken.push_back(seq);
-            if self.taken.len() > TAKEN {
-                self.taken.pop_front();
-            }
+            self.taken.extend(used);
+            let many = self.taken.len().saturating_sub(TAKEN);
+            self.taken.drain(..many);
         }
     }
 }
