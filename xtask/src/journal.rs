@@ -1,9 +1,9 @@
 //! A guest whose PID 1 is systemd, with its own journald: a Debian of the smallest kind, packed as the
 //! initial file system.
 
-use std::{process::Command, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use nix::unistd::geteuid;
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 const SUITE: &str = "trixie";
-const PACKAGES: &str = "systemd,systemd-sysv";
+const PACKAGES: &str = "systemd,systemd-sysv,udev,kmod";
 /// The whole system lies in memory, twice while it is unpacked.
 const MEMORY_MIB: u32 = 3072;
 const LIMIT: Duration = Duration::from_mins(7);
@@ -49,7 +49,9 @@ fn files(kernel: &Kernel, script: &str) -> Result<Initramfs> {
     let dist = build::dist()?;
     let mut files = Initramfs::default();
     files.tree(&root()?, "")?;
-    files.tree(&modules::get(kernel)?, "modules")?;
+    let modules = modules::get(kernel)?;
+    files.tree(&modules, "modules")?;
+    install(kernel, &modules, &mut files)?;
     patched::add(kernel, &mut files)?;
     files.copy(&dist.join("guest/scenarios"), "usr/bin/scenarios")?;
     files.copy(&dist.join("taintwatch"), "usr/bin/taintwatch")?;
@@ -70,9 +72,26 @@ fn files(kernel: &Kernel, script: &str) -> Result<Initramfs> {
     Ok(files)
 }
 
+/// Modules where kmod and udev look for them, after `depmod`; one is packed.
+fn install(kernel: &Kernel, modules: &Path, files: &mut Initramfs) -> Result<()> {
+    let folder = format!("usr/lib/modules/{}/extra", kernel.release);
+    for name in ["tw_device", "tw_driver", "tw_pinned"] {
+        let file = format!("{name}.ko");
+        files.copy(&modules.join(&file), &format!("{folder}/{file}"))?;
+    }
+    let packed = Command::new("xz")
+        .args(["--check=crc32", "--stdout"])
+        .arg(modules.join("tw_gpl.ko"))
+        .output()
+        .context("run xz")?;
+    ensure!(packed.status.success(), "xz: {}", packed.status);
+    files.file(&format!("{folder}/tw_gpl.ko.xz"), 0o644, packed.stdout);
+    Ok(())
+}
+
 fn root() -> Result<std::path::PathBuf> {
     let _lock = cache::lock()?;
-    cache::once("chroot/systemd", |path| {
+    cache::once("chroot/systemd-udev", |path| {
         if !geteuid().is_root() {
             bail!(
                 "the systemd guest needs a chroot, which root alone can make: run this as root once"

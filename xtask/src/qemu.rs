@@ -6,8 +6,8 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
-    os::unix::process::CommandExt as _,
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::{net::UnixStream, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
@@ -22,6 +22,11 @@ use crate::{cache, initramfs::Initramfs};
 
 /// What the guest's job says last, and its exit status.
 const EXIT: &str = "guest: exit ";
+/// What the guest's job says when it wants the machine to fail, and what QEMU is told then: an uncorrected error that
+/// was deferred (bit 44) and is signalled (bit 56), without broken context, so that the kernel goes on
+/// (`mce_severity_amd`, `arch/x86/kernel/cpu/mce/severity.c`).
+const ASKS_FOR_MACHINE_CHECK: &str = "host: machine check";
+const MACHINE_CHECK: &str = "mce 0 4 0xbd001000000000c0 0x5 0x1000 0x8c";
 /// How often the console is looked at while the job is silent.
 const LOOK: Duration = Duration::from_millis(500);
 /// Reports of lockups that a scenario makes on purpose, or an emulator's pause; more is a guest that hangs.
@@ -82,6 +87,7 @@ impl Guest<'_> {
             match lines.recv_timeout(LOOK) {
                 Ok(text) => match text.strip_prefix(EXIT) {
                     Some(status) => exit = status.trim().parse().ok(),
+                    None if text == ASKS_FOR_MACHINE_CHECK => self.monitor(MACHINE_CHECK)?,
                     None if line(&text) == Flow::Kill => {
                         end(&mut child)?;
                         return Ok(Ended::Killed);
@@ -112,6 +118,25 @@ impl Guest<'_> {
                 tail(&console)
             ),
         }
+    }
+
+    /// One command for QEMU itself, which takes it as soon as it is read.
+    fn monitor(&self, command: &str) -> Result<()> {
+        let path = self.monitor_path()?;
+        let mut monitor = UnixStream::connect(&path).context("reach QEMU's monitor")?;
+        writeln!(monitor, "{command}").context("tell QEMU's monitor")?;
+        monitor.set_read_timeout(Some(LOOK))?;
+        let mut said = Vec::new();
+        // Its prompt has no end of line: what counts is that it had the time to read.
+        _ = BufReader::new(monitor).read_until(0, &mut said);
+        Ok(())
+    }
+
+    /// The paths of sockets are short: a checkout's may be too long.
+    fn monitor_path(&self) -> Result<PathBuf> {
+        let folder = std::env::temp_dir().join(format!("taintwatch-{}", std::process::id()));
+        fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+        Ok(folder.join(&self.name))
     }
 
     /// Boots with the second serial port on this terminal.
@@ -154,6 +179,11 @@ impl Guest<'_> {
             &format!("file:{}", console.display()),
         ]);
         qemu.args(["-serial", channel]);
+        let monitor = self.monitor_path()?;
+        qemu.args([
+            "-monitor",
+            &format!("unix:{},server=on,wait=off", monitor.display()),
+        ]);
         if let Some(disk) = self.disk {
             qemu.args([
                 "-drive",

@@ -91,6 +91,8 @@ fn describe(module: &mut Module, bytes: &[u8]) -> Vec<String> {
         .section_by_name(".modinfo")
         .and_then(|section| section.data().ok());
     let info = info.unwrap_or_default();
+    // A load that ends early has told no name.
+    module.name = module.name.take().or_else(|| field(info, "name"));
     module.license = field(info, "license");
     module.version = module.version.take().or_else(|| field(info, "version"));
     module.srcversion = module

@@ -87,7 +87,7 @@ fn scenarios(kernel: &Kernel, job: &str, name: &str, matrix: &mut Matrix) -> Res
     files.file("etc/job", 0o755, job.as_bytes().to_vec());
     let mut told = Vec::new();
     let ended = vm::guest(kernel, &files, name).run(|line| {
-        if line.starts_with("storm: ") || line.starts_with("causes: ") {
+        if line.starts_with("storm: ") {
             println!("        {line}");
         }
         if !matrix.line(&kernel.series, line, !kernel.has_headers) {
@@ -130,7 +130,7 @@ fn nobody(kernel: &Kernel) -> Result<()> {
 /// The same scenarios under systemd, and each event held against the journal.
 fn in_the_journal(matrix: &mut Matrix) -> Result<()> {
     let kernel = kernels::get(JOURNAL_KERNEL)?;
-    let script = "scenarios all 20000 && journalctl --sync && scenarios journal";
+    let script = "scenarios all 20000 && journalctl --sync && scenarios journal && depmod && scenarios system";
     let mut told = Vec::new();
     let status = journal::run(&kernel, script, |line| {
         if !matrix.line("systemd", line, false) {

@@ -4,7 +4,7 @@
 //! `PASS name`, `FAIL name: why`, or `NA name: why` for what this guest cannot have; exit 1 when one failed.
 //!
 //! `scenarios all [CALLS]` is everything that happens while one recorder runs; `scenarios causes` is what made each flag; `scenarios rungs` starts one for each
-//! mechanism that is taken away; `scenarios journal` holds the history against the journal; `scenarios insmod
+//! mechanism that is taken away; `scenarios system` needs udev and kmod; `scenarios journal` holds the history against the journal; `scenarios insmod
 //! FILE [ARGUMENTS]` loads a module by one `finit_module`, where busybox would try a second load after a
 //! failed one.
 
@@ -15,6 +15,7 @@
 
 mod causes;
 mod contexts;
+mod corpus;
 mod daemon;
 mod history;
 mod journal;
@@ -23,7 +24,9 @@ mod patched;
 mod rungs;
 mod status;
 mod storm;
+mod system;
 mod tamper;
+mod truth;
 
 use std::{env, path::Path, process::ExitCode};
 
@@ -31,9 +34,12 @@ use anyhow::{Result, ensure};
 
 use daemon::Daemon;
 use history::History;
+use truth::{Actors, Verdict};
 
 /// The history of the recorder of `all`.
 pub(crate) const DB: &str = "/var/lib/taintwatch/events.db";
+/// That of the recorder of `system`.
+pub(crate) const DB_OF_SYSTEM: &str = "/var/lib/taintwatch/system.db";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().collect();
@@ -43,21 +49,25 @@ fn main() -> ExitCode {
         words.insert(0, name);
     }
     let done = match words.as_slice() {
-        ["all"] => all(MILLION),
-        ["all", calls] => calls.parse().map_err(Into::into).and_then(all),
+        ["all"] => run(&corpus::EVENTS, "events", DB, MILLION),
+        ["all", calls] => calls
+            .parse()
+            .map_err(Into::into)
+            .and_then(|calls| run(&corpus::EVENTS, "events", DB, calls)),
         ["rungs"] => rungs::all(),
-        ["causes"] => {
-            let done = run(&CAUSES, DB, 0);
-            tell_of_causes().and(done)
-        }
-        ["socket", family] => family.parse().map_err(Into::into).and_then(causes::socket),
-        ["modprobe", ..] => causes::modprobe(),
+        ["causes"] => run(&corpus::CAUSES, "causes", DB, 0),
+        ["system"] => run(&corpus::SYSTEM, "system", DB_OF_SYSTEM, 0),
+        ["socket", family] => family
+            .parse()
+            .map_err(Into::into)
+            .and_then(causes::behalf::socket),
+        ["modprobe", ..] => causes::behalf::modprobe(),
         ["journal"] => journal::journal(),
         ["insmod", file, parameters @ ..] => {
             loading::load_file(file, &parameters.join(" ")).map_err(Into::into)
         }
         _ => Err(anyhow::anyhow!(
-            "scenarios all [CALLS] | rungs | journal | insmod FILE [ARGUMENTS]"
+            "scenarios all [CALLS] | causes | system | rungs | journal | insmod FILE [ARGUMENTS]"
         )),
     };
     match done {
@@ -77,107 +87,69 @@ enum Needs {
     Modules,
 }
 
-type Scenario = (&'static str, Needs, fn(&mut History) -> Result<()>);
-
-const SCENARIOS: [Scenario; 20] = [
-    ("stock module, unsigned", Needs::Nothing, patched::unsigned),
-    ("stock module that fails", Needs::Nothing, patched::fails),
-    ("sysctl write", Needs::Nothing, loading::sysctl_write),
-    ("sysctl write again", Needs::Nothing, loading::sysctl_again),
-    ("module load", Needs::Modules, loading::module_load),
-    ("proprietary module", Needs::Modules, loading::proprietary),
-    ("WARN in module init", Needs::Modules, loading::warn_in_init),
-    ("WARN from a work item", Needs::Modules, loading::warn_later),
-    (
-        "module that fails in init",
-        Needs::Modules,
-        loading::fail_init,
-    ),
-    (
-        "module with an unresolved symbol",
-        Needs::Modules,
-        loading::unresolved,
-    ),
-    ("module unload", Needs::Modules, loading::unload),
-    ("after unload", Needs::Modules, loading::after_unload),
-    ("user task on each CPU", Needs::Modules, contexts::each_cpu),
-    (
-        "kthread, softirq, hardirq, nmi",
-        Needs::Modules,
-        contexts::contexts,
-    ),
-    ("storm of calls", Needs::Modules, storm::storm),
-    ("hidden module", Needs::Modules, tamper::hidden),
-    ("direct set", Needs::Modules, tamper::direct_set),
-    ("direct clear", Needs::Modules, tamper::direct_clear),
-    ("storm of direct writes", Needs::Modules, storm::direct),
-    ("status and report", Needs::Nothing, status::status),
-];
+/// One thing that is done to the kernel, and who does it.
+struct Scenario {
+    name: &'static str,
+    needs: Needs,
+    run: fn(&mut History) -> Result<()>,
+    actors: Actors,
+}
 
 /// Calls of the storm unless another number is asked for.
 const MILLION: u64 = 1_000_000;
 
-/// What made each flag, and cases that are made to mislead. The oops is last: it leaves a module that cannot go.
-const CAUSES: [Scenario; 15] = [
-    ("F and R, forced", Needs::Modules, causes::forced),
-    (
-        "C, K and N, by the module's own word",
-        Needs::Modules,
-        causes::kinds,
-    ),
-    ("S, by a register", Needs::Nothing, causes::register),
-    ("X, by fanotify", Needs::Nothing, causes::fanotify),
-    ("B, by the allocator", Needs::Modules, causes::overflow),
-    ("W, with its report", Needs::Modules, causes::warning),
-    ("module identity", Needs::Modules, causes::identity),
-    ("module without a file", Needs::Modules, causes::no_file),
-    ("requested by the kernel", Needs::Nothing, causes::requested),
-    (
-        "hostile texts, longest name",
-        Needs::Modules,
-        causes::hostile,
-    ),
-    ("read late", Needs::Modules, causes::late),
-    ("two loads at once", Needs::Modules, causes::at_once),
-    ("other namespaces", Needs::Modules, causes::namespaces),
-    ("L, by the watchdog", Needs::Modules, causes::lockup),
-    ("D, in a kernel thread", Needs::Modules, causes::oops),
-];
-
-fn all(calls: u64) -> Result<()> {
-    run(&SCENARIOS, DB, calls)
-}
-
-fn run(scenarios: &[Scenario], db: &str, calls: u64) -> Result<()> {
+/// Runs scenarios while one recorder records; names are held against the truth as well.
+fn run(scenarios: &[Scenario], title: &str, db: &str, calls: u64) -> Result<()> {
     let mut daemon = Daemon::start(&[], &[], db)?;
     let mut history = History::of(db);
     history.calls = calls;
     let mut tally = Tally::default();
+    let mut verdict = Verdict::default();
     let has_modules = Path::new("/modules").is_dir();
-    for &(name, needs, scenario) in scenarios {
-        if needs == Needs::Modules && !has_modules {
+    for scenario in scenarios {
+        let name = scenario.name;
+        if scenario.needs == Needs::Modules && !has_modules {
             println!("NA {name}: the suites have no headers of this kernel");
             continue;
         }
-        tally.count(name, scenario(&mut history));
+        tally.count(name, (scenario.run)(&mut history));
+        verdict.judge(&history.new_events()?, scenario.actors);
         history.catch_up()?;
     }
     if let Err(error) = daemon.stop() {
         tally.count("recorder", Err(error));
     }
     tally.count("orderly stop", status::ended(&history.all()?));
+    println!(
+        "names: {title} {} {} {}",
+        verdict.right,
+        verdict.unknown,
+        verdict.wrong.len()
+    );
+    let told = verdict.wrong.join("\n");
+    let wrong = anyhow::anyhow!("{} names are wrong:\n{told}", verdict.wrong.len());
+    tally.count(
+        &format!("{title}: no wrong name"),
+        if verdict.wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(wrong)
+        },
+    );
     tally.end()
 }
 
-/// How many flags have a cause, and how many are told as unknown; a wrong one fails its scenario.
-fn tell_of_causes() -> Result<()> {
-    let events = History::of(DB).all()?;
-    let taints = events.iter().filter(|event| event["kind"] == "taint");
-    let (unknown, known): (Vec<_>, Vec<_>) =
-        taints.partition(|event| event["cause"]["class"] == "unknown");
-    println!("causes: {} known, {} unknown", known.len(), unknown.len());
-    Ok(())
+/// What this very kernel was built without; whoever boots it knows which those are.
+#[derive(Debug)]
+pub(crate) struct Lacks(pub(crate) &'static str);
+
+impl std::fmt::Display for Lacks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "built without {}", self.0)
+    }
 }
+
+impl std::error::Error for Lacks {}
 
 /// What passed and what did not.
 #[derive(Default)]
@@ -189,6 +161,7 @@ impl Tally {
     pub(crate) fn count(&mut self, name: &str, result: Result<()>) {
         match result {
             Ok(()) => println!("PASS {name}"),
+            Err(error) if error.is::<Lacks>() => println!("NA {name}: {error}"),
             Err(error) => {
                 self.failed += 1;
                 println!("FAIL {name}: {error:#}");

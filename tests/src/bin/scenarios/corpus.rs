@@ -1,0 +1,95 @@
+//! Every scenario, in order, with those who act in it.
+
+use crate::{
+    Needs::{self, Modules, Nothing},
+    Scenario,
+    causes::{behalf, flags, identity, misleading},
+    contexts,
+    history::History,
+    loading, patched, status, storm, system, tamper,
+    truth::Actors,
+};
+use anyhow::Result;
+
+const fn scenario(
+    name: &'static str,
+    needs: Needs,
+    run: fn(&mut History) -> Result<()>,
+    modules: &'static [&'static str],
+    tasks: &'static [&'static str],
+) -> Scenario {
+    Scenario {
+        name,
+        needs,
+        run,
+        actors: Actors { modules, tasks },
+    }
+}
+
+/// This very program.
+const SELF: &[&str] = &["scenarios"];
+/// And work that the kernel does later.
+const WORK: &[&str] = &["scenarios", "kworker", "tw_kthread"];
+const DUMMY: &[&str] = &["dummy"];
+const LONGEST: &str = "tw_nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
+
+/// What happens while one recorder runs; a later one builds on what earlier ones loaded.
+#[rustfmt::skip]
+pub(crate) const EVENTS: [Scenario; 20] = [
+    scenario("stock module, unsigned", Nothing, patched::unsigned, DUMMY, SELF),
+    scenario("stock module that fails", Nothing, patched::fails, DUMMY, SELF),
+    scenario("sysctl write", Nothing, loading::sysctl_write, &[], SELF),
+    scenario("sysctl write again", Nothing, loading::sysctl_again, &[], SELF),
+    scenario("module load", Modules, loading::module_load, &["tw_gpl"], SELF),
+    scenario("proprietary module", Modules, loading::proprietary, &["tw_proprietary"], SELF),
+    scenario("WARN in module init", Modules, loading::warn_in_init, &["tw_warn_init"], SELF),
+    scenario("WARN from a work item", Modules, loading::warn_later, &["tw_warn_later"], WORK),
+    scenario("module that fails in init", Modules, loading::fail_init, &["tw_fail_init"], SELF),
+    scenario("module with an unresolved symbol", Modules, loading::unresolved, &["tw_unresolved"], SELF),
+    scenario("module unload", Modules, loading::unload, &["tw_gpl"], SELF),
+    scenario("after unload", Modules, loading::after_unload, &["tw_warn_init", "tw_proprietary", "tw_warn_later"], WORK),
+    scenario("user task on each CPU", Modules, contexts::each_cpu, &["tw_taint"], SELF),
+    scenario("kthread, softirq, hardirq, nmi", Modules, contexts::contexts, &["tw_taint"], WORK),
+    scenario("storm of calls", Modules, storm::storm, &["tw_storm", "tw_gpl"], &["scenarios", "tw_storm"]),
+    scenario("hidden module", Modules, tamper::hidden, &["tw_hidden"], SELF),
+    scenario("direct set", Modules, tamper::direct_set, &["tw_mask"], SELF),
+    scenario("direct clear", Modules, tamper::direct_clear, &["tw_mask"], SELF),
+    scenario("storm of direct writes", Modules, storm::direct, &["tw_mask", "tw_storm"], &["scenarios", "tw_storm"]),
+    scenario("status and report", Nothing, status::status, &[], SELF),
+];
+
+/// What made each flag, and cases that are made to mislead. The machine check and the oops are last: one stops a
+/// CPU, the other leaves a module that cannot go.
+#[rustfmt::skip]
+pub(crate) const CAUSES: [Scenario; 22] = [
+    scenario("F and R, forced", Modules, flags::forced, &["tw_pinned"], SELF),
+    scenario("C, K and N, by the module's own word", Modules, flags::kinds, &["tw_staging", "tw_livepatch", "tw_test"], SELF),
+    scenario("S, by a register", Nothing, flags::register, &["msr"], SELF),
+    scenario("X, by fanotify", Nothing, flags::fanotify, &[], SELF),
+    scenario("I, by a task in the firmware's place", Nothing, flags::memory_node, &[], SELF),
+    scenario("J, by a module's call", Modules, flags::firmware_control, &["tw_taint"], SELF),
+    scenario("B, by the allocator", Modules, flags::overflow, &["tw_overflow"], SELF),
+    scenario("W, with its report", Modules, flags::warning, &["tw_warn_init"], SELF),
+    scenario("module identity", Modules, identity::identity, &["tw_proprietary"], SELF),
+    scenario("module without a file", Modules, identity::no_file, &["tw_gpl"], SELF),
+    scenario("packed module", Nothing, identity::packed, DUMMY, SELF),
+    scenario("the same module twice", Nothing, identity::twice, DUMMY, SELF),
+    scenario("why a load failed", Nothing, identity::reason, DUMMY, SELF),
+    scenario("requested by the kernel", Nothing, behalf::requested, DUMMY, &["scenarios", "modprobe"]),
+    scenario("hostile texts, longest name", Modules, identity::hostile, &["tw_hostile", LONGEST], SELF),
+    scenario("read late", Modules, misleading::late, &["tw_warn_init", "tw_warn_later"], &["scenarios", "kworker", "sh"]),
+    scenario("two loads at once", Modules, misleading::at_once, &["tw_gpl", "tw_test"], SELF),
+    scenario("one number, two processes", Nothing, misleading::same_number, &[], &["sh"]),
+    scenario("other namespaces", Nothing, behalf::namespaces, DUMMY, &["insmod", "scenarios"]),
+    scenario("L, by the watchdog", Modules, flags::lockup, &["tw_lockup"], SELF),
+    scenario("M, by the machine", Nothing, flags::machine_check, &[], &[]),
+    scenario("D, in a kernel thread", Modules, flags::oops, &["tw_oops"], &["scenarios", "tw_oops"]),
+];
+
+/// What udev and kmod do.
+#[rustfmt::skip]
+pub(crate) const SYSTEM: [Scenario; 3] = [
+    scenario("a device, by udev", Modules, system::udev, &["tw_device", "tw_driver"], &["modprobe", "(udev-worker)"]),
+    scenario("F and R, forced by kmod", Modules, system::force, &["tw_pinned"], &["modprobe", "rmmod"]),
+    scenario("packed module, unpacked by kmod", Modules, system::unpacked_by_kmod, &["tw_gpl"], &["modprobe"]),
+];
