@@ -23,7 +23,11 @@ pub struct Event {
     pub host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,
+    #[serde(default = "Time::unknown", skip_serializing_if = "Time::is_unknown")]
     pub time: Time,
+    /// The time as a log of the past has it, where year or zone are missing; `time` is absent then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<String>,
     /// `CLOCK_BOOTTIME`, nanoseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boottime_ns: Option<u64>,
@@ -74,6 +78,36 @@ pub enum Kind {
     Lost,
 }
 
+impl Event {
+    /// An event of which nothing more is known.
+    #[must_use]
+    pub fn blank(id: String, kind: Kind, time: Time) -> Self {
+        Self {
+            schema: SCHEMA,
+            id,
+            seq: 0,
+            kind,
+            host: None,
+            boot_id: None,
+            time,
+            stamp: None,
+            boottime_ns: None,
+            taint: None,
+            cause: None,
+            module: None,
+            task: None,
+            requested_by: None,
+            context: None,
+            cpu: None,
+            caller: None,
+            stack: Vec::new(),
+            coverage: None,
+            lost: None,
+            log: Vec::new(),
+        }
+    }
+}
+
 impl Kind {
     /// Every kind, in the order of the schema.
     pub const ALL: [Self; 7] = [
@@ -110,6 +144,19 @@ impl fmt::Display for Kind {
 /// A wall-clock time, written as RFC 3339 in UTC with nine decimals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub jiff::Timestamp);
+
+impl Time {
+    /// The time of what a log of the past tells without year or zone. No kernel that taints ran in 1970.
+    #[must_use]
+    pub const fn unknown() -> Self {
+        Self(jiff::Timestamp::UNIX_EPOCH)
+    }
+
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::unknown()
+    }
+}
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,6 +5,8 @@
 pub mod event;
 pub mod taint;
 
+pub mod transcript;
+
 pub mod kernel;
 pub mod probe;
 pub mod ring;

@@ -18,9 +18,7 @@ use taintwatch_common::{self as wire, Count, CountKey, DIRECT_WRITE};
 use crate::{
     decode::{Record, text},
     enrich::Hints,
-    event::{
-        Cause, Class, Confidence, Context, Event, Kind, Mask, Module, SCHEMA, Source, Taint, Time,
-    },
+    event::{Cause, Class, Confidence, Context, Event, Kind, Mask, Module, Source, Taint, Time},
     kernel::identity::Identity,
     taint::log::{Teller, Told},
 };
@@ -116,27 +114,12 @@ impl Attributor {
     #[must_use]
     pub fn blank(&self, kind: Kind, boottime_ns: u64, key: &str) -> Event {
         let boot = self.identity.boot_id.replace('-', "");
+        let id = format!("{boot}-{boottime_ns:x}-{kind}-{key}");
         Event {
-            schema: SCHEMA,
-            id: format!("{boot}-{boottime_ns:x}-{kind}-{key}"),
-            seq: 0,
-            kind,
             host: self.identity.host.clone(),
             boot_id: Some(self.identity.boot_id.clone()),
-            time: (self.wall_clock)(boottime_ns),
             boottime_ns: Some(boottime_ns),
-            taint: None,
-            cause: None,
-            module: None,
-            task: None,
-            context: None,
-            cpu: None,
-            caller: None,
-            stack: Vec::new(),
-            coverage: None,
-            lost: None,
-            requested_by: None,
-            log: Vec::new(),
+            ..Event::blank(id, kind, (self.wall_clock)(boottime_ns))
         }
     }
 

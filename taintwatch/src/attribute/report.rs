@@ -8,6 +8,7 @@ use crate::{
     event::{Class, Event, Kind},
     kernel::kmsg::Line,
     taint::log::{Told, told},
+    transcript::marks::{CUT_HERE, END, cpu_of},
 };
 
 /// A line with its time on `CLOCK_BOOTTIME`.
@@ -24,9 +25,6 @@ const PRINTED_NS: u64 = 5_000_000_000;
 const MOST: usize = 120;
 /// An oops begins with two or three lines that each tell of its flag.
 const DIE: u32 = 7;
-/// What stands before and behind a report (`kernel/panic.c`).
-const CUT_HERE: &str = "------------[ cut here ]------------";
-const END: &str = "---[ end trace ";
 
 /// The lines of an event, and the sequences of those that no other event gets.
 #[must_use]
@@ -115,17 +113,6 @@ fn fits(event: &Event, class: Class, told: &Told, line: &str) -> bool {
         _ => true,
     };
     same_code && cpu_of(line).is_none_or(|cpu| Some(cpu) == event.cpu)
-}
-
-/// `CPU: 3 `, `CPU#3:`: the CPU that a line names.
-fn cpu_of(line: &str) -> Option<u32> {
-    let (_, rest) = line
-        .split_once("CPU: ")
-        .or_else(|| line.split_once("CPU#"))?;
-    let end = rest
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(rest.len());
-    rest.get(..end)?.parse().ok()
 }
 
 /// The first line of the report that a line stands in: an oops has two that tell of its flag.

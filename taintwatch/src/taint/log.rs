@@ -4,6 +4,11 @@
 //! names. Total and pure. A line is what the kernel said, not proof: most are printed for the first
 //! offender only, and reports of WARN and oops come before the flag is set.
 
+use super::{
+    release::Release,
+    sayings::{At, KERNEL, LOADER, bit_on},
+};
+
 /// What a line tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
@@ -13,13 +18,31 @@ pub struct Told {
     /// The code that the line names, `symbol+0xoffset/0xsize`.
     pub code: Option<String>,
     pub from: Teller,
+    /// The function that prints such a line, as in `callers`.
+    pub place: Option<&'static str>,
+    /// Whose flag it is.
+    pub vendor: &'static str,
+    /// The line begins a report of many lines.
+    pub report: bool,
 }
 
 impl Told {
+    fn by_kernel(bit: u32, report: bool) -> Self {
+        Self {
+            bit,
+            module: None,
+            code: None,
+            from: Teller::Kernel,
+            place: None,
+            vendor: "linux",
+            report,
+        }
+    }
+
     /// Whether the line begins a report of many lines.
     #[must_use]
     pub fn from_report(&self) -> bool {
-        self.from == Teller::Kernel && matches!(self.bit, 4 | 5 | 7 | 9 | 14)
+        self.report
     }
 }
 
@@ -32,144 +55,143 @@ pub enum Teller {
     Kernel,
 }
 
-/// `NAME: text`, by the loader (`kernel/module.c`, `kernel/module/main.c`, 2.6.38 to 7.3), with the flag.
-const LOADER: [(&str, u32); 15] = [
-    ("loading out-of-tree module taints kernel.", 12),
-    ("module license '", 0),
-    ("module license taints kernel.", 0),
-    ("module is from the staging directory", 10),
-    ("tainting kernel with TAINT_LIVEPATCH", 15),
-    ("loading test module taints kernel.", 18),
-    (
-        "module verification failed: signature and/or required key missing",
-        13,
-    ),
-    (
-        "module verification failed: signature and/or  required key missing",
-        13,
-    ),
-    ("bad vermagic: kernel tainted.", 1),
-    ("no versions for exported symbols: kernel tainted.", 1),
-    ("module_layout: kernel tainted.", 1),
-    ("no symbol version for module_layout", 1),
-    (
-        "externally supported module, setting X kernel taint flag.",
-        16,
-    ),
-    ("module is not supported by SUSE.", 31),
-    ("loading out-of-tree module", 12),
-];
-
-/// Lines that begin so, with the flag. The first that fits counts.
-const BEGINNINGS: [(&str, u32); 30] = [
-    ("WARNING: CPU: ", 9),
-    ("BUG: scheduling while atomic", 9),
-    ("BUG: scheduling in a non-blocking section", 9),
-    ("BUG: sleeping function called from invalid context", 9),
-    ("BUG: assuming atomic context", 9),
-    ("BUG: assuming non migratable context", 9),
-    ("watchdog: BUG: soft lockup", 14),
-    ("BUG: soft lockup", 14),
-    ("BUG: Bad page", 5),
-    ("BUG: KASAN: ", 5),
-    ("BUG: KFENCE: ", 5),
-    ("BUG: KMSAN: ", 5),
-    ("BUG: kernel NULL pointer dereference", 7),
-    ("BUG: unable to handle", 7),
-    ("kernel BUG at ", 7),
-    ("Oops: ", 7),
-    ("Oops - ", 7),
-    ("Internal error: ", 7),
-    ("general protection fault", 7),
-    ("invalid opcode: ", 7),
-    ("divide error: ", 7),
-    ("stack segment: ", 7),
-    ("Unable to handle kernel ", 7),
-    ("Setting dangerous option ", 6),
-    ("Write to unrecognized MSR ", 2),
-    ("mce: [Hardware Error]: Machine check", 4),
-    ("mce: [Hardware Error]: CPU ", 4),
-    ("[Firmware Bug]: ", 11),
-    ("Your BIOS is broken", 11),
-    ("ACPI: Override [", 8),
-];
-
 /// What a line tells of a flag; `None` for most lines.
 #[must_use]
 pub fn told(line: &str) -> Option<Told> {
-    let line = line.trim();
-    by_loader(line)
-        .or_else(|| warning(line))
-        .or_else(|| slab(line))
-        .or_else(|| {
-            let (_, bit) = BEGINNINGS
-                .iter()
-                .find(|(begin, _)| line.starts_with(begin))?;
-            Some(Told {
-                bit: *bit,
-                module: None,
-                code: None,
-                from: Teller::Kernel,
-            })
-        })
+    told_on(line, None)
 }
 
-fn by_loader(line: &str) -> Option<Told> {
+/// What a line tells when this kernel printed it: some texts set another flag, or none, on older ones.
+#[must_use]
+pub fn told_on(line: &str, release: Option<Release>) -> Option<Told> {
+    let line = line.trim();
+    by_loader(line, release)
+        .or_else(|| warning(line))
+        .or_else(|| slab(line, release))
+        .or_else(|| trap(line))
+        .or_else(|| by_kernel(line, release))
+}
+
+/// Parts of lines of which one stands in each line that tells of a flag.
+pub fn marks() -> impl Iterator<Item = &'static str> {
+    let kernel = KERNEL.iter().map(|saying| saying.text);
+    let loader = LOADER.iter().map(|(text, ..)| *text);
+    let shapes = [
+        "WARNING: ",
+        "Tainted: ",
+        "Not tainted",
+        " [#",
+        "kernel tainted.",
+        "Machine Check Exception",
+    ];
+    kernel.chain(loader).chain(shapes)
+}
+
+fn by_kernel(line: &str, release: Option<Release>) -> Option<Told> {
+    let saying = KERNEL.iter().find(|saying| match saying.at {
+        At::Begin => line.starts_with(saying.text),
+        At::Anywhere => line.contains(saying.text),
+    })?;
+    let bit = saying.bit_on(release)?;
+    // What the processor corrected is printed alike, without that word (`print_mce`, arch/x86/kernel/cpu/mce/core.c).
+    if saying.place == Some("do_machine_check") && !line.contains("Machine Check Exception") {
+        return None;
+    }
+    Some(Told {
+        place: saying.place,
+        vendor: saying.vendor,
+        ..Told::by_kernel(bit, saying.report)
+    })
+}
+
+fn by_loader(line: &str, release: Option<Release>) -> Option<Told> {
     let (module, text) = line.split_once(": ")?;
     let known = LOADER
         .iter()
-        .find(|(begin, _)| text.starts_with(begin))
-        .map(|(_, bit)| *bit);
+        .find(|(begin, ..)| text.starts_with(begin))
+        .map(|(begin, bit, vendor)| (*begin, *bit, *vendor));
     // Any symbol can stand before it: a version that does not agree.
-    let forced = || text.ends_with(": kernel tainted.").then_some(1);
-    let bit = known.or_else(forced)?;
+    let forced = || {
+        text.ends_with(": kernel tainted.")
+            .then_some(("", 1, "linux"))
+    };
+    let (begin, bit, vendor) = known.or_else(forced)?;
+    let bit = release.map_or(bit, |release| bit_on(release, vendor, bit, begin));
     let module = (!module.is_empty() && !module.contains(' ')).then(|| module.to_owned())?;
     Some(Told {
-        bit,
         module: Some(module),
-        code: None,
         from: Teller::Loader,
+        vendor,
+        ..Told::by_kernel(bit, false)
     })
 }
 
-/// `WARNING: CPU: 0 PID: 1 at FILE:LINE SYMBOL [MODULE]`, and from 6.19 on
-/// `WARNING: FILE:LINE at SYMBOL [MODULE], CPU#0: COMM/PID`. Lock debugging's warnings are no WARN.
+/// `general protection fault, probably for …: 0000 [#1] SMP`, and each other line with the number of an oops.
+fn trap(line: &str) -> Option<Told> {
+    let (before, behind) = line.split_once(" [#")?;
+    let number = behind.split(']').next()?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    // The error code, four digits or more; s390 has the instruction's length behind it.
+    let before = before
+        .split_once(" ilc:")
+        .map_or(before, |(before, _)| before);
+    let code = before.rsplit(": ").next()?;
+    let is_code = code.len() >= 4 && code.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_number && is_code && before.len() > code.len()).then(|| Told {
+        place: Some("die"),
+        ..Told::by_kernel(7, true)
+    })
+}
+
+/// `WARNING: CPU: 0 PID: 1 at FILE:LINE SYMBOL [MODULE]`, before 3.11 `WARNING: at FILE:LINE SYMBOL() [MODULE]`, and from
+/// 6.19 on `WARNING: FILE:LINE at SYMBOL [MODULE], CPU#0: COMM/PID`. Lock debugging's warnings are no WARN.
 fn warning(line: &str) -> Option<Told> {
     let text = line.strip_prefix("WARNING: ")?;
     let place = if text.starts_with("CPU: ") {
-        let (_, place) = text.split_once(" at ")?;
-        // FILE:LINE comes before the symbol; kernels without debug strings leave it out.
-        place.split_once(' ').map_or(
-            place,
-            |(first, rest)| if first.contains("+0x") { place } else { rest },
-        )
-    } else {
-        let (at, _) = text.split_once(", CPU#")?;
+        let place = text.split_once(" at ").map(|(_, place)| place);
+        // A line that was broken ends behind `at`.
+        without_file(place.or_else(|| text.ends_with(" at").then_some(""))?)
+    } else if let Some((at, _)) = text.split_once(", CPU#") {
         at.strip_prefix("at ")
             .or_else(|| at.split_once(" at ").map(|(_, place)| place))?
+    } else {
+        let place = text.strip_prefix("at ")?;
+        let file = place.split(' ').next().unwrap_or_default();
+        file.contains(':').then(|| without_file(place))?
     };
     let mut words = place.split(' ');
-    let code = words.next().filter(|code| code.contains("+0x"));
-    let module = words
+    let code = words
         .next()
-        .and_then(|word| word.strip_prefix('[')?.strip_suffix(']'));
+        .map(|code| code.trim_end_matches("()"))
+        .filter(|code| code.contains("+0x"));
+    let module = words.next().and_then(|word| {
+        word.trim_end_matches("()")
+            .strip_prefix('[')?
+            .strip_suffix(']')
+    });
     Some(Told {
-        bit: 9,
         module: module.map(str::to_owned),
         code: code.map(str::to_owned),
-        from: Teller::Kernel,
+        ..Told::by_kernel(9, true)
     })
 }
 
-/// `BUG kmalloc-64 (Tainted: G …): Redzone overwritten` (`slab_bug`, `mm/slub.c`).
-fn slab(line: &str) -> Option<Told> {
+/// `FILE:LINE` comes before the symbol; kernels without debug strings leave it out.
+fn without_file(place: &str) -> &str {
+    place.split_once(' ').map_or(
+        place,
+        |(first, rest)| if first.contains("+0x") { place } else { rest },
+    )
+}
+
+/// `BUG kmalloc-64 (Tainted: G …): Redzone overwritten` (`slab_bug`, `mm/slub.c`); from 3.8 on it taints.
+fn slab(line: &str, release: Option<Release>) -> Option<Told> {
     let text = line.strip_prefix("BUG ")?;
     let is_slab = text.contains(" (Tainted: ") || text.contains(" (Not tainted): ");
-    is_slab.then_some(Told {
-        bit: 5,
-        module: None,
-        code: None,
-        from: Teller::Kernel,
+    let taints = release.is_none_or(|release| release.version >= (3, 8));
+    (is_slab && taints).then(|| Told {
+        place: Some("object_err"),
+        ..Told::by_kernel(5, true)
     })
 }
 
@@ -206,6 +228,10 @@ mod tests {
                 of(10, "r8188eu"),
             ),
             ("Disabling lock debugging due to kernel taint", None),
+            (
+                "snd: no version for \"struct_module\" found: kernel tainted.",
+                of(1, "snd"),
+            ),
             ("a b: loading out-of-tree module taints kernel.", None),
         ] {
             assert_eq!(short(line), expected, "{line}");
@@ -233,6 +259,15 @@ mod tests {
             short("WARNING: at g+0x1/0x2 [m], CPU#0: x/1"),
             code(Some("m"), "g+0x1/0x2")
         );
+        assert_eq!(
+            short("WARNING: at fs/x.c:9 g+0x1/0x2 [m]() (Not tainted)"),
+            code(Some("m"), "g+0x1/0x2")
+        );
+        assert_eq!(
+            short("WARNING: at net/sched/x.c:9 g+0x1/0x2()"),
+            code(None, "g+0x1/0x2")
+        );
+        assert_eq!(short("WARNING: at last"), None);
     }
 
     #[test]
@@ -249,13 +284,66 @@ mod tests {
                 5,
             ),
             ("Setting dangerous option foo - tainting kernel", 6),
+            (
+                "general protection fault, probably for non-canonical address 0x1: 0000 [#1] SMP",
+                7,
+            ),
+            ("illegal operation: 0001 ilc:1 [#1] SMP", 7),
+            ("invalid opcode: 0000 [#2] SMP", 7),
+            ("Internal error: Oops: 17 [#1] ARM", 7),
+            (
+                "mce: [Hardware Error]: CPU 1: Machine Check Exception: 5 Bank 4: be00",
+                4,
+            ),
+            (
+                "ACPI: Override [DSDT-  X], this is unsafe: tainting kernel",
+                8,
+            ),
         ] {
             assert_eq!(told(line).map(|told| told.bit), Some(bit), "{line}");
         }
     }
 
+    #[test]
+    fn what_sets_no_flag_tells_of_none() {
+        for line in [
+            "mce: [Hardware Error]: Machine check events logged",
+            "mce: [Hardware Error]: CPU 2: Machine Check: 0 Bank 5: cc00",
+            "[Firmware Bug]: TSC_DEADLINE disabled due to Errata",
+            "BUG: Bad rss-counter state mm:0 idx:1 val:1",
+            "traps: a[7] general protection fault ip:1 sp:2 error:0",
+            "usb 1-1: new device [#1]",
+            "INFO: task a:7 blocked for more than 120 seconds.",
+        ] {
+            assert_eq!(told(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn an_older_kernel_meant_another_flag_or_none() {
+        let on = |line, release| told_on(line, Release::parse(release)).map(|told| told.bit);
+        let unsigned = "a: module verification failed: signature and/or required key missing - tainting kernel";
+        assert_eq!(on(unsigned, "3.10.0"), Some(1));
+        assert_eq!(on(unsigned, "3.10.0-1160.el7.x86_64"), Some(13));
+        assert_eq!(on(unsigned, "4.9.0"), Some(13));
+        let lockup = "BUG: soft lockup - CPU#0 stuck for 61s! [x:1]";
+        assert_eq!(on(lockup, "2.6.32-5"), None);
+        let preview = "TECH PREVIEW: Btrfs may not be fully supported.";
+        assert_eq!(on(preview, "3.10.0-1.el7"), Some(29));
+        assert_eq!(on(preview, "5.14.0-1.el9"), Some(16));
+        let external = "a: externally supported module, setting X kernel taint flag.";
+        assert_eq!(on(external, "4.4.0-default"), Some(31));
+    }
+
     proptest! {
         #[test]
         fn never_panics(line in ".*") { _ = told(&line); }
+
+        #[test]
+        fn each_line_that_tells_has_a_mark(line in ".*", at in 0..1000_usize) {
+            let marks: Vec<_> = marks().collect();
+            let line = format!("{}{line}", marks[at % marks.len()]);
+            prop_assert!(told(&line).is_none() || marks.iter().any(|mark| line.contains(mark)));
+        }
     }
 }

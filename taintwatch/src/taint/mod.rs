@@ -4,4 +4,6 @@ pub mod callers;
 pub mod explain;
 pub mod flags;
 pub mod log;
+pub mod release;
+mod sayings;
 pub mod text;

@@ -12,6 +12,8 @@ use serde_json::Value;
 
 /// Emulated processors are slow, and may share theirs; nothing here takes half of this.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Without an event for so long, none is on its way.
+const QUIET: Duration = Duration::from_millis(250);
 
 /// The history as `taintwatch report` gives it.
 pub(crate) struct History {
@@ -52,6 +54,19 @@ impl History {
         let seen = self.seen;
         let is_new = |event: &Value| event["seq"].as_u64() > Some(seen);
         Ok(self.all()?.into_iter().filter(is_new).collect())
+    }
+
+    /// Events of this scenario, when no more come.
+    pub(crate) fn settled(&self) -> Result<Vec<Value>> {
+        let mut before = None;
+        loop {
+            let events = self.new_events()?;
+            if before == Some(events.len()) {
+                return Ok(events);
+            }
+            before = Some(events.len());
+            sleep(QUIET);
+        }
     }
 
     pub(crate) fn catch_up(&mut self) -> Result<()> {

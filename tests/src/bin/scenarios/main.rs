@@ -113,7 +113,7 @@ fn run(scenarios: &[Scenario], title: &str, db: &str, calls: u64) -> Result<()> 
             continue;
         }
         tally.count(name, (scenario.run)(&mut history));
-        verdict.judge(&history.new_events()?, scenario.actors);
+        verdict.judge(&history.settled()?, scenario.actors);
         history.catch_up()?;
     }
     if let Err(error) = daemon.stop() {

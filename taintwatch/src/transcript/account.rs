@@ -1,0 +1,132 @@
+//! The taint state of each boot in a log, as its lines tell of it.
+//!
+//! In: sightings, in order. Out: events, so that after each report the sum of the events is the state that the report
+//! prints: a flag of it that nothing explains is `listed` when a module of the report carries it, else `unattributed`.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+
+use super::{Sighting, What, event};
+use crate::event::{Event, Mask, Source};
+
+/// Bounds: machines in one log, modules with flags in one boot.
+const MOST_HOSTS: usize = 64;
+const MOST_MODULES: usize = 4096;
+
+/// What is known of a log beside its lines.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The layer that the events name: `log`, or `crash`.
+    pub source: Source,
+    /// The machine's id; a name that the log has is no id.
+    pub host: Option<String>,
+    /// The boot that the log is of, when it is of one.
+    pub boot_id: Option<String>,
+    /// When that boot was, for lines that have only a time since the boot.
+    pub booted: Option<Timestamp>,
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        Self {
+            source: Source::Log,
+            host: None,
+            boot_id: None,
+            booted: None,
+        }
+    }
+}
+
+/// Makes events of sightings, and keeps the sum.
+#[derive(Debug, Default)]
+pub struct Account {
+    origin: Origin,
+    boots: HashMap<Option<String>, Ledger>,
+}
+
+/// One boot of one machine.
+#[derive(Debug, Default)]
+struct Ledger {
+    mask: Mask,
+    /// Modules and flags that an event has told of.
+    told: HashSet<(String, u32)>,
+    /// The last flag that was told of: a report on another CPU may have been begun before.
+    last: Option<u32>,
+}
+
+impl Account {
+    #[must_use]
+    pub fn new(origin: Origin) -> Self {
+        Self {
+            origin,
+            boots: HashMap::new(),
+        }
+    }
+
+    /// The events of a sighting; none for most that are no more than a state.
+    pub fn enter(&mut self, sighting: &Sighting) -> Vec<Event> {
+        if self.boots.len() >= MOST_HOSTS && !self.boots.contains_key(&sighting.host) {
+            self.boots.clear();
+        }
+        let ledger = self.boots.entry(sighting.host.clone()).or_default();
+        match &sighting.what {
+            What::Boot => {
+                *ledger = Ledger::default();
+                Vec::new()
+            }
+            What::State => ledger.before(sighting, &self.origin),
+            What::Told(told) => {
+                let mut events = ledger.before(sighting, &self.origin);
+                events.push(event::told(sighting, told, ledger.mask, &self.origin));
+                ledger.mask = ledger.mask.with(told.bit);
+                ledger.last = Some(told.bit);
+                if let Some(module) = &told.module {
+                    ledger.tell(module, told.bit);
+                }
+                events
+            }
+        }
+    }
+
+    /// The state as the events so far have it.
+    #[must_use]
+    pub fn mask(&self, host: Option<&str>) -> Mask {
+        let ledger = self.boots.get(&host.map(str::to_owned));
+        ledger.map_or(Mask::default(), |ledger| ledger.mask)
+    }
+}
+
+impl Ledger {
+    /// What a report shows to have been there before it.
+    fn before(&mut self, sighting: &Sighting, origin: &Origin) -> Vec<Event> {
+        let facts = &sighting.facts;
+        let mut events = Vec::new();
+        for module in &facts.modules {
+            for bit in module.flags.bits() {
+                if self.tell(&module.name, bit) {
+                    events.push(event::listed(sighting, module, bit, self.mask, origin));
+                    self.mask = self.mask.with(bit);
+                }
+            }
+        }
+        let Some(mask) = facts.mask else {
+            return events;
+        };
+        for bit in mask.minus(self.mask).bits() {
+            events.push(event::unattributed(sighting, bit, self.mask, origin));
+            self.mask = self.mask.with(bit);
+        }
+        // A flag that is clear here was not set by the text that seemed to tell of it.
+        if !facts.mask_is_doubtful {
+            let fresh = self.last.map_or(Mask(0), |bit| Mask(0).with(bit));
+            self.mask = self.mask.minus(self.mask.minus(mask).minus(fresh));
+        }
+        events
+    }
+
+    /// Whether it is told for the first time.
+    fn tell(&mut self, module: &str, bit: u32) -> bool {
+        self.told.len() < MOST_MODULES && self.told.insert((module.to_owned(), bit))
+    }
+}

@@ -1,0 +1,295 @@
+//! Sightings as public events.
+//!
+//! In: a sighting, the flags that the boot's log told of before. Out: events, with what they rest on. A letter never
+//! decides: the class is by the code that the log names, the sentence by the place that prints such a text.
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use super::{Listed, Origin, Sighting};
+use crate::{
+    event::{Cause, Class, Confidence, Context, Event, Kind, Mask, Module, Taint, Task, Time},
+    taint::{
+        callers::{self, Part},
+        flags,
+        log::{Teller, Told},
+    },
+};
+
+/// What the kernel prints for the first module only (`kernel/module/main.c`): P, F, O, E, K, N.
+const FIRST_ONLY: [u32; 6] = [0, 1, 12, 13, 15, 18];
+const DIE: u32 = 7;
+const SOFT_LOCKUP: u32 = 14;
+
+/// A flag that the log tells of.
+pub(super) fn told(sighting: &Sighting, told: &Told, before: Mask, origin: &Origin) -> Event {
+    let mut event = blank(sighting, told.bit, told.module.as_deref(), "told", origin);
+    event.taint = Some(taint(told.bit, told.vendor, before));
+    let facts = &sighting.facts;
+    let (code, module) = match (told.bit, &told.code) {
+        (_, Some(code)) => (Some(code.clone()), told.module.clone()),
+        (_, None) if told.report => (facts.code.clone(), facts.module.clone()),
+        _ => (None, told.module.clone()),
+    };
+    let class = class(told, module.is_some());
+    event.cpu = facts.cpu;
+    event.task = task(sighting, told);
+    event.context = event.task.is_some().then_some(Context::Task);
+    event.cause = Some(Cause {
+        class,
+        summary: summary(
+            sighting,
+            told,
+            class,
+            code.as_deref(),
+            module.as_deref(),
+            event.task.as_ref(),
+        ),
+        confidence: Confidence::Logged,
+        sources: vec![origin.source],
+    });
+    if matches!(class, Class::ModuleLoad | Class::ModuleCode) {
+        event.module = module.as_ref().map(|name| Module {
+            name: Some(name.clone()),
+            ..Module::default()
+        });
+    }
+    // A soft lockup is where the CPU was, not what it did wrong; with no module to blame the place is told in words.
+    event.caller = code
+        .filter(|_| told.bit != SOFT_LOCKUP)
+        .map(|code| place(&code, module.as_deref()));
+    event.log.clone_from(&sighting.lines);
+    event
+}
+
+/// A flag that a module of a list carries.
+pub(super) fn listed(
+    sighting: &Sighting,
+    module: &Listed,
+    bit: u32,
+    before: Mask,
+    origin: &Origin,
+) -> Event {
+    let mut event = blank(sighting, bit, Some(&module.name), "listed", origin);
+    event.taint = Some(taint(bit, "linux", before));
+    let state = if module.loaded {
+        "carries"
+    } else {
+        "was unloaded before and carried"
+    };
+    event.cause = Some(Cause {
+        class: Class::ModuleLoad,
+        summary: format!(
+            "{}: the module {} {state} the flag; when it came is not told",
+            happened(bit, "linux"),
+            module.name
+        ),
+        confidence: Confidence::Listed,
+        sources: vec![origin.source],
+    });
+    event.module = Some(Module {
+        name: Some(module.name.clone()),
+        taints: Some(module.letters.clone()),
+        loaded: Some(module.loaded),
+        ..Module::default()
+    });
+    event.log = line_with(sighting, &module.name);
+    event
+}
+
+/// A flag that is set in a state that the kernel printed, and that nothing before explains.
+pub(super) fn unattributed(sighting: &Sighting, bit: u32, before: Mask, origin: &Origin) -> Event {
+    let mut event = blank(sighting, bit, None, "unattributed", origin);
+    event.taint = Some(taint(bit, "linux", before));
+    let name = flags::by_bit(bit).map_or_else(
+        || format!("bit {bit}"),
+        |flag| format!("{} ({})", flag.letter, flag.name),
+    );
+    event.cause = Some(Cause {
+        class: Class::Unknown,
+        summary: format!("{name} was set before this; no line of the log tells by what"),
+        confidence: Confidence::Unattributed,
+        sources: vec![origin.source],
+    });
+    event.log = line_with(sighting, "ainted");
+    event
+}
+
+/// The line that a state or a list stands in.
+fn line_with(sighting: &Sighting, word: &str) -> Vec<String> {
+    let line = sighting.lines.iter().find(|line| line.contains(word));
+    line.or(sighting.lines.first())
+        .cloned()
+        .into_iter()
+        .collect()
+}
+
+fn blank(sighting: &Sighting, bit: u32, module: Option<&str>, how: &str, origin: &Origin) -> Event {
+    let boot_id = sighting.boot.id.clone().or_else(|| origin.boot_id.clone());
+    let at = &sighting.at;
+    let time = at.wall.or_else(|| {
+        let since = i64::try_from(at.since_boot?).ok()?;
+        origin
+            .booted?
+            .checked_add(SignedDuration::from_nanos(since))
+            .ok()
+    });
+    let id = id(sighting, bit, module, how, boot_id.as_deref());
+    let mut event = Event::blank(id, Kind::Taint, time.map_or_else(Time::unknown, Time));
+    event.host.clone_from(&origin.host);
+    event.boot_id = boot_id;
+    event.boottime_ns = at.since_boot;
+    event.stamp = at.stamp.clone().filter(|_| time.is_none());
+    event
+}
+
+/// The same for the same line of the same log, however often and with whatever else it is read.
+fn id(
+    sighting: &Sighting,
+    bit: u32,
+    module: Option<&str>,
+    how: &str,
+    boot_id: Option<&str>,
+) -> String {
+    let at = &sighting.at;
+    let mut hash = Sha256::new();
+    let mut part = |text: &str| {
+        hash.update(text.len().to_le_bytes());
+        hash.update(text);
+    };
+    part(sighting.host.as_deref().unwrap_or_default());
+    part(boot_id.unwrap_or_default());
+    part(how);
+    part(&bit.to_string());
+    part(module.unwrap_or_default());
+    part(&format!(
+        "{:?} {:?}",
+        at.since_boot,
+        at.wall.map(Timestamp::as_nanosecond)
+    ));
+    part(at.stamp.as_deref().unwrap_or_default());
+    // A second is long, and without a time all lines are alike: there the place in the log counts.
+    if at.since_boot.is_none() {
+        part(&format!("{} {}", sighting.boot.ordinal, at.number));
+    }
+    part(
+        sighting
+            .lines
+            .first()
+            .map(String::as_str)
+            .unwrap_or_default(),
+    );
+    let hash = hash.finalize();
+    format!("log-{}", hex::encode(hash.get(..16).unwrap_or_default()))
+}
+
+fn taint(bit: u32, vendor: &str, before: Mask) -> Taint {
+    let flag = flags::by_bit(bit);
+    Taint {
+        bit: Some(bit),
+        letter: flag.map(|flag| flag.letter),
+        name: flag.map(|flag| flag.name.to_owned()),
+        vendor: Some(vendor.to_owned()).filter(|vendor| flag.is_some() || vendor != "linux"),
+        first: Some(!before.has(bit)),
+        count: Some(1),
+        mask_before: Some(before),
+        mask_after: Some(before.with(bit)),
+        ..Taint::default()
+    }
+}
+
+fn class(told: &Told, in_module: bool) -> Class {
+    match (told.from, told.bit) {
+        (Teller::Loader, _) => Class::ModuleLoad,
+        // A report of bad memory names who came upon it, a lockup where the CPU was: that code is not guilty of it.
+        (Teller::Kernel, 9 | DIE) if in_module => Class::ModuleCode,
+        (Teller::Kernel, _) => Class::KernelCode,
+    }
+}
+
+/// The task that was running; nobody where the kernel names none, or where no task has a part in it.
+fn task(sighting: &Sighting, told: &Told) -> Option<Task> {
+    let facts = &sighting.facts;
+    let part = told
+        .place
+        .and_then(|place| callers::known(place, told.bit))
+        .map(|place| place.part);
+    if part == Some(Part::Nobody) {
+        return None;
+    }
+    let by_line = || asked(sighting.lines.first()?);
+    let (comm, pid) = match (facts.comm.clone(), facts.pid) {
+        (Some(comm), Some(pid)) => (comm, pid),
+        _ => by_line()?,
+    };
+    Some(Task {
+        pid,
+        tid: pid,
+        comm,
+        ..Task::default()
+    })
+}
+
+/// `Write to unrecognized MSR 0x1a0 by NAME (pid: 7)`, `NAME(7): has requested full access`.
+fn asked(line: &str) -> Option<(String, u32)> {
+    if let Some((_, rest)) = line.split_once("unrecognized MSR ") {
+        let (comm, rest) = rest.split_once(" by ")?.1.split_once(" (pid: ")?;
+        let comm = comm.split(" (pid").next().unwrap_or(comm);
+        return Some((comm.to_owned(), rest.split(')').next()?.parse().ok()?));
+    }
+    let (before, _) = line.split_once("): has requested full access")?;
+    let (comm, pid) = before.rsplit_once('(')?;
+    let comm = comm.rsplit(": ").next().unwrap_or(comm);
+    Some((comm.to_owned(), pid.parse().ok()?))
+}
+
+fn happened(bit: u32, vendor: &str) -> String {
+    match flags::by_bit(bit) {
+        Some(flag) => flag.happened.to_owned(),
+        None if vendor == "linux" => format!("bit {bit} was set"),
+        None => format!("bit {bit}, a flag of {vendor}'s kernels, was set"),
+    }
+}
+
+fn place(code: &str, module: Option<&str>) -> String {
+    module.map_or_else(|| code.to_owned(), |module| format!("{code} [{module}]"))
+}
+
+fn summary(
+    sighting: &Sighting,
+    told: &Told,
+    class: Class,
+    code: Option<&str>,
+    module: Option<&str>,
+    task: Option<&Task>,
+) -> String {
+    let known = told.place.and_then(|place| callers::known(place, told.bit));
+    let what = known.map_or_else(
+        || happened(told.bit, told.vendor),
+        |place| place.sentence.to_owned(),
+    );
+    let running = task.map(|task| match known.map(|place| place.part) {
+        Some(Part::Asked) => format!(", by {} (pid {})", task.comm, task.pid),
+        _ => format!(", while {} (pid {}) was running", task.comm, task.pid),
+    });
+    let running = running.unwrap_or_default();
+    let at = code
+        .map(|code| format!(" at {}", place(code, module)))
+        .unwrap_or_default();
+    let mut text = match (class, module) {
+        (Class::ModuleLoad, Some(module))
+            if FIRST_ONLY.contains(&told.bit) && told.vendor == "linux" =>
+        {
+            format!("{what}: {module}, the first one; the kernel names no later ones")
+        }
+        (Class::ModuleLoad, Some(module)) => format!("{what}: {module}"),
+        (Class::ModuleCode, Some(module)) => {
+            format!("{what} in code of the module {module},{at}{running}")
+        }
+        _ => format!("{what}{at}{running}"),
+    };
+    if let Some(panic) = &sighting.facts.panic {
+        text = format!("{text}; then it panicked: {panic}");
+    }
+    text
+}

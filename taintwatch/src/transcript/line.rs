@@ -1,0 +1,55 @@
+//! One line of a kernel log, without its prefix.
+
+use jiff::Timestamp;
+
+/// A line as any source gives it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// What the kernel said, without time, priority and caller.
+    pub text: &'a str,
+    /// The record's own number, or the number of the line in its source.
+    pub number: u64,
+    /// Nanoseconds since the boot on the log's clock, which leaves suspends out.
+    pub since_boot: Option<u64>,
+    /// The time on the wall, where year and zone are certain.
+    pub wall: Option<Timestamp>,
+    /// The time as it is written, where year or zone are missing.
+    pub stamp: Option<&'a str>,
+    /// Who wrote it: `T77` a task, `C1` a CPU in an interrupt.
+    pub caller: Option<&'a str>,
+    pub host: Option<&'a str>,
+    pub boot_id: Option<&'a str>,
+    /// It goes on where the line before was broken: a mail that was wrapped.
+    pub continues: bool,
+}
+
+impl<'a> Line<'a> {
+    /// A line of which only the text is known.
+    #[must_use]
+    pub fn of(text: &'a str) -> Self {
+        Self {
+            text,
+            ..Self::default()
+        }
+    }
+}
+
+/// When a line was written, as far as its source says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    pub number: u64,
+    pub since_boot: Option<u64>,
+    pub wall: Option<Timestamp>,
+    pub stamp: Option<String>,
+}
+
+impl From<&Line<'_>> for Moment {
+    fn from(line: &Line<'_>) -> Self {
+        Self {
+            number: line.number,
+            since_boot: line.since_boot,
+            wall: line.wall,
+            stamp: line.stamp.map(str::to_owned),
+        }
+    }
+}

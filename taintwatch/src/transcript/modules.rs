@@ -1,0 +1,181 @@
+//! The lists of modules in a report: `Modules linked in: nvidia(POE) …`.
+//!
+//! In: a line's text. Out: the modules that carry flags. The letters are the kernel's; which bits they are depends on
+//! whose kernel it is, and one that fits two is left out.
+
+use super::marks::{MODULES, UNLOADED};
+use crate::{event::Mask, taint::release::Release};
+
+/// A module that carries flags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub name: String,
+    /// The letters as printed.
+    pub letters: String,
+    /// The flags that they are.
+    pub flags: Mask,
+    /// It was there when the list was printed; else it was unloaded before.
+    pub loaded: bool,
+}
+
+/// No kernel prints longer names, no list is longer.
+const LONGEST_NAME: usize = 64;
+const MOST: usize = 512;
+
+/// The modules with flags in a line and, where the list was broken, in the lines behind it.
+pub(super) fn listed(lines: &[String]) -> Vec<Listed> {
+    let mut found = Vec::new();
+    let mut lines = lines.iter().map(String::as_str).peekable();
+    while let Some(line) = lines.next() {
+        if let Some((_, list)) = line.split_once(MODULES) {
+            read(list, true, &mut found);
+            while let Some(more) = lines.next_if(|line| is_list(line)) {
+                read(more, true, &mut found);
+            }
+        }
+        if let Some((_, list)) = line.split_once(UNLOADED) {
+            read(list, false, &mut found);
+        }
+    }
+    found
+}
+
+fn read(list: &str, mut loaded: bool, found: &mut Vec<Listed>) {
+    // `[last unloaded: NAME(FLAGS)]` stands at the end; before 6.0 it has no flags.
+    for word in list.split_ascii_whitespace() {
+        match word {
+            "[last" | "unloaded:" | "[unloaded:" => loaded = false,
+            word => {
+                if let Some(module) = module(word.trim_end_matches(']'), loaded)
+                    && found.len() < MOST
+                {
+                    found.push(module);
+                }
+            }
+        }
+    }
+}
+
+/// `nvidia(POE)`, `x(OE+)` while it loads, `x(OE):2` unloaded twice.
+fn module(word: &str, loaded: bool) -> Option<Listed> {
+    let (name, rest) = word.split_once('(')?;
+    let letters: String = rest
+        .split(')')
+        .next()?
+        .chars()
+        .filter(char::is_ascii_alphabetic)
+        .take(32)
+        .collect();
+    (is_name(name) && !letters.is_empty()).then(|| Listed {
+        name: name.to_owned(),
+        letters,
+        flags: Mask(0),
+        loaded,
+    })
+}
+
+fn is_name(word: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    !word.is_empty() && word.len() <= LONGEST_NAME && word.bytes().all(fits)
+}
+
+/// A line of nothing but names, as a broken list goes on.
+fn is_list(line: &str) -> bool {
+    let names = |word: &str| {
+        is_name(word.split('(').next().unwrap_or_default())
+            || matches!(word, "[last" | "unloaded:")
+            || word.ends_with(']')
+    };
+    let mut words = line.split_ascii_whitespace().peekable();
+    words.peek().is_some() && !line.contains("+0x") && words.all(names)
+}
+
+/// Which bit a module's letter is, by the mask and the release of the same report.
+///
+/// Upstream's letters of modules are those of `module_flags_taint` (`kernel/module/main.c`); `U` of Red Hat's old lists
+/// means a module without a signature and is no flag of the mask.
+pub(super) fn bits(letters: &str, mask: Option<Mask>, release: Option<Release>) -> Mask {
+    letters
+        .chars()
+        .filter_map(|letter| bit(letter, mask, release))
+        .fold(Mask(0), Mask::with)
+}
+
+fn bit(letter: char, mask: Option<Mask>, release: Option<Release>) -> Option<u32> {
+    let candidates: &[u32] = match letter {
+        'P' => &[0],
+        'F' => &[1],
+        'C' => &[10],
+        'O' => &[12],
+        'E' => &[13],
+        'K' => &[15],
+        'J' => &[19],
+        // The distribution's own; on SUSE's kernels before 5.3 its bit was 31.
+        'X' => &[16, 31],
+        // In-kernel tests from 6.0 on; not supported by SUSE: bit 31, before 5.3 bit 30.
+        'N' => &[18, 31, 30],
+        'n' => &[31],
+        'p' => &[26],
+        // Red Hat's technology previews.
+        'T' | 't' => &[29],
+        _ => return None,
+    };
+    if let [only] = candidates {
+        return Some(*only);
+    }
+    if let Some(mask) = mask {
+        let mut set = candidates.iter().filter(|bit| mask.has(**bit));
+        return set.next().copied().filter(|_| set.next().is_none());
+    }
+    match (letter, release?.version) {
+        ('X', version) if version >= (5, 3) => Some(16),
+        ('N', version) if version < (5, 3) => Some(30),
+        ('N', version) if version < (6, 0) => Some(31),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn short(lines: &[&str]) -> Vec<(String, String, bool)> {
+        let lines: Vec<_> = lines.iter().map(|line| (*line).to_owned()).collect();
+        let short = |module: Listed| (module.name, module.letters, module.loaded);
+        listed(&lines).into_iter().map(short).collect()
+    }
+
+    #[test]
+    fn lists_are_read_over_lines_and_behind_their_end() {
+        let of = |name: &str, letters: &str, loaded| (name.to_owned(), letters.to_owned(), loaded);
+        assert_eq!(
+            short(&[
+                "Modules linked in: a nvidia(POE) b",
+                "vboxdrv(OE+) c [last unloaded: x(OE)]",
+                "CPU: 0 PID: 1 Comm: d(E)",
+            ]),
+            [
+                of("nvidia", "POE", true),
+                of("vboxdrv", "OE", true),
+                of("x", "OE", false)
+            ]
+        );
+        assert_eq!(
+            short(&["Unloaded tainted modules: y(POE):2"]),
+            [of("y", "POE", false)]
+        );
+    }
+
+    #[test]
+    fn a_letter_that_fits_two_flags_needs_more_to_be_one() {
+        assert_eq!(bits("POE", None, None), Mask(0x3001));
+        assert_eq!(bits("N", None, None), Mask(0));
+        assert_eq!(bits("N", Some(Mask(1 << 31)), None), Mask(1 << 31));
+        assert_eq!(bits("N", Some(Mask(1 << 31 | 1 << 18)), None), Mask(0));
+        assert_eq!(
+            bits("N", None, Release::parse("4.12.14-122-default")),
+            Mask(1 << 30)
+        );
+        assert_eq!(bits("U", None, Release::parse("2.6.32-754.el6")), Mask(0));
+    }
+}

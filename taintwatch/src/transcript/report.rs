@@ -1,0 +1,205 @@
+//! One report while its lines come in.
+//!
+//! In: lines of one writer. Out: whether the report goes on, and at its end the sighting. A report ends with its end
+//! mark, where the next thing begins, after too long a pause, or where lines follow that cannot be a part of it.
+
+use super::{
+    Boot, Facts, Line, Moment, Sighting, What,
+    marks::{CUT_HERE, END, LOCKDEP_OFF, PANIC, cpu_of, is_part, is_trace},
+};
+use crate::taint::{
+    log::{Told, told_on},
+    release::Release,
+};
+
+/// No report has more lines; a line is cut at so many bytes.
+const MOST: usize = 200;
+pub(super) const LONGEST: usize = 2048;
+/// A pause that no report has, on a slow console either.
+const PAUSE_NS: u64 = 5_000_000_000;
+/// So many lines behind a stack trace that are not a part of the report end it.
+const STRANGERS: usize = 3;
+const MACHINE_CHECK: u32 = 4;
+const DIE: u32 = 7;
+const WARN: u32 = 9;
+const SOFT_LOCKUP: u32 = 14;
+
+/// A report that is not complete.
+#[derive(Debug)]
+pub(super) struct Report {
+    /// The flag; none for a panic without one.
+    pub(super) told: Option<Told>,
+    at: Moment,
+    pub(super) caller: Option<String>,
+    pub(super) cpu: Option<u32>,
+    lines: Vec<String>,
+    last_ns: Option<u64>,
+    /// The header is behind: another oops is another report.
+    has_header: bool,
+    has_trace: bool,
+    pub(super) has_end: bool,
+    strangers: usize,
+}
+
+impl Report {
+    pub(super) fn new(told: Option<Told>, line: &Line<'_>) -> Self {
+        Self {
+            cpu: told.as_ref().and_then(|_| cpu_of(line.text)),
+            told,
+            at: line.into(),
+            caller: line.caller.map(str::to_owned),
+            lines: vec![cut(line.text).to_owned()],
+            last_ns: line.since_boot,
+            has_header: false,
+            has_trace: false,
+            has_end: false,
+            strangers: 0,
+        }
+    }
+
+    pub(super) fn bit(&self) -> Option<u32> {
+        self.told.as_ref().map(|told| told.bit)
+    }
+
+    /// Whether another line that tells of a flag is one more line of this report: an oops has two or three, a machine
+    /// check one for each bank.
+    pub(super) fn takes(&self, told: &Told) -> bool {
+        match self.bit() {
+            Some(DIE) => told.bit == DIE && !self.has_header && !self.has_end,
+            Some(MACHINE_CHECK) => told.bit == MACHINE_CHECK && told.report,
+            _ => false,
+        }
+    }
+
+    /// A flag that a `WARN_TAINT` sets in place of W: the text stands behind the header.
+    pub(super) fn takes_text_of(&self, told: &Told) -> bool {
+        self.bit() == Some(WARN)
+            && !told.report
+            && matches!(told.bit, 2 | 10 | 11)
+            && !self.has_header
+    }
+
+    /// Whether too long a time lies between this report and a line.
+    pub(super) fn is_over_at(&self, line: &Line<'_>) -> bool {
+        matches!((self.last_ns, line.since_boot), (Some(last), Some(now)) if now > last.saturating_add(PAUSE_NS))
+    }
+
+    /// Adds a line; `false` when the report is complete.
+    pub(super) fn add(&mut self, line: &Line<'_>) -> bool {
+        let text = cut(line.text);
+        if text == CUT_HERE {
+            return !self.has_end;
+        }
+        self.last_ns = line.since_boot.or(self.last_ns);
+        if self.is_stranger(text) {
+            self.strangers += 1;
+            if self.strangers >= STRANGERS || self.ends_without_mark() {
+                self.drop_strangers();
+                return false;
+            }
+        } else {
+            self.strangers = 0;
+        }
+        self.note(text);
+        self.lines.push(text.to_owned());
+        let is_rule = text.len() > 20 && text.bytes().all(|byte| byte == b'=');
+        let complete = self.lines.len() >= MOST
+            || text.starts_with("---[ end Kernel panic")
+            || (self.has_end && !self.lingers())
+            || (is_rule && self.is_sanitizers());
+        !complete
+    }
+
+    /// Goes on in the line that was broken.
+    pub(super) fn go_on(&mut self, text: &str) {
+        if let Some(last) = self.lines.last_mut()
+            && last.len() + text.len() < LONGEST
+        {
+            last.push(' ');
+            last.push_str(text.trim_start());
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.has_end |= text.starts_with(END);
+        self.has_trace |= is_trace(text);
+        self.has_header |= (text.contains("CPU: ") && text.contains("PID: "))
+            || text.starts_with("Pid: ")
+            || text.starts_with("Modules linked in:")
+            || text.starts_with("Call ");
+        if self.cpu.is_none() && text.starts_with("CPU: ") {
+            self.cpu = cpu_of(text);
+        }
+    }
+
+    fn is_stranger(&self, text: &str) -> bool {
+        (self.has_trace || self.has_end)
+            && !is_part(text)
+            && !text.starts_with(PANIC)
+            && text != LOCKDEP_OFF
+    }
+
+    /// Reports that have no end mark: the first line that is no part of the trace is behind them.
+    fn ends_without_mark(&self) -> bool {
+        let told = self.told.as_ref();
+        let has_mark = told.is_some_and(|told| {
+            matches!(told.bit, DIE | WARN) && told.place.is_none_or(|place| place == "die")
+        });
+        !has_mark && !self.is_sanitizers()
+    }
+
+    fn is_sanitizers(&self) -> bool {
+        let place = self.told.as_ref().and_then(|told| told.place);
+        matches!(
+            place,
+            Some("end_report" | "kfence_report_error" | "kmsan_report")
+        )
+    }
+
+    /// Whether a panic can follow the end mark.
+    fn lingers(&self) -> bool {
+        matches!(self.bit(), Some(DIE | MACHINE_CHECK | SOFT_LOCKUP))
+    }
+
+    fn drop_strangers(&mut self) {
+        let kept = self.lines.len().saturating_sub(self.strangers - 1);
+        self.lines.truncate(kept.max(1));
+    }
+
+    /// The report as far as it came.
+    pub(super) fn sighting(mut self, host: Option<&str>, boot: &Boot) -> Sighting {
+        let facts = Facts::read(&self.lines);
+        // The first line may have been broken when it was read, and the release unknown.
+        let release = boot.release.as_deref().or(facts.release.as_deref());
+        let release = release.and_then(Release::parse);
+        let first = self.lines.first().map(String::as_str).unwrap_or_default();
+        let mut what = What::State;
+        if let Some(mut told) = self.told.take() {
+            if let Some(again) = told_on(first, release) {
+                told.code = again.code;
+                told.module = again.module;
+                what = What::Told(told);
+            } else if told_on(first, None).is_none() {
+                what = What::Told(told);
+            }
+        }
+        Sighting {
+            what,
+            host: host.map(str::to_owned),
+            boot: boot.clone(),
+            at: self.at,
+            lines: self.lines,
+            facts,
+        }
+    }
+}
+
+/// At most so much of a line, at a character's border.
+pub(super) fn cut(text: &str) -> &str {
+    let text = text.trim_end();
+    let mut end = text.len().min(LONGEST);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}

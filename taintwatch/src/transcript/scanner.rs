@@ -1,0 +1,346 @@
+//! A log, line by line, whatever machines wrote it.
+//!
+//! In: lines. Out: sightings, each as soon as it is complete. Nothing but open reports is kept.
+
+use std::collections::HashMap;
+
+use super::{Line, Sighting, tracker::Tracker};
+
+/// Machines that are followed at once; a log of more of them has its oldest reports cut short.
+const MOST_HOSTS: usize = 64;
+
+/// Finds what matters in the lines of a log.
+#[derive(Debug, Default)]
+pub struct Scanner {
+    /// The log of lines that name no machine, or of the only one.
+    unnamed: Tracker,
+    hosts: HashMap<String, (u64, Tracker)>,
+    pushed: u64,
+}
+
+impl Scanner {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next line.
+    pub fn push(&mut self, line: &Line<'_>) -> Vec<Sighting> {
+        let mut out = Vec::new();
+        self.pushed += 1;
+        let Some(host) = line.host else {
+            self.unnamed.push(line, &mut out);
+            return out;
+        };
+        if let Some((used, tracker)) = self.hosts.get_mut(host) {
+            *used = self.pushed;
+            tracker.push(line, &mut out);
+            return out;
+        }
+        if self.hosts.len() >= MOST_HOSTS {
+            self.forget(&mut out);
+        }
+        let mut tracker = Tracker::new(Some(host));
+        tracker.push(line, &mut out);
+        self.hosts.insert(host.to_owned(), (self.pushed, tracker));
+        out
+    }
+
+    /// The log has ended: what is open is complete.
+    pub fn finish(&mut self) -> Vec<Sighting> {
+        let mut out = Vec::new();
+        self.unnamed.finish(&mut out);
+        let mut rest: Vec<_> = std::mem::take(&mut self.hosts).into_values().collect();
+        rest.sort_by_key(|(used, _)| *used);
+        for (_, mut tracker) in rest {
+            tracker.finish(&mut out);
+        }
+        out
+    }
+
+    /// Ends the log of the machine that was silent longest.
+    fn forget(&mut self, out: &mut Vec<Sighting>) {
+        let oldest = self.hosts.iter().min_by_key(|(_, (used, _))| *used);
+        if let Some(host) = oldest.map(|(host, _)| host.clone())
+            && let Some((_, mut tracker)) = self.hosts.remove(&host)
+        {
+            tracker.finish(out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{super::*, *};
+    use crate::event::{Confidence, Event, Mask};
+
+    /// Lines with a time and, where it is given, a caller: `1.5 C0 text`.
+    fn sightings(log: &[(u64, Option<&str>, &str)]) -> Vec<Sighting> {
+        let mut scanner = Scanner::new();
+        let mut found = Vec::new();
+        for (number, (ms, caller, text)) in (1..).zip(log) {
+            found.extend(scanner.push(&Line {
+                text,
+                number,
+                since_boot: Some(ms * 1_000_000),
+                caller: *caller,
+                ..Line::default()
+            }));
+        }
+        found.extend(scanner.finish());
+        found
+    }
+
+    fn events(log: &[(u64, Option<&str>, &str)]) -> Vec<Event> {
+        let mut account = Account::new(Origin::default());
+        sightings(log)
+            .iter()
+            .flat_map(|sighting| account.enter(sighting))
+            .collect()
+    }
+
+    fn short(events: &[Event]) -> Vec<String> {
+        let word = |event: &Event| {
+            let taint = event.taint.as_ref().unwrap();
+            let cause = event.cause.as_ref().unwrap();
+            let letter = taint
+                .letter
+                .map_or_else(|| format!("[{}]", taint.bit.unwrap()), String::from);
+            let module = event.module.as_ref().and_then(|module| module.name.clone());
+            format!(
+                "{letter} {} {} {}",
+                cause.confidence.as_str(),
+                module.unwrap_or_default(),
+                event.log.len()
+            )
+        };
+        events.iter().map(word).collect()
+    }
+
+    const CUT: &str = "------------[ cut here ]------------";
+    const END: &str = "---[ end trace 0000000000000000 ]---";
+
+    #[test]
+    fn a_report_is_whole_and_tells_what_was_before_it() {
+        let log = [
+            (10, None, "Linux version 6.1.0-50-amd64 (x@y) #1"),
+            (900, None, "foo: loading out-of-tree module taints kernel."),
+            (1000, None, CUT),
+            (
+                1000,
+                None,
+                "WARNING: CPU: 1 PID: 77 at x.c:1 f+0x1/0x2 [foo]",
+            ),
+            (
+                1000,
+                None,
+                "Modules linked in: foo(OE+) bar(POE) ext4 [last unloaded: baz(E)]",
+            ),
+            (
+                1000,
+                None,
+                "CPU: 1 PID: 77 Comm: insmod Tainted: P        W  OE      6.1.0-50-amd64 #1",
+            ),
+            (1000, None, "Call Trace:"),
+            (1001, None, END),
+            (1002, None, "usb 1-1: new device"),
+        ];
+        let events = events(&log);
+        assert_eq!(
+            short(&events),
+            [
+                "O logged foo 1",
+                "E listed foo 1",
+                "P listed bar 1",
+                "O listed bar 1",
+                "E listed bar 1",
+                "E listed baz 1",
+                "W unattributed  1",
+                "W logged foo 5"
+            ]
+        );
+        let last = events.last().unwrap();
+        assert_eq!(last.task.as_ref().unwrap().comm, "insmod");
+        assert_eq!(
+            (last.cpu, last.caller.as_deref()),
+            (Some(1), Some("f+0x1/0x2 [foo]"))
+        );
+        assert_eq!(last.taint.as_ref().unwrap().mask_before, Some(Mask(0x3201)));
+        assert_eq!(last.boottime_ns, Some(1_000_000_000));
+    }
+
+    #[test]
+    fn two_cpus_are_not_mixed_where_the_log_names_the_writer() {
+        let (a, b) = (Some("T1"), Some("C3"));
+        let log = [
+            (1, a, CUT),
+            (1, a, "WARNING: CPU: 1 PID: 1 at x.c:1 f+0x1/0x2"),
+            (1, b, CUT),
+            (1, b, "WARNING: CPU: 3 PID: 9 at y.c:1 g+0x1/0x2"),
+            (1, a, "RIP: 0010:f+0x1/0x2"),
+            (1, b, "RIP: 0010:g+0x1/0x2"),
+            (1, b, END),
+            (1, a, "RAX: 1"),
+            (1, a, END),
+        ];
+        let found = sightings(&log);
+        assert_eq!(found[0].lines, [log[3].2, log[5].2, END]);
+        assert_eq!(found[1].lines, [log[1].2, log[4].2, "RAX: 1", END]);
+    }
+
+    #[test]
+    fn without_writers_a_line_goes_where_its_cpu_says_or_nowhere() {
+        let log = [
+            (1, None, "WARNING: CPU: 1 PID: 1 at x.c:1 f+0x1/0x2"),
+            (1, None, CUT),
+            (1, None, "WARNING: CPU: 3 PID: 9 at y.c:1 g+0x1/0x2"),
+            (1, None, "Modules linked in: a(O)"),
+            (1, None, "CPU: 3 PID: 9 Comm: b Not tainted 6.1.0 #1"),
+            (1, None, "CPU: 1 PID: 1 Comm: a Not tainted 6.1.0 #1"),
+            (1, None, END),
+            (1, None, END),
+        ];
+        let found = sightings(&log);
+        assert_eq!(found[0].lines, [log[0].2, log[5].2]);
+        assert_eq!(found[0].facts.comm.as_deref(), Some("a"));
+        assert_eq!(found[1].lines[..2], [log[2].2, log[4].2]);
+    }
+
+    #[test]
+    fn an_oops_is_one_report_to_its_panic() {
+        let log = [
+            (
+                1,
+                None,
+                "BUG: kernel NULL pointer dereference, address: 0000000000000000",
+            ),
+            (1, None, "#PF: supervisor write access in kernel mode"),
+            (1, None, "Oops: 0002 [#1] PREEMPT SMP"),
+            (1, None, "CPU: 0 PID: 5 Comm: sh Not tainted 6.1.0 #1"),
+            (1, None, "RIP: 0010:boom+0x1/0x2 [tw_oops]"),
+            (1, None, END),
+            (1, None, "RIP: 0010:boom+0x1/0x2 [tw_oops]"),
+            (1, None, "Kernel panic - not syncing: Fatal exception"),
+            (
+                1,
+                None,
+                "---[ end Kernel panic - not syncing: Fatal exception ]---",
+            ),
+        ];
+        let found = events(&log);
+        assert_eq!(short(&found), ["D logged tw_oops 9"]);
+        let summary = &found[0].cause.as_ref().unwrap().summary;
+        assert!(
+            summary.ends_with("while sh (pid 5) was running; then it panicked: Fatal exception"),
+            "{summary}"
+        );
+    }
+
+    #[test]
+    fn boots_are_told_apart_and_lockdep_is_no_taint() {
+        let log = [
+            (
+                5000,
+                None,
+                "WARNING: possible circular locking dependency detected",
+            ),
+            (9000, None, "a: loading out-of-tree module taints kernel."),
+            (1, None, "clock began anew"),
+            (9000, None, "a: loading out-of-tree module taints kernel."),
+            (
+                9001,
+                None,
+                "CPU: 0 PID: 1 Comm: x Tainted: G        W  O       6.1.0 #1",
+            ),
+        ];
+        let found = sightings(&log);
+        let boots: Vec<_> = found.iter().map(|sighting| sighting.boot.ordinal).collect();
+        assert_eq!(boots, [0, 1, 1, 1]);
+        assert_eq!(found[1].what, What::Boot);
+        let events = events(&log);
+        assert_eq!(
+            short(&events),
+            ["O logged a 1", "O logged a 1", "W unattributed  1"]
+        );
+        assert_eq!(
+            events[2].cause.as_ref().unwrap().confidence,
+            Confidence::Unattributed
+        );
+    }
+
+    #[test]
+    fn the_text_decides_which_flag_a_warning_sets() {
+        let log = [
+            (1, None, CUT),
+            (
+                1,
+                None,
+                "WARNING: CPU: 0 PID: 0 at drivers/iommu/dmar.c:849 f+0x1/0x2",
+            ),
+            (
+                1,
+                None,
+                "Your BIOS is broken; DMAR reported at address fed90000 returns all ones!",
+            ),
+            (1, None, "Modules linked in:"),
+            (1, None, END),
+            (
+                2,
+                None,
+                "CFI failure at g+0x1/0x2 (target: h+0x0/0x1; expected type: 0x1)",
+            ),
+            (2, None, "WARNING: CPU: 0 PID: 3 at g+0x1/0x2"),
+            (2, None, END),
+        ];
+        let events = events(&log);
+        assert_eq!(short(&events), ["I logged  4", "P logged  2"]);
+        assert!(
+            events[1]
+                .cause
+                .as_ref()
+                .unwrap()
+                .summary
+                .contains("no module is proprietary")
+        );
+    }
+
+    fn any_line() -> impl Strategy<Value = (u64, Option<String>, String)> {
+        let marks: Vec<&'static str> = crate::taint::log::marks()
+            .chain([
+                CUT,
+                END,
+                "Modules linked in: a(OE)",
+                "Kernel panic - not syncing: x",
+                "Linux version 1",
+                "CPU: 1 PID: 2 Comm: ",
+            ])
+            .collect();
+        let text = (prop::sample::select(marks), ".{0,40}")
+            .prop_map(|(mark, rest)| format!("{mark}{rest}"));
+        (0..9000_u64, prop::option::of("[TC][0-3]"), text)
+    }
+
+    proptest! {
+        #[test]
+        fn any_log_gives_the_same_events_twice_and_no_id_for_two(log in prop::collection::vec(any_line(), 0..80)) {
+            let log: Vec<_> = log.iter().map(|(ms, caller, text)| (*ms, caller.as_deref(), text.as_str())).collect();
+            let events = events(&log);
+            prop_assert_eq!(&events, &self::events(&log));
+            for event in &events {
+                let taint = event.taint.as_ref().unwrap();
+                prop_assert!(taint.mask_after.unwrap().has(taint.bit.unwrap()));
+            }
+        }
+
+        #[test]
+        fn a_report_that_never_ends_is_bounded(line in "[a-z+0-9x ]{1,30}") {
+            let log = vec![(1, None, "BUG: unable to handle page fault"); 1];
+            let log: Vec<_> = log.into_iter().chain((0..5000).map(|_| (1, None, line.as_str()))).collect();
+            for sighting in sightings(&log) {
+                prop_assert!(sighting.lines.len() <= 200);
+            }
+        }
+    }
+}
