@@ -16,6 +16,8 @@ pub mod enrich;
 
 pub mod attribute;
 
+pub mod baseline;
+
 pub mod watcher;
 
 pub mod store;

@@ -1,5 +1,6 @@
 //! The project's own commands: what a checkout needs to be built, tested and shown.
 
+mod acpi;
 mod apt;
 mod build;
 mod cache;

@@ -5,7 +5,7 @@ use std::{io::Write as _, path::Path, time::Duration};
 use anyhow::{Result, bail};
 
 use crate::{
-    apt, build, cache,
+    acpi, apt, build, cache,
     initramfs::Initramfs,
     kernels::{self, Kernel},
     modules, patched,
@@ -39,6 +39,9 @@ const DISK: [&str; 13] = [
 pub(crate) struct Args {
     /// The kernel's series: 5.10, 6.1, 6.12, 6.18 or 7.3
     kernel: String,
+    /// Give the kernel an ACPI table in the firmware's place: it boots tainted
+    #[arg(long)]
+    acpi_table: bool,
     /// The command; none for a shell
     #[arg(last = true)]
     command: Vec<String>,
@@ -59,6 +62,9 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
         words.join(" ")
     };
     files.file("etc/job", 0o755, job.into_bytes());
+    if args.acpi_table {
+        files.file(acpi::PATH, 0o644, acpi::table());
+    }
     let guest = guest(&kernel, &files, "vm");
     if args.command.is_empty() {
         println!(

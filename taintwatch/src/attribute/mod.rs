@@ -61,6 +61,12 @@ impl Attributor {
         }
     }
 
+    /// The machine and boot that events are of.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// The events that a record tells of; none for one that only later records need.
     pub fn events(&mut self, record: &Record) -> (Vec<Event>, Hints) {
         let hints = self.hints(record);

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
+    baseline::Past,
     cover,
     event::{CoverageState, Event},
     kernel::identity::{Identity, boottime_ns, wall_clock},
@@ -17,7 +18,7 @@ use crate::{
     probe::{Without, watch::account},
     socket::{self, Feed},
     store::{
-        Store,
+        Filter, Store,
         lock::{self, Lock},
     },
     watcher::Watcher,
@@ -57,6 +58,7 @@ async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let mut watcher = begin(&args.without)?;
     let mut recorder = Recorder::new(db, &args.socket)?;
     recorder.end_of_last()?;
+    watcher.explain_before(recorder.past()?);
     writeln!(
         out,
         "taintwatch records to {}\n{}",
@@ -128,6 +130,13 @@ impl Recorder {
     fn alive(&mut self) -> Result<()> {
         let now = boottime_ns();
         Ok(self.store.alive(&self.boot_id, wall_clock(now), now)?)
+    }
+
+    /// What the history knows of this boot.
+    fn past(&self) -> Result<Past> {
+        let mut events = self.store.events(&Filter::default(), None)?;
+        events.retain(|event| event.boot_id.as_deref() == Some(&self.boot_id));
+        Ok(Past::of(&events))
     }
 
     /// The end of a watch that could not tell it itself: its last sign of life.

@@ -8,11 +8,15 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use super::{Sighting, What, event};
-use crate::event::{Event, Mask, Source};
+use crate::{
+    event::{Event, Mask, Source},
+    taint::log::{Teller, Told},
+};
 
 /// Bounds: machines in one log, modules with flags in one boot.
 const MOST_HOSTS: usize = 64;
 const MOST_MODULES: usize = 4096;
+const PROPRIETARY: u32 = 0;
 
 /// What is known of a log beside its lines.
 #[derive(Clone, Debug)]
@@ -78,6 +82,9 @@ impl Account {
             What::State => ledger.before(sighting, &self.origin),
             What::Told(told) => {
                 let mut events = ledger.before(sighting, &self.origin);
+                if ledger.is_said_again(told) {
+                    return events;
+                }
                 events.push(event::told(sighting, told, ledger.mask, &self.origin));
                 ledger.mask = ledger.mask.with(told.bit);
                 ledger.last = Some(told.bit);
@@ -125,8 +132,39 @@ impl Ledger {
         events
     }
 
+    /// From 6.4 on a proprietary module has a second line, which any new P makes (`module_augment_kernel_taints`,
+    /// `kernel/module/main.c`). A first module is told once, so the second line is no second load.
+    fn is_said_again(&self, told: &Told) -> bool {
+        let name = told.module.clone().unwrap_or_default();
+        told.from == Teller::Loader
+            && told.bit == PROPRIETARY
+            && self.told.contains(&(name, told.bit))
+    }
+
     /// Whether it is told for the first time.
     fn tell(&mut self, module: &str, bit: u32) -> bool {
         self.told.len() < MOST_MODULES && self.told.insert((module.to_owned(), bit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::*, *};
+
+    #[test]
+    fn two_lines_of_one_load_are_one_event() {
+        let mut scanner = Scanner::new();
+        let mut account = Account::default();
+        let mut events = Vec::new();
+        for line in [
+            "a: module license 'X' taints kernel.",
+            "Disabling lock debugging due to kernel taint",
+            "a: module license taints kernel.",
+        ] {
+            for sighting in scanner.push(&Line::of(line)) {
+                events.extend(account.enter(&sighting));
+            }
+        }
+        assert_eq!(events.len(), 1, "{events:?}");
     }
 }

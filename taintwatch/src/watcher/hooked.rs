@@ -14,12 +14,13 @@ use taintwatch_common::{counter, kind};
 use super::{
     Error,
     agreement::{Agreement, Seen, Silent},
-    attributor, coverage,
+    attributor, before, coverage,
     log::Log,
     tally::Tally,
 };
 use crate::{
     attribute::{Attributor, addresses::Addresses},
+    baseline::Past,
     decode::{Record, decode, text},
     enrich::{self, Enricher},
     event::{Class, CoverageState, Event, Hook, Kind, Lost, Mask},
@@ -113,6 +114,17 @@ impl Hooked {
 
     pub(super) fn hooks(&self) -> &[Hook] {
         &self.watch.hooks
+    }
+
+    /// What happened while the hooks were put in place is told by the hooks, and known here.
+    pub(super) fn explain_before(&mut self, mut past: Past) {
+        while let Some(bytes) = self.pull() {
+            self.take(&bytes);
+        }
+        past.learn(self.next.make_contiguous());
+        let events = before(self.next.front(), self.attributor.identity(), &past);
+        let rest = self.next.split_off(1.min(self.next.len()));
+        self.next.extend(events.into_iter().chain(rest));
     }
 
     pub(super) async fn next(&mut self) -> Result<Event, Error> {

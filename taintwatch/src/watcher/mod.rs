@@ -12,10 +12,11 @@ mod tally;
 use std::io;
 
 use crate::{
+    baseline::{self, Began, Past, evidence},
     event::{Coverage, CoverageState, Event, Hook, Kind, Mask},
     kernel::{
         self,
-        identity::{Identity, boottime_ns, wall_clock},
+        identity::{Identity, boottime_ns, log_clock, wall_clock},
     },
     probe::{self, Without},
 };
@@ -65,6 +66,14 @@ impl Watcher {
         }
     }
 
+    /// Explains what was before the watch, as far as it is not known already: events that follow the first one.
+    pub fn explain_before(&mut self, past: Past) {
+        match self {
+            Self::Hooked(watcher) => watcher.explain_before(past),
+            Self::Polled(watcher) => watcher.explain_before(&past),
+        }
+    }
+
     /// The next event; waits for one.
     pub async fn next(&mut self) -> Result<Event, Error> {
         match self {
@@ -81,6 +90,21 @@ impl Watcher {
             Self::Polled(watcher) => watcher.end(reason),
         }
     }
+}
+
+/// What a running kernel tells of the time before the first of these events, which says that the watch began.
+fn before(first: Option<&Event>, identity: &Identity, past: &Past) -> Vec<Event> {
+    let Some(first) = first else {
+        return Vec::new();
+    };
+    let mask = first.coverage.as_ref().and_then(|coverage| coverage.mask);
+    let evidence = evidence::read(mask.unwrap_or_default());
+    let began = Began {
+        boottime_ns: first.boottime_ns.unwrap_or_else(boottime_ns),
+        time: first.time,
+        suspended_ns: log_clock(0),
+    };
+    baseline::events(&evidence, past, identity, began)
 }
 
 /// An event that tells of the cover.

@@ -11,9 +11,10 @@ use std::{
 
 use tokio::io::{Interest, unix::AsyncFd};
 
-use super::{Error, attributor, coverage};
+use super::{Error, attributor, before, coverage};
 use crate::{
     attribute::Attributor,
+    baseline::Past,
     event::{CoverageState, Event, Hook, Mask},
     kernel::{
         identity::{Identity, boottime_ns, log_clock},
@@ -76,6 +77,11 @@ impl Polled {
 
     pub(super) fn hooks(&self) -> &[Hook] {
         &self.hooks
+    }
+
+    pub(super) fn explain_before(&mut self, past: &Past) {
+        let events = before(self.next.front(), self.attributor.identity(), past);
+        self.next.extend(events);
     }
 
     pub(super) async fn next(&mut self) -> Result<Event, Error> {

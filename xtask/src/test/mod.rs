@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::{Result, bail, ensure};
 
 use crate::{
-    journal,
+    acpi, journal,
     kernels::{self, Kernel},
     qemu::{Ended, Flow},
     vm,
@@ -72,6 +72,8 @@ fn guests(kernel: &Kernel, matrix: &mut Matrix) {
     matrix.cell(series, "guest of the causes", ran);
     let ran = scenarios(kernel, "scenarios rungs", "rungs", matrix);
     matrix.cell(series, "guest of the rungs", ran);
+    let ran = scenarios(kernel, "scenarios late", "late", matrix);
+    matrix.cell(series, "guest that is watched late", ran);
     matrix.cell(
         series,
         "an event survives a power cut",
@@ -85,6 +87,9 @@ fn guests(kernel: &Kernel, matrix: &mut Matrix) {
 fn scenarios(kernel: &Kernel, job: &str, name: &str, matrix: &mut Matrix) -> Result<()> {
     let mut files = vm::files(kernel)?;
     files.file("etc/job", 0o755, job.as_bytes().to_vec());
+    if name == "late" {
+        files.file(acpi::PATH, 0o644, acpi::table());
+    }
     let mut told = Vec::new();
     let ended = vm::guest(kernel, &files, name).run(|line| {
         if line.starts_with("storm: ") {

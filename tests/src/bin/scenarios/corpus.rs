@@ -67,7 +67,7 @@ pub(crate) const CAUSES: [Scenario; 22] = [
     scenario("S, by a register", Nothing, flags::register, &["msr"], SELF),
     scenario("X, by fanotify", Nothing, flags::fanotify, &[], SELF),
     scenario("I, by a task in the firmware's place", Nothing, flags::memory_node, &[], SELF),
-    scenario("J, by a module's call", Modules, flags::firmware_control, &["tw_taint"], SELF),
+    scenario("A and J, by a module's call", Modules, flags::by_call, &["tw_taint"], SELF),
     scenario("B, by the allocator", Modules, flags::overflow, &["tw_overflow"], SELF),
     scenario("W, with its report", Modules, flags::warning, &["tw_warn_init"], SELF),
     scenario("module identity", Modules, identity::identity, &["tw_proprietary"], SELF),

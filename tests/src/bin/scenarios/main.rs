@@ -4,7 +4,7 @@
 //! `PASS name`, `FAIL name: why`, or `NA name: why` for what this guest cannot have; exit 1 when one failed.
 //!
 //! `scenarios all [CALLS]` is everything that happens while one recorder runs; `scenarios causes` is what made each flag; `scenarios rungs` starts one for each
-//! mechanism that is taken away; `scenarios system` needs udev and kmod; `scenarios journal` holds the history against the journal; `scenarios insmod
+//! mechanism that is taken away; `scenarios late` starts one on a kernel that is tainted already; `scenarios system` needs udev and kmod; `scenarios journal` holds the history against the journal; `scenarios insmod
 //! FILE [ARGUMENTS]` loads a module by one `finit_module`, where busybox would try a second load after a
 //! failed one.
 
@@ -19,6 +19,7 @@ mod corpus;
 mod daemon;
 mod history;
 mod journal;
+mod late;
 mod loading;
 mod patched;
 mod rungs;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
             .and_then(|calls| run(&corpus::EVENTS, "events", DB, calls)),
         ["rungs"] => rungs::all(),
         ["causes"] => run(&corpus::CAUSES, "causes", DB, 0),
+        ["late"] => late::all(),
         ["system"] => run(&corpus::SYSTEM, "system", DB_OF_SYSTEM, 0),
         ["socket", family] => family
             .parse()
@@ -67,7 +69,7 @@ fn main() -> ExitCode {
             loading::load_file(file, &parameters.join(" ")).map_err(Into::into)
         }
         _ => Err(anyhow::anyhow!(
-            "scenarios all [CALLS] | causes | system | rungs | journal | insmod FILE [ARGUMENTS]"
+            "scenarios all [CALLS] | causes | system | late | rungs | journal | insmod FILE [ARGUMENTS]"
         )),
     };
     match done {

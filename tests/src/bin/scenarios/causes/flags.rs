@@ -211,18 +211,30 @@ pub(crate) fn memory_node(history: &mut History) -> Result<()> {
     log_has(&event, &["Overriding NUMA node to 0"])
 }
 
-/// J by a module's own call: no guest has a device with such firmware. The flag came with 6.15.
-pub(crate) fn firmware_control(history: &mut History) -> Result<()> {
+/// A and J by a module's own call: a table from the initial file system does not taint, Debian's kernels are built
+/// without what does (`CONFIG_ACPI_CUSTOM_DSDT`, `CONFIG_ACPI_CUSTOM_METHOD`), and no guest has a device of `fwctl`. J came with 6.15.
+pub(crate) fn by_call(history: &mut History) -> Result<()> {
     load("tw_taint", "")?;
-    let written = fs::write("/sys/module/tw_taint/parameters/fire", "19 task");
-    if release()? < (6, 15) {
-        let error = written.err().and_then(|error| error.raw_os_error());
-        ensure!(error == Some(libc::EINVAL), "a kernel without J took it");
-    } else {
+    for (bit, letter, since) in [(8, "A", (0, 0)), (19, "J", (6, 15))] {
+        let fire = "/sys/module/tw_taint/parameters/fire";
+        let written = fs::write(fire, format!("{bit} task"));
+        if release()? < since {
+            let error = written.err().and_then(|error| error.raw_os_error());
+            ensure!(
+                error == Some(libc::EINVAL),
+                "a kernel without {letter} took it"
+            );
+            continue;
+        }
         written?;
-        let event = history.taint("J", "module_code", Some("tw_taint"))?;
+        let event = history.taint(letter, "module_code", Some("tw_taint"))?;
         is_ours(&event)?;
         caller_has(&event, "tw_taint_fire+")?;
+        let summary = event["cause"]["summary"].as_str().unwrap_or_default();
+        ensure!(
+            summary.starts_with("the flag ") && summary.contains("tw_taint"),
+            "a letter's usual story: {event}"
+        );
     }
     unload("tw_taint")
 }

@@ -1,0 +1,250 @@
+//! What happened before the watch began, as far as a running kernel still tells.
+//!
+//! In: the mask at the beginning of the watch, the kernel log, the modules that are listed and those that were, the
+//! command line; and what the history of this boot knows already. Out: events, each with what it rests on: a line of
+//! the log (`logged`), a module that carries the flag (`listed`), or the bit alone (`unattributed`). Pure.
+//!
+//! The kernel prints P, F, O, E, K and N for the first module alone (`kernel/module/main.c`), and nothing for R, for
+//! a write to the sysctl, and for modules that failed to load: that nothing tells of a flag is no sign of anything.
+
+pub mod evidence;
+mod module;
+mod past;
+
+use jiff::Timestamp;
+
+use crate::{
+    event::{Cause, Class, Confidence, Event, Kind, Mask, Source, Taint, Time},
+    kernel::identity::Identity,
+    taint::flags,
+    transcript::{Account, Origin, Sighting, What},
+};
+pub use module::Carrier;
+pub use past::Past;
+
+/// What a running kernel still tells.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    pub mask: Mask,
+    /// What the kernel log tells, oldest first.
+    pub sightings: Vec<Sighting>,
+    /// The log from the boot on is there, none of it overwritten.
+    pub log_is_whole: bool,
+    /// Modules that carry flags, loaded or not any more.
+    pub modules: Vec<Carrier>,
+    /// `/proc/cmdline`.
+    pub command_line: String,
+}
+
+/// When the watch began, by each clock, and by how much `CLOCK_BOOTTIME` is before the log's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Began {
+    pub boottime_ns: u64,
+    pub time: Time,
+    pub suspended_ns: u64,
+}
+
+/// A flag that the build sets, and not an event.
+const RANDSTRUCT: u32 = 17;
+/// Words of the command line that set a flag, on kernels that know them (`arch/x86/kernel/cpu/common.c`,
+/// `arch/x86/pci/common.c`).
+const COMMAND_LINE: [(&str, u32); 4] = [
+    ("clearcpuid=", 2),
+    ("setcpuid=", 2),
+    ("pci=use_e820", 11),
+    ("pci=no_e820", 11),
+];
+/// Flags for which no kernel prints a line where most of them come from: a forced unload, a write to the sysctl.
+const SILENT: [u32; 2] = [3, 6];
+
+/// The events of the time before the watch.
+#[must_use]
+pub fn events(evidence: &Evidence, past: &Past, identity: &Identity, began: Began) -> Vec<Event> {
+    let mut events = logged(evidence, past, identity, began);
+    let mut known = past.clone();
+    known.learn(&events);
+    let before = began.time;
+    let baseline = |bit: u32, module: &str, kind| {
+        let boot = identity.boot_id.replace('-', "");
+        let mut event = Event::blank(format!("{boot}-baseline-{bit}-{module}"), kind, before);
+        event.host.clone_from(&identity.host);
+        event.boot_id = Some(identity.boot_id.clone());
+        event.boottime_ns = Some(began.boottime_ns);
+        event
+    };
+    for carrier in &evidence.modules {
+        for bit in carrier.flags.bits().filter(|bit| evidence.mask.has(*bit)) {
+            if known.tells(&carrier.name, bit) {
+                continue;
+            }
+            let mut event = baseline(bit, &carrier.name, Kind::Taint);
+            event.taint = Some(taint(bit, known.bits, evidence.mask));
+            event.cause = Some(carrier.cause(bit));
+            event.module = Some(carrier.module());
+            known.learn(std::slice::from_ref(&event));
+            events.push(event);
+        }
+    }
+    for bit in evidence.mask.minus(known.bits).bits() {
+        let mut event = baseline(bit, "", Kind::Taint);
+        event.taint = Some(taint(bit, Mask(0), evidence.mask));
+        event.cause = Some(untold(bit, evidence));
+        events.push(event);
+    }
+    events.extend(cleared(evidence, past).map(|(bits, cause)| {
+        let mut event = baseline(0, "cleared", Kind::MaskWrite);
+        event.taint = Some(Taint {
+            mask_after: Some(evidence.mask),
+            bits_cleared: Some(bits.bits().collect()),
+            bits_set: Some(Vec::new()),
+            ..Taint::default()
+        });
+        event.cause = Some(cause);
+        event
+    }));
+    events
+}
+
+/// What the log tells of the time that no watch saw. A line whose flag is not set was misread.
+fn logged(evidence: &Evidence, past: &Past, identity: &Identity, began: Began) -> Vec<Event> {
+    let since_boot = i64::try_from(began.boottime_ns).unwrap_or(0);
+    let since_boot = jiff::SignedDuration::from_nanos(since_boot);
+    let booted = began.time.0.checked_sub(since_boot).ok();
+    let mut account = Account::new(Origin {
+        source: Source::Log,
+        host: identity.host.clone(),
+        boot_id: Some(identity.boot_id.clone()),
+        booted,
+    });
+    let mut events = Vec::new();
+    for sighting in &evidence.sightings {
+        events.extend(account.enter(sighting));
+    }
+    for event in &mut events {
+        on_boottime(event, began.suspended_ns, booted);
+        if let Some(cause) = &mut event.cause {
+            cause.sources = vec![Source::Baseline, Source::Log];
+        }
+    }
+    let is_news = |event: &Event| {
+        let bit = event.taint.as_ref().and_then(|taint| taint.bit);
+        let module = event
+            .module
+            .as_ref()
+            .and_then(|module| module.name.as_deref());
+        let confidence = event.cause.as_ref().map(|cause| cause.confidence);
+        let known = match confidence {
+            // A state that the kernel printed tells nothing new of a flag whose cause is known.
+            Some(Confidence::Unattributed) => bit.is_some_and(|bit| past.bits.has(bit)),
+            Some(Confidence::Listed) => {
+                bit.is_some_and(|bit| past.tells(module.unwrap_or_default(), bit))
+            }
+            _ => false,
+        };
+        let at = event.boottime_ns.unwrap_or(0);
+        !known
+            && at < began.boottime_ns
+            && !past.watched_at(at)
+            && bit.is_some_and(|bit| evidence.mask.has(bit))
+    };
+    events.retain(is_news);
+    events
+}
+
+/// The log's clock leaves suspends out; right for lines since the last resume.
+fn on_boottime(event: &mut Event, suspended_ns: u64, booted: Option<Timestamp>) {
+    let at = event.boottime_ns.map(|at| at.saturating_add(suspended_ns));
+    event.boottime_ns = at;
+    let since = at.and_then(|at| i64::try_from(at).ok());
+    let time = booted.zip(since).and_then(|(booted, since)| {
+        booted
+            .checked_add(jiff::SignedDuration::from_nanos(since))
+            .ok()
+    });
+    event.time = time.map_or(event.time, Time);
+}
+
+fn taint(bit: u32, known: Mask, mask: Mask) -> Taint {
+    let flag = flags::by_bit(bit);
+    Taint {
+        bit: Some(bit),
+        letter: flag.map(|flag| flag.letter),
+        name: flag.map(|flag| flag.name.to_owned()),
+        vendor: flag.map(|_| flags::VENDOR.to_owned()),
+        // Which of several was the first is not known.
+        first: known.has(bit).then_some(false),
+        count: Some(1),
+        mask_after: Some(mask),
+        ..Taint::default()
+    }
+}
+
+/// A flag that nothing explains; what may have set it is said as what it is.
+fn untold(bit: u32, evidence: &Evidence) -> Cause {
+    let (letter, name) = flags::by_bit(bit).map_or_else(
+        || (format!("bit {bit}"), ""),
+        |flag| (flag.letter.to_string(), flag.name),
+    );
+    let name = if name.is_empty() {
+        String::new()
+    } else {
+        format!(" ({name})")
+    };
+    let words = evidence.command_line.split_ascii_whitespace();
+    let word = COMMAND_LINE
+        .iter()
+        .find(|(word, of)| *of == bit && words.clone().any(|said| said.starts_with(word)));
+    let (class, why) = match (bit, word) {
+        (_, Some((word, _))) => (
+            Class::Boot,
+            format!("the kernel's command line has {word}, which some kernels mark so"),
+        ),
+        (RANDSTRUCT, _) => (
+            Class::Boot,
+            "a kernel that is built with randomised structures has it from its first instruction on".to_owned(),
+        ),
+        (bit, _) if SILENT.contains(&bit) => (
+            Class::Unknown,
+            "the kernel prints nothing when it comes by a write to /proc/sys/kernel/tainted or by a forced unload"
+                .to_owned(),
+        ),
+        _ if evidence.log_is_whole => (
+            Class::Unknown,
+            "the kernel log is whole and has no line of it".to_owned(),
+        ),
+        _ => (
+            Class::Unknown,
+            "the kernel log has no line of it, and its beginning is overwritten".to_owned(),
+        ),
+    };
+    Cause {
+        class,
+        summary: format!("{letter}{name} was set before the watch began; {why}"),
+        confidence: Confidence::Unattributed,
+        sources: vec![Source::Baseline],
+    }
+}
+
+/// Flags that the kernel printed as set in this boot and that are clear now: somebody wrote the mask.
+fn cleared(evidence: &Evidence, past: &Past) -> Option<(Mask, Cause)> {
+    let printed = evidence
+        .sightings
+        .iter()
+        .filter(|sighting| !sighting.facts.mask_is_doubtful && sighting.what != What::Boot);
+    let printed = printed.filter_map(|sighting| sighting.facts.mask);
+    let all = printed.fold(Mask(0), |all, mask| Mask(all.0 | mask.0));
+    let bits = Mask(all.minus(evidence.mask).0 & !past.cleared.0);
+    let letters = flags::letters(bits);
+    let cause = Cause {
+        class: Class::Unknown,
+        summary: format!(
+            "{letters} was set when the kernel printed its state in this boot, and was clear when the watch began"
+        ),
+        confidence: Confidence::Logged,
+        sources: vec![Source::Baseline, Source::Log],
+    };
+    (bits != Mask(0)).then_some((bits, cause))
+}
+
+#[cfg(test)]
+mod tests;
