@@ -12,6 +12,7 @@
 mod account;
 mod event;
 mod facts;
+pub mod form;
 mod line;
 pub mod marks;
 mod modules;
