@@ -13,11 +13,13 @@ mod account;
 mod event;
 mod facts;
 pub mod form;
+mod journal;
 mod line;
 pub mod marks;
 mod modules;
 mod report;
 mod scanner;
+pub mod stream;
 mod tracker;
 
 pub use account::{Account, Origin};
