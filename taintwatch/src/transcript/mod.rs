@@ -13,6 +13,7 @@ mod account;
 mod event;
 mod facts;
 pub mod form;
+pub mod input;
 mod journal;
 mod line;
 pub mod marks;
