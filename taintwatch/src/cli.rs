@@ -28,6 +28,7 @@ pub enum Verb {
     Report(command::report::Args),
     Decode(command::decode::Args),
     Explain(command::explain::Args),
+    Analyze(command::analyze::Args),
     Check(command::check::Args),
     Daemon(command::daemon::Args),
 }

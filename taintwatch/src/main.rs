@@ -39,6 +39,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Report(args) => command::report::run(args, &cli.db, &mut out),
         Verb::Decode(args) => command::decode::run(args, &mut out),
         Verb::Explain(args) => command::explain::run(args, &mut out),
+        Verb::Analyze(args) => command::analyze::run(args, &mut out),
         Verb::Check(args) => command::check::run(args, &mut out),
         Verb::Daemon(args) => command::daemon::run(args, &cli.db, &mut out),
     }?;

@@ -1,5 +1,6 @@
 //! The verbs of the command line, one a file.
 
+pub mod analyze;
 pub mod check;
 pub mod daemon;
 pub mod decode;

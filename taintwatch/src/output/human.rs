@@ -22,7 +22,7 @@ pub const GOOD: Style = AnsiColor::Green.on_default();
 /// An event on one line, without a newline.
 #[must_use]
 pub fn line(event: &Event) -> String {
-    let time = event.time.0.strftime("%Y-%m-%d %H:%M:%S%.3fZ");
+    let time = moment(event);
     let (style, mark) = mark(event);
     let confidence = event.cause.as_ref().map(|cause| cause.confidence);
     let doubt = match confidence {
@@ -33,6 +33,22 @@ pub fn line(event: &Event) -> String {
         "{DIM}{time}{DIM:#} {style}{mark:<6}{style:#} {}{doubt}",
         told(event)
     )
+}
+
+/// The time; of a log of the past as far as the log has it.
+fn moment(event: &Event) -> String {
+    if !event.time.is_unknown() {
+        return event.time.0.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string();
+    }
+    match (&event.stamp, event.boottime_ns) {
+        (Some(stamp), _) => format!("{:<24}", Escaped(stamp).to_string()),
+        (None, Some(ns)) => format!(
+            "[{:>5}.{:06}]",
+            ns / 1_000_000_000,
+            ns % 1_000_000_000 / 1000
+        ),
+        (None, None) => "time unknown".to_owned(),
+    }
 }
 
 /// The flag, or a word in its place.

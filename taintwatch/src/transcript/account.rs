@@ -55,6 +55,7 @@ struct Ledger {
     mask: Mask,
     /// Modules and flags that an event has told of.
     told: HashSet<(String, u32)>,
+    release: Option<String>,
     /// The last flag that was told of: a report on another CPU may have been begun before.
     last: Option<u32>,
 }
@@ -74,9 +75,15 @@ impl Account {
             self.boots.clear();
         }
         let ledger = self.boots.entry(sighting.host.clone()).or_default();
+        if sighting.boot.release.is_some() {
+            ledger.release.clone_from(&sighting.boot.release);
+        }
         match &sighting.what {
             What::Boot => {
-                *ledger = Ledger::default();
+                *ledger = Ledger {
+                    release: sighting.boot.release.clone(),
+                    ..Ledger::default()
+                };
                 Vec::new()
             }
             What::State => ledger.before(sighting, &self.origin),
@@ -92,6 +99,22 @@ impl Account {
                     ledger.tell(module, told.bit);
                 }
                 events
+            }
+        }
+    }
+
+    /// Takes over what another log explains of the last boot, as far as it is of the same kernel.
+    pub fn absorb(&mut self, other: &Self, release: Option<&str>) {
+        let sum = self.boots.entry(None).or_default();
+        for ledger in other.boots.values() {
+            let differs = ledger
+                .release
+                .as_deref()
+                .zip(release)
+                .is_some_and(|(a, b)| a != b);
+            if !differs {
+                sum.mask = Mask(sum.mask.0 | ledger.mask.0);
+                sum.told.extend(ledger.told.iter().cloned());
             }
         }
     }

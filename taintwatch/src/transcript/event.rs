@@ -72,18 +72,14 @@ pub(super) fn listed(
 ) -> Event {
     let mut event = blank(sighting, bit, Some(&module.name), "listed", origin);
     event.taint = Some(taint(bit, "linux", before));
-    let state = if module.loaded {
-        "carries"
+    let when = if module.loaded {
+        "carries the flag; no line tells when it was loaded"
     } else {
-        "was unloaded before and carried"
+        "carried the flag and was unloaded; no line tells when it was loaded"
     };
     event.cause = Some(Cause {
         class: Class::ModuleLoad,
-        summary: format!(
-            "{}: the module {} {state} the flag; when it came is not told",
-            happened(bit, "linux"),
-            module.name
-        ),
+        summary: format!("the module {} {when}", module.name),
         confidence: Confidence::Listed,
         sources: vec![origin.source],
     });

@@ -12,11 +12,15 @@
 mod account;
 mod event;
 mod facts;
+pub mod form;
+pub mod input;
+mod journal;
 mod line;
 pub mod marks;
 mod modules;
 mod report;
 mod scanner;
+pub mod stream;
 mod tracker;
 
 pub use account::{Account, Origin};

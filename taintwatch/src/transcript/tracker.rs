@@ -51,13 +51,15 @@ impl Tracker {
         if self.open.is_empty() && !matters {
             return;
         }
-        if line.continues {
-            self.go_on(line.text);
-            return;
-        }
         self.expire(line, out);
         let text = line.text.trim();
         let told = if matters { told_on(text, None) } else { None };
+        // A report that begins there is no rest of the line before.
+        if line.continues && !self.open.is_empty() && told.as_ref().is_none_or(|told| !told.report)
+        {
+            self.go_on(line.text);
+            return;
+        }
         match told {
             Some(told) => self.told(told, line, out),
             None => self.plain(text, line, out),

@@ -1,0 +1,150 @@
+//! The events of a log for people: boot by boot, in the order of the log, and what explains each flag.
+//!
+//! In: sightings and their events, as they are found. Out: text. A report that comes again is counted, not printed again:
+//! the summary of the boot tells how often.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    io::{self, Write},
+};
+
+use super::{
+    escape::Escaped,
+    human::{BOLD, DIM, line},
+};
+use crate::{
+    event::{Confidence, Event, Mask},
+    taint::flags,
+    transcript::{Boot, Sighting},
+};
+
+/// Different reports of one boot that are told apart; a log that has more has them all printed.
+const MOST: usize = 4096;
+
+/// What was printed of one boot.
+#[derive(Debug, Default)]
+pub struct Boots {
+    open: Option<(Option<String>, Boot)>,
+    printed: HashSet<(u32, String)>,
+    flags: BTreeMap<u32, Explained>,
+    masks: Vec<Mask>,
+}
+
+/// What explains a flag.
+#[derive(Debug)]
+struct Explained {
+    confidence: Confidence,
+    summary: String,
+    count: u64,
+    modules: Vec<String>,
+}
+
+impl Boots {
+    /// The events of one sighting.
+    pub fn enter(
+        &mut self,
+        sighting: &Sighting,
+        events: &[Event],
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let key = (sighting.host.clone(), sighting.boot.clone());
+        let same = self.open.as_ref().is_some_and(|(host, boot)| {
+            *host == key.0 && boot.ordinal == key.1.ordinal && boot.id == key.1.id
+        });
+        if events.is_empty() {
+            return Ok(());
+        }
+        if !same {
+            self.end(out)?;
+            heading(key.0.as_deref(), &key.1, out)?;
+            self.open = Some(key);
+        }
+        for event in events {
+            if self.note(event) {
+                writeln!(out, "  {}", line(event))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts an event; whether it is the first of its kind.
+    fn note(&mut self, event: &Event) -> bool {
+        let (Some(taint), Some(cause)) = (&event.taint, &event.cause) else {
+            return true;
+        };
+        let Some(bit) = taint.bit else {
+            return true;
+        };
+        self.masks.extend(
+            taint
+                .mask_after
+                .filter(|mask| self.masks.last() != Some(mask) && self.masks.len() < 64),
+        );
+        let explained = self.flags.entry(bit).or_insert_with(|| Explained {
+            confidence: cause.confidence,
+            summary: cause.summary.clone(),
+            count: 0,
+            modules: Vec::new(),
+        });
+        explained.count += u64::from(cause.confidence == Confidence::Logged);
+        let module = event.module.as_ref().and_then(|module| module.name.clone());
+        if let Some(module) = module
+            .filter(|module| explained.modules.len() < 64 && !explained.modules.contains(module))
+        {
+            explained.modules.push(module);
+        }
+        let what = event.caller.as_ref().unwrap_or(&cause.summary);
+        self.printed.len() >= MOST || self.printed.insert((bit, what.clone()))
+    }
+
+    /// The summary of the boot that was last, when there was one.
+    pub fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        let Self {
+            open, flags, masks, ..
+        } = std::mem::take(self);
+        if open.is_none() {
+            return Ok(());
+        }
+        let letters: Vec<_> = masks.iter().map(|mask| flags::letters(*mask)).collect();
+        writeln!(out, "  {DIM}mask{DIM:#}  {}", letters.join(" -> "))?;
+        for (bit, explained) in flags {
+            writeln!(out, "  {}", summary(bit, &explained))?;
+        }
+        writeln!(out)
+    }
+}
+
+fn heading(host: Option<&str>, boot: &Boot, out: &mut dyn Write) -> io::Result<()> {
+    let name = match (&boot.id, boot.ordinal) {
+        (Some(id), _) => format!("boot {}", Escaped(id)),
+        (None, ordinal) => format!("boot {}", ordinal + 1),
+    };
+    let release = boot
+        .release
+        .as_deref()
+        .map(|release| format!(", {}", Escaped(release)));
+    let host = host.map(|host| format!(", {}", Escaped(host)));
+    let (release, host) = (release.unwrap_or_default(), host.unwrap_or_default());
+    writeln!(out, "{BOLD}{name}{release}{host}{BOLD:#}")
+}
+
+/// `W  3 times; …`.
+fn summary(bit: u32, explained: &Explained) -> String {
+    let letter =
+        flags::by_bit(bit).map_or_else(|| format!("[{bit}]"), |flag| flag.letter.to_string());
+    let words = match (explained.confidence, explained.modules.as_slice()) {
+        (Confidence::Unattributed, []) => {
+            format!("{DIM}unknown: set before the log tells of it{DIM:#}")
+        }
+        (_, []) => Escaped(&explained.summary).to_string(),
+        (_, modules) => Escaped(&modules.join(", ")).to_string(),
+    };
+    let times = match explained.count {
+        0 | 1 => String::new(),
+        many => format!(", told {many} times"),
+    };
+    format!(
+        "{BOLD}{letter:<5}{BOLD:#} {words}{times} {DIM}({}){DIM:#}",
+        explained.confidence.as_str()
+    )
+}

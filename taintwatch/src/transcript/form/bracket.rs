@@ -1,0 +1,128 @@
+//! The kernel's own prefixes: `<4>`, `[   12.345678]`, `[T77]`, and what vendors put behind them.
+
+use super::{super::Line, stamp};
+
+/// `<4>`: the number, and what is behind it.
+pub(super) fn priority(line: &str) -> Option<(u32, &str)> {
+    let (number, rest) = line.strip_prefix('<')?.split_once('>')?;
+    (1..=4)
+        .contains(&number.len())
+        .then_some(())
+        .and_then(|()| Some((number.parse().ok()?, rest)))
+}
+
+/// `kern  :warn  : ` of `dmesg -x`: whether the kernel wrote it, and what is behind it.
+pub(super) fn decoded(line: &str) -> Option<(bool, &str)> {
+    let (facility, rest) = line.split_once(':')?;
+    let (level, rest) = rest.split_once(": ")?;
+    let (facility, level) = (facility.trim_end(), level.trim_end());
+    let levels = [
+        "emerg", "alert", "crit", "err", "warn", "notice", "info", "debug",
+    ];
+    let is_facility = (2..=8).contains(&facility.len())
+        && facility
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    (is_facility && levels.contains(&level)).then_some((facility == "kern", rest))
+}
+
+/// `[   12.345678] `, `[T77] ` behind it, and the other times that `dmesg` writes in brackets.
+pub(super) fn time(line: &str) -> Option<Line<'_>> {
+    let (inside, rest) = line.strip_prefix('[')?.split_once(']')?;
+    let time = inside.trim_start();
+    let since_boot = seconds(time.split(' ').next()?);
+    let mut found = Line {
+        since_boot,
+        ..Line::of(rest)
+    };
+    if since_boot.is_none() {
+        let is_relative = |text: &str| {
+            text.strip_prefix(['+', '<'])
+                .is_some_and(|text| text.trim_start().starts_with(|c: char| c.is_ascii_digit()))
+        };
+        if is_wall(time) {
+            found.stamp = Some(time);
+        } else if !is_relative(time) {
+            return None;
+        }
+    }
+    let (caller, text) = caller(rest);
+    found.caller = caller;
+    found.text = text.strip_prefix(' ').unwrap_or(text);
+    Some(found)
+}
+
+/// `Tue Nov 24 12:00:00 2026`, `Nov24 12:00`: a time of the wall without zone.
+fn is_wall(time: &str) -> bool {
+    let reltime = || {
+        let (date, clock) = time.split_once(' ')?;
+        let digits = date.get(3..)?;
+        let is_date = date.starts_with(|c: char| c.is_ascii_uppercase())
+            && digits.bytes().all(|byte| byte.is_ascii_digit());
+        Some(is_date && clock.len() == 5 && clock.get(2..3) == Some(":"))
+    };
+    stamp::ctime(time).is_some_and(|stamp| stamp.rest.is_empty()) || reltime().unwrap_or(false)
+}
+
+/// `12.345678` in nanoseconds.
+fn seconds(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.')?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) || fraction.len() > 9 {
+        return None;
+    }
+    let scale = 10_u64.pow(9 - u32::try_from(fraction.len()).ok()?);
+    let whole: u64 = whole.parse().ok()?;
+    whole
+        .checked_mul(1_000_000_000)?
+        .checked_add(fraction.parse::<u64>().ok()? * scale)
+}
+
+/// Who wrote the line, as the kernel or a vendor's kernel puts it behind the time.
+fn caller(rest: &str) -> (Option<&str>, &str) {
+    let text = rest.trim_start();
+    upstream(text)
+        .or_else(|| vendors(text))
+        .or_else(|| android(text))
+        .map_or((None, rest), |(caller, rest)| (Some(caller), rest))
+}
+
+/// `[   T77]`, `[    C1]` (`CONFIG_PRINTK_CALLER`).
+fn upstream(text: &str) -> Option<(&str, &str)> {
+    let (inside, rest) = text.strip_prefix('[')?.split_once(']')?;
+    let caller = inside.trim_start();
+    let digits = caller.strip_prefix(['T', 'C'])?;
+    let fits = |byte: u8| byte.is_ascii_digit() || byte == b'@' || byte == b'C';
+    (!digits.is_empty() && digits.bytes().all(fits)).then_some((caller, rest))
+}
+
+/// `(2)[123:kworker/2:1]` and `[2:  insmod:  123]` of phones.
+fn vendors(text: &str) -> Option<(&str, &str)> {
+    let bracket = match text.strip_prefix('(') {
+        Some(rest) => {
+            let (cpu, rest) = rest.split_once(')')?;
+            cpu.parse::<u32>().ok()?;
+            rest
+        }
+        None => text,
+    };
+    let (inside, rest) = bracket.strip_prefix('[')?.split_once(']')?;
+    let is_number = |text: &str| text.trim().parse::<u32>().is_ok();
+    let (first, behind) = inside.split_once(':')?;
+    let of_task = is_number(first)
+        && (bracket.len() < text.len() || behind.rsplit(':').next().is_some_and(is_number));
+    let caller = text.get(..text.len() - rest.len())?;
+    of_task.then_some((caller, rest))
+}
+
+/// `c1    321 `: CPU and task.
+fn android(text: &str) -> Option<(&str, &str)> {
+    let (cpu, behind) = text.strip_prefix('c')?.split_once(' ')?;
+    let behind = behind.trim_start();
+    let (pid, rest) = behind.split_once(' ')?;
+    let is_number = |text: &str| {
+        !text.is_empty() && text.len() < 8 && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let caller = text.get(..text.len() - rest.len() - 1)?;
+    (is_number(cpu) && is_number(pid)).then_some((caller, rest))
+}

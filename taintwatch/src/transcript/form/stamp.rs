@@ -1,0 +1,109 @@
+//! Times as loggers write them.
+//!
+//! In: the beginning of a line. Out: the time, and what is behind it. A time without year or zone is no moment: it is
+//! kept as it is written.
+
+use jiff::Timestamp;
+
+/// A time in front of a line.
+pub(super) struct Stamp<'a> {
+    pub(super) wall: Option<Timestamp>,
+    pub(super) text: &'a str,
+    pub(super) rest: &'a str,
+}
+
+/// `2026-11-24T12:00:00.123456+01:00 `, with a comma or without a colon in the zone as dmesg and the journal have it.
+pub(super) fn iso(line: &str) -> Option<Stamp<'_>> {
+    let bytes = line.as_bytes();
+    let shape = bytes.get(..19)?;
+    let is_date =
+        shape.get(4) == Some(&b'-') && shape.get(7) == Some(&b'-') && shape.get(13) == Some(&b':');
+    let divider = *shape.get(10)?;
+    if !is_date || !matches!(divider, b'T' | b' ') {
+        return None;
+    }
+    let end = line.get(19..)?.find(' ')? + 19;
+    let (text, rest) = (line.get(..end)?, line.get(end + 1..)?);
+    Some(Stamp {
+        wall: moment(text),
+        text,
+        rest,
+    })
+}
+
+/// Only with a zone.
+fn moment(text: &str) -> Option<Timestamp> {
+    let mut text = text.replacen(',', ".", 1);
+    // `+0100`: the zone's colon may be missing.
+    let zone = text.len().checked_sub(5)?;
+    if text.get(zone..)?.starts_with(['+', '-'])
+        && text
+            .get(zone + 1..)?
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+    {
+        text.insert(zone + 3, ':');
+    }
+    text.parse().ok()
+}
+
+/// `1795521600.123456 ` of `journalctl -o short-unix`.
+pub(super) fn unix(line: &str) -> Option<Stamp<'_>> {
+    let (text, rest) = line.split_once(' ')?;
+    let (seconds, fraction) = text.split_once('.')?;
+    let wall = (seconds.len() >= 9 && fraction.len() == 6).then(|| {
+        let micros = format!("{seconds}{fraction}").parse().ok()?;
+        Timestamp::from_microsecond(micros).ok()
+    })?;
+    wall.is_some().then_some(Stamp { wall, text, rest })
+}
+
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+
+/// `Nov 24 12:00:00[.123456] `: neither year nor zone.
+pub(super) fn short(line: &str) -> Option<Stamp<'_>> {
+    let month = line.get(..3).filter(|month| MONTHS.contains(month))?;
+    let (day, behind) = line.get(month.len()..)?.trim_start().split_once(' ')?;
+    let (clock, rest) = behind.split_once(' ').unwrap_or((behind, ""));
+    let is_clock = clock.as_bytes().get(2) == Some(&b':') && clock.as_bytes().get(5) == Some(&b':');
+    let is_day = day.len() <= 2 && day.bytes().all(|byte| byte.is_ascii_digit());
+    let text = line.get(..line.len() - rest.len())?.trim_end();
+    (is_clock && is_day).then_some(Stamp {
+        wall: None,
+        text,
+        rest,
+    })
+}
+
+/// `Tue Nov 24 12:00:00 2026 `, without zone.
+pub(super) fn ctime(line: &str) -> Option<Stamp<'_>> {
+    let day = line.get(..3)?;
+    let short = short(line.get(4..).filter(|_| DAYS.contains(&day))?)?;
+    let year = short.rest.get(..4)?;
+    let is_year = year.bytes().all(|byte| byte.is_ascii_digit());
+    let behind = short.rest.get(4..)?;
+    let text = line.get(..line.len() - behind.len())?;
+    is_year.then_some(Stamp {
+        wall: None,
+        text,
+        rest: behind.strip_prefix(' ').unwrap_or(behind),
+    })
+}
+
+/// `Tue 2026-11-24 12:00:00[.123456] UTC ` of `journalctl -o short-full`. Only UTC is sure to be what it says.
+pub(super) fn full(line: &str) -> Option<Stamp<'_>> {
+    let day = line.get(..3)?;
+    let date = iso(line.get(4..).filter(|_| DAYS.contains(&day))?)?;
+    let (zone, rest) = date.rest.split_once(' ')?;
+    let is_zone = (2..=5).contains(&zone.len())
+        && zone.bytes().all(|byte| {
+            byte.is_ascii_uppercase() || byte == b'+' || byte == b'-' || byte.is_ascii_digit()
+        });
+    let text = line.get(..line.len() - rest.len() - 1)?;
+    let utc = || format!("{}Z", date.text).parse().ok();
+    let wall = if zone == "UTC" { utc() } else { None };
+    is_zone.then_some(Stamp { wall, text, rest })
+}

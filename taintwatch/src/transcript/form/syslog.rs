@@ -1,0 +1,61 @@
+//! Lines of syslog daemons and of `journalctl`: a time, a machine, and who wrote it.
+
+use super::{
+    super::Line,
+    Parsed,
+    stamp::{self, Stamp},
+};
+
+/// The time begins with a name of a month or a day.
+pub(super) fn stamped(line: &str) -> Parsed<'_> {
+    let stamp = stamp::short(line)
+        .or_else(|| stamp::ctime(line))
+        .or_else(|| stamp::full(line));
+    stamp.map_or(Parsed::Bare(line), |stamp| {
+        tagged(&stamp).map_or(Parsed::Foreign, Parsed::Line)
+    })
+}
+
+/// The time begins with a year, or is the seconds since 1970.
+pub(super) fn iso(line: &str) -> Parsed<'_> {
+    let Some(stamp) = stamp::iso(line).or_else(|| stamp::unix(line)) else {
+        return Parsed::Bare(line);
+    };
+    match tagged(&stamp) {
+        Some(line) => Parsed::Line(line),
+        // `dmesg --time-format iso` writes the comma, and names nobody.
+        None if stamp.text.contains(',') => Parsed::Line(with(&stamp, None, stamp.rest)),
+        None => Parsed::Foreign,
+    }
+}
+
+/// `HOST kernel: TEXT`, `HOST kern.warn kernel: TEXT`, `kernel: TEXT`, `HOST kernel - - - TEXT`.
+fn tagged<'a>(stamp: &Stamp<'a>) -> Option<Line<'a>> {
+    let mut rest = stamp.rest;
+    let mut host = None;
+    for place in 0..4 {
+        if let Some(text) = rest.strip_prefix("kernel:") {
+            return Some(with(stamp, host, text.strip_prefix(' ').unwrap_or(text)));
+        }
+        if let Some(text) = rest.strip_prefix("kernel - - ") {
+            // RFC 5424: no structured data, or one that the kernel has no use for.
+            let text = text.strip_prefix("- ").unwrap_or(text);
+            return Some(with(stamp, host, text.trim_start_matches('\u{feff}')));
+        }
+        let (word, behind) = rest.split_once(' ')?;
+        if place == 0 {
+            host = Some(word).filter(|word| !word.starts_with("kern."));
+        }
+        rest = behind.trim_start();
+    }
+    None
+}
+
+fn with<'a>(stamp: &Stamp<'a>, host: Option<&'a str>, text: &'a str) -> Line<'a> {
+    Line {
+        wall: stamp.wall,
+        stamp: Some(stamp.text).filter(|_| stamp.wall.is_none()),
+        host,
+        ..Line::of(text)
+    }
+}

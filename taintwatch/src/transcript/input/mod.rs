@@ -1,0 +1,221 @@
+//! What people hand in: a log, packed or not, a pstore folder, the folder or the archive of a support tool.
+//!
+//! In: a path, or standard input. Out: each log in it as a stream, and what the other files tell of the machine. A link
+//! in a folder is never followed; an archive is read as a stream, and nothing of it is written anywhere.
+
+mod folder;
+mod packed;
+pub mod pstore;
+mod snapshot;
+
+use std::{
+    fs::File,
+    io::{self, BufRead, Read},
+    path::Path,
+};
+
+pub use snapshot::Snapshot;
+
+/// Who takes what is found.
+pub trait Visitor {
+    /// A log.
+    fn log(&mut self, name: &str, input: &mut dyn BufRead) -> io::Result<()>;
+    /// A file that tells of the machine.
+    fn fact(&mut self, fact: Fact, name: &str, text: &str);
+    /// Something that can matter and cannot be read, and why.
+    fn refused(&mut self, name: &str, why: &str);
+    /// The bytes of a file pass through here: for who shows how far it is.
+    fn opened(&mut self, input: Box<dyn Read>, len: Option<u64>) -> Box<dyn Read> {
+        _ = len;
+        input
+    }
+}
+
+/// What a file of an archive tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// `/proc/sys/kernel/tainted`.
+    Tainted,
+    /// `/proc/modules`.
+    Modules,
+    /// `/sys/module/NAME/taint`.
+    ModuleTaint,
+    /// `/etc/os-release`.
+    OsRelease,
+    /// `/proc/version`, `uname -a`.
+    Version,
+    /// A text in which each command stands in front of what it printed.
+    Sections,
+}
+
+/// No file that tells of the machine is longer.
+const LONGEST_FACT: u64 = 4 * 1024 * 1024;
+
+/// Visits what a path has: `-` is standard input.
+pub fn visit(path: &Path, visitor: &mut dyn Visitor) -> io::Result<()> {
+    if path == Path::new("-") {
+        return stream("-", Box::new(io::stdin()), visitor);
+    }
+    let meta = std::fs::metadata(path)?;
+    if meta.is_dir() {
+        return folder::visit(path, visitor);
+    }
+    let file: Box<dyn Read> = Box::new(File::open(path)?);
+    let file = visitor.opened(file, Some(meta.len()).filter(|_| meta.is_file()));
+    stream(&path.display().to_string(), file, visitor)
+}
+
+/// A stream that is a log or an archive.
+fn stream(name: &str, input: Box<dyn Read>, visitor: &mut dyn Visitor) -> io::Result<()> {
+    match packed::open(input)? {
+        packed::Opened::Text(mut text) => visitor.log(name, &mut *text),
+        packed::Opened::Tar(tar) => archive(tar, visitor),
+        packed::Opened::Refused(why) => {
+            visitor.refused(name, why);
+            Ok(())
+        }
+    }
+}
+
+/// A tar archive, entry by entry.
+fn archive(input: Box<dyn Read + '_>, visitor: &mut dyn Visitor) -> io::Result<()> {
+    let mut archive = tar::Archive::new(input);
+    let mut parts = Vec::new();
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        if !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        if pstore::is_part(&name) {
+            let mut bytes = Vec::new();
+            (&mut entry).take(pstore::LONGEST).read_to_end(&mut bytes)?;
+            parts.push(pstore::Part { name, bytes });
+            parts.truncate(pstore::MOST);
+            continue;
+        }
+        // One broken file does not hide the others.
+        if let Err(error) = one(&name, Box::new(entry), visitor) {
+            visitor.refused(&name, &error.to_string());
+        }
+    }
+    pstore::dumps(parts, visitor)
+}
+
+/// One file of a folder or an archive.
+fn one(name: &str, input: Box<dyn Read + '_>, visitor: &mut dyn Visitor) -> io::Result<()> {
+    let Some(kind) = kind(name) else {
+        return Ok(());
+    };
+    match (kind, packed::open(input)?) {
+        (Kind::Log, packed::Opened::Text(mut text)) => visitor.log(name, &mut *text),
+        (Kind::Fact(fact), packed::Opened::Text(text)) => {
+            let mut bytes = Vec::new();
+            text.take(LONGEST_FACT).read_to_end(&mut bytes)?;
+            visitor.fact(fact, name, &String::from_utf8_lossy(&bytes));
+            Ok(())
+        }
+        (Kind::Log, packed::Opened::Tar(_)) => {
+            visitor.refused(
+                name,
+                "an archive in an archive: unpack it and read it by itself",
+            );
+            Ok(())
+        }
+        (Kind::Log, packed::Opened::Refused(why)) => {
+            visitor.refused(name, why);
+            Ok(())
+        }
+        (Kind::Fact(_), _) => Ok(()),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Log,
+    Fact(Fact),
+}
+
+/// What a file of an archive is, by its path: as sosreport, supportconfig, UAC and people name them.
+fn kind(path: &str) -> Option<Kind> {
+    let path = path.trim_start_matches("./");
+    let name = path.rsplit('/').next()?;
+    let ends = |end: &str| path == end || path.ends_with(&format!("/{end}"));
+    if ends("proc/sys/kernel/tainted") || name == "tainted" || name.ends_with("kernel_tainted.txt")
+    {
+        return Some(Kind::Fact(Fact::Tainted));
+    }
+    if ends("proc/modules") || name == "proc_modules.txt" {
+        return Some(Kind::Fact(Fact::Modules));
+    }
+    if name == "taint" && path.contains("sys/module/") {
+        return Some(Kind::Fact(Fact::ModuleTaint));
+    }
+    if name == "os-release" {
+        return Some(Kind::Fact(Fact::OsRelease));
+    }
+    if ends("proc/version") || name == "uname" || name.starts_with("uname_-") {
+        return Some(Kind::Fact(Fact::Version));
+    }
+    if name == "basic-health-check.txt" || name == "basic-environment.txt" {
+        return Some(Kind::Fact(Fact::Sections));
+    }
+    let begins = [
+        "dmesg",
+        "messages",
+        "kern.log",
+        "syslog",
+        "journalctl",
+        "vmcore-dmesg",
+        "boot.log",
+        "boot.msg",
+        "boot.txt",
+        "console",
+        "netconsole",
+        "journal.export",
+        "journal.json",
+        "kernel.log",
+        "last_kmsg",
+    ];
+    let unlike = ["conf", "rc", "service", "timer", "d", "html"];
+    let end = name.rsplit('.').next().unwrap_or_default();
+    (begins.iter().any(|begin| name.starts_with(begin)) && !unlike.contains(&end))
+        .then_some(Kind::Log)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_archives_are_known_by_their_paths() {
+        for (path, expected) in [
+            (
+                "sos/proc/sys/kernel/tainted",
+                Some(Kind::Fact(Fact::Tainted)),
+            ),
+            ("sos/proc/modules", Some(Kind::Fact(Fact::Modules))),
+            (
+                "x/sys/module/nvidia/taint",
+                Some(Kind::Fact(Fact::ModuleTaint)),
+            ),
+            ("sos/etc/os-release", Some(Kind::Fact(Fact::OsRelease))),
+            ("sos/sos_commands/kernel/dmesg_-T", Some(Kind::Log)),
+            (
+                "sos/sos_commands/logs/journalctl_--no-pager_--boot",
+                Some(Kind::Log),
+            ),
+            ("sos/var/log/messages-20261124.gz", Some(Kind::Log)),
+            ("scc/boot.txt", Some(Kind::Log)),
+            (
+                "scc/basic-health-check.txt",
+                Some(Kind::Fact(Fact::Sections)),
+            ),
+            ("sos/etc/rsyslog.conf", None),
+            ("sos/etc/logrotate.d/syslog.conf", None),
+            ("sos/etc/passwd", None),
+        ] {
+            assert_eq!(kind(path), expected, "{path}");
+        }
+    }
+}
