@@ -3,3 +3,4 @@
 pub mod escape;
 pub mod human;
 pub mod journald;
+pub mod wrap;

@@ -1,7 +1,10 @@
-//! What the taint state means: the flags, the shapes in which kernels print them, the words that explain them.
+//! What the taint state means: the flags, whose kernel has which, the shapes in which kernels print them,
+//! the words that explain them.
 
 pub mod callers;
 pub mod explain;
 pub mod flags;
 pub mod log;
+pub mod tables;
 pub mod text;
+pub mod vendor;
