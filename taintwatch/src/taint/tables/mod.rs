@@ -7,7 +7,7 @@ mod own;
 
 use std::ops::RangeInclusive;
 
-use super::flags::{Flag, UPSTREAM, VENDOR};
+use super::flags::{Flag, UPSTREAM, VENDOR, Version};
 use crate::event::Mask;
 pub use own::{LINUX, TABLES};
 
@@ -33,6 +33,8 @@ pub struct Table {
     pub title: &'static str,
     /// Where it was read.
     pub source: &'static str,
+    /// The first and the last version of these kernels.
+    kernels: (Version, Version),
     /// How many of upstream's flags these kernels have.
     upstream: usize,
     /// The vendor's own flags, by bit; one may stand in the place of upstream's.
@@ -52,6 +54,13 @@ impl Table {
     #[must_use]
     pub fn named(vendor: &str) -> Option<&'static Self> {
         TABLES.iter().find(|table| table.vendor == vendor)
+    }
+
+    /// Whether a kernel of this version can be one of these.
+    #[must_use]
+    pub fn covers(&self, version: Version) -> bool {
+        let (first, last) = self.kernels;
+        (first..=last).contains(&version)
     }
 
     /// The flag of a bit, when these kernels have one.

@@ -3,7 +3,7 @@
 use super::{Family, Table};
 use crate::{
     event::Mask,
-    taint::flags::{Flag, flag},
+    taint::flags::{Flag, Version, flag},
 };
 
 const NO_SUPPORT: &str = "a module without support was loaded";
@@ -68,6 +68,8 @@ const fn places(first: u32, last: u32) -> Mask {
 }
 
 const NONE: Mask = Mask(0);
+/// Nobody knows which version will be the last.
+const NEWEST: Version = (u32::MAX, 0);
 
 const fn plain(
     vendor: &'static str,
@@ -81,6 +83,7 @@ const fn plain(
         family,
         title,
         source,
+        kernels: ((2, 600), NEWEST),
         upstream: 20,
         own,
         reserved: NONE,
@@ -107,6 +110,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::Suse,
         title: "SUSE and openSUSE, kernels from 6.11 on (SLE 16, Tumbleweed)",
         source: "openSUSE kernel-source, patches.suse/add-suse-supported-flag.patch; an oops of 6.12.0-160000.3-default",
+        kernels: ((6, 11), NEWEST),
         upstream: 20,
         own: &SUSE_NOW,
         reserved: NONE,
@@ -119,6 +123,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::Suse,
         title: "SUSE and openSUSE, kernels 5.3 to 6.10 (SLE 15 SP2 to SP7, Leap 15.2 to 15.6)",
         source: "openSUSE kernel-source, patches.suse/add-suse-supported-flag.patch and panic-do-not-print-uninitialized-taint_flags.patch; oopses of SLE15-SP3 and SP5",
+        kernels: ((5, 3), (6, 10)),
         upstream: 19,
         own: &SUSE_53,
         reserved: NONE,
@@ -131,6 +136,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::Suse,
         title: "SUSE and openSUSE, kernels 3.1 to 4.19 (SLE 12, SLE 15 and 15 SP1, Leap up to 15.1)",
         source: "openSUSE kernel-source, patches.suse/supported-flag at 4.4 and 4.10",
+        kernels: ((3, 1), (5, 2)),
         upstream: 16,
         own: &SUSE_OLD,
         reserved: NONE,
@@ -143,6 +149,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::Suse,
         title: "SUSE and openSUSE, kernels 2.6.25 to 3.0 (SLE 11)",
         source: "openSUSE kernel-source, patches.suse/supported-flag; an oops of 2.6.32.59-0.7-default",
+        kernels: ((2, 625), (3, 0)),
         upstream: 12,
         own: &SUSE_OLD,
         reserved: NONE,
@@ -155,6 +162,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::RedHat,
         title: "Red Hat Enterprise Linux 10 and its rebuilds",
         source: "Fedora ARK and CentOS Stream trees; oopses of 6.12.0-54.el10 and -116.el10",
+        kernels: ((6, 12), (6, 12)),
         upstream: 19,
         own: &RED_HAT_9,
         reserved: Mask(places(19, 25).0 | places(28, 30).0),
@@ -167,6 +175,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::RedHat,
         title: "Red Hat Enterprise Linux 9 and its rebuilds",
         source: "Fedora ARK and CentOS Stream trees; oopses of 5.14.0-284.el9 to -578.el9",
+        kernels: ((5, 14), (5, 14)),
         upstream: 19,
         own: &RED_HAT_9,
         reserved: Mask(places(19, 25).0 | places(28, 30).0),
@@ -180,6 +189,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::RedHat,
         title: "Red Hat Enterprise Linux 8 and its rebuilds",
         source: "kernel-src-tree of rebuilds at 4.18; oopses of 4.18.0-147.el8 to -477.el8",
+        kernels: ((4, 18), (4, 18)),
         upstream: 18,
         own: &RED_HAT_8,
         reserved: Mask(places(18, 26).0 | places(28, 28).0 | places(31, 31).0),
@@ -193,6 +203,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::RedHat,
         title: "Red Hat Enterprise Linux 7 and its rebuilds",
         source: "oopses of 3.10.0-514.el7 to -1152.el7",
+        kernels: ((3, 10), (3, 10)),
         upstream: 16,
         own: &RED_HAT_6,
         reserved: places(16, 27),
@@ -206,6 +217,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::RedHat,
         title: "Red Hat Enterprise Linux 6 and its rebuilds",
         source: "include/linux/kernel.h of 2.6.32-el6; oopses of 2.6.32-358.el6",
+        kernels: ((2, 632), (2, 632)),
         upstream: 12,
         own: &RED_HAT_6,
         reserved: places(12, 26),
@@ -218,6 +230,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::Fedora,
         title: "Fedora; rawhide's lines show reserved places, releases' do not",
         source: "Fedora ARK tree; oopses of 6.12.0-0.rc0.fc42 and of released kernels",
+        kernels: ((2, 600), NEWEST),
         upstream: 20,
         own: &FEDORA,
         reserved: NONE,
@@ -251,6 +264,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::Oracle,
         title: "Oracle's Unbreakable Enterprise Kernel 4 (4.1)",
         source: "Oracle's drgn-tools: TAINT_NO_RETPOLINE is 16; the letter is not known here",
+        kernels: ((4, 1), (4, 1)),
         upstream: 16,
         own: &UEK4,
         reserved: NONE,

@@ -110,10 +110,13 @@ impl Finding {
         self
     }
 
+    /// The release that stands behind the state: a version, or what is followed by the build's `#`.
     pub(super) fn with_release(mut self, behind: &str) -> Self {
-        let word = behind.trim_start().split([' ', ')']).next();
-        let word = word.filter(|word| word.starts_with(|first: char| first.is_ascii_digit()));
-        self.release = word.map(str::to_owned);
+        let mut words = behind.trim_start().split([' ', ')', '\n']);
+        let word = words.next().unwrap_or_default();
+        let is_built = words.next().is_some_and(|next| next.starts_with('#'));
+        let is_version = word.starts_with(|first: char| first.is_ascii_digit());
+        self.release = (is_version || is_built && !word.is_empty()).then(|| word.to_owned());
         self
     }
 }

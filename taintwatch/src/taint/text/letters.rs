@@ -1,13 +1,10 @@
 //! Letters without their places: as people write them, as blanks lost on the way leave them, and with
 //! their names.
 
-use super::{Fit, candidates, is_of};
+use super::{Fit, Whose};
 use crate::{
     event::Mask,
-    taint::{
-        flags::{UPSTREAM, Version},
-        tables::Table,
-    },
+    taint::{flags::UPSTREAM, tables::Table},
 };
 
 /// No kernel has more flags than bits; what is longer is something else.
@@ -16,7 +13,7 @@ const MOST: usize = 64;
 type Read<'a> = (Vec<Fit>, &'a str, Vec<String>);
 
 /// `[W]=WARN, [O]=OOT_MODULE`.
-pub(super) fn verbose<'a>(rest: &'a str, table: Option<&'static Table>) -> Option<Read<'a>> {
+pub(super) fn verbose(rest: &str, whose: Whose) -> Option<Read<'_>> {
     let items: Vec<_> = rest
         .trim_end()
         .split(", ")
@@ -27,7 +24,7 @@ pub(super) fn verbose<'a>(rest: &'a str, table: Option<&'static Table>) -> Optio
         .iter()
         .map(|(letter, name)| (*letter, Some(*name)))
         .collect();
-    let (fits, unread) = best(&wanted, table, None);
+    let (fits, unread) = best(&wanted, whose);
     let notes = unread.iter().filter_map(|(letter, name)| {
         Some(format!(
             "[{letter}]={} is no flag that is known here",
@@ -47,12 +44,14 @@ fn item(text: &str) -> Option<(char, &str)> {
 }
 
 /// What is left when blanks were lost on the way: letters up to the release.
-pub(super) fn collapsed<'a>(
-    rest: &'a str,
-    table: Option<&'static Table>,
-    version: Option<Version>,
-) -> Option<Read<'a>> {
-    let long = super::places::split(rest).places.len() > 32;
+pub(super) fn collapsed(rest: &str, whose: Whose) -> Option<Read<'_>> {
+    let split = super::places::split(rest);
+    let long = split.places.len() > 32;
+    let scope = if split.release.is_empty() {
+        rest
+    } else {
+        split.places
+    };
     let is_letters = |word: &&str| {
         let reserved = |place: char| place == '-' || place == '?';
         word.chars().all(|place| place.is_ascii_alphabetic())
@@ -62,7 +61,7 @@ pub(super) fn collapsed<'a>(
                     .chars()
                     .all(|place| place.is_ascii_alphabetic() || reserved(place))
     };
-    let words: Vec<_> = rest
+    let words: Vec<_> = scope
         .split_ascii_whitespace()
         .take_while(is_letters)
         .take(MOST)
@@ -72,7 +71,7 @@ pub(super) fn collapsed<'a>(
         .chars()
         .filter(char::is_ascii_alphabetic)
         .collect();
-    let (fits, unread) = any_order(&all, table, version)?;
+    let (fits, unread) = any_order(&all, whose)?;
     // Words behind a mark of somebody else's are no flags.
     if !unread.is_empty() {
         return None;
@@ -90,11 +89,7 @@ fn end_of(text: &str, word: &str) -> usize {
 }
 
 /// Letters in any order, with blanks, commas or parentheses between them.
-pub(super) fn any_order(
-    letters: &str,
-    table: Option<&'static Table>,
-    version: Option<Version>,
-) -> Option<(Vec<Fit>, Vec<String>)> {
+pub(super) fn any_order(letters: &str, whose: Whose) -> Option<(Vec<Fit>, Vec<String>)> {
     let mut wanted = Vec::new();
     let mut gpl = false;
     for letter in letters.chars() {
@@ -109,10 +104,10 @@ pub(super) fn any_order(
             _ => return None,
         }
     }
-    let (fits, unread) = best(&wanted, table, version);
+    let (fits, unread) = best(&wanted, whose);
     let notes: Vec<_> = unread
         .iter()
-        .map(|(letter, _)| match table {
+        .map(|(letter, _)| match whose.table {
             Some(table) => format!("{letter} is no flag of {}", table.vendor),
             None => format!("{letter} is no upstream flag; a vendor's kernel may use it"),
         })
@@ -123,38 +118,35 @@ pub(super) fn any_order(
 type Wanted<'a> = (char, Option<&'a str>);
 
 /// The kernels that know the most of the letters, and what the first of them does not know.
-fn best<'a>(
-    wanted: &[Wanted<'a>],
-    table: Option<&'static Table>,
-    version: Option<Version>,
-) -> (Vec<Fit>, Vec<Wanted<'a>>) {
+fn best<'a>(wanted: &[Wanted<'a>], whose: Whose) -> (Vec<Fit>, Vec<Wanted<'a>>) {
     let known = |table: &'static Table| {
         wanted
             .iter()
-            .filter(|wanted| !bits(table, **wanted, version).is_empty())
+            .filter(|wanted| !bits(table, **wanted, whose).is_empty())
             .count()
     };
-    let most = candidates(table).map(known).max().unwrap_or(0);
-    let tables: Vec<_> = candidates(table)
+    let most = whose.tables().map(known).max().unwrap_or(0);
+    let tables: Vec<_> = whose
+        .tables()
         .filter(|table| known(table) == most)
         .collect();
     let fits = tables
         .iter()
-        .flat_map(|table| masks(table, wanted, version))
+        .flat_map(|table| masks(table, wanted, whose))
         .collect();
     let unread = |wanted: &&Wanted<'a>| {
         tables
             .first()
-            .is_none_or(|table| bits(table, **wanted, version).is_empty())
+            .is_none_or(|table| bits(table, **wanted, whose).is_empty())
     };
     (fits, wanted.iter().filter(unread).copied().collect())
 }
 
 /// The masks that the letters can be in one kernel: mostly one.
-fn masks(table: &'static Table, wanted: &[Wanted<'_>], version: Option<Version>) -> Vec<Fit> {
+fn masks(table: &'static Table, wanted: &[Wanted<'_>], whose: Whose) -> Vec<Fit> {
     let mut masks = vec![Mask(0)];
     for wanted in wanted {
-        let bits = bits(table, *wanted, version);
+        let bits = bits(table, *wanted, whose);
         if !bits.is_empty() {
             let with = |mask: &Mask| bits.iter().map(|bit| mask.with(*bit)).collect::<Vec<_>>();
             masks = masks.iter().flat_map(with).take(MOST).collect();
@@ -164,7 +156,7 @@ fn masks(table: &'static Table, wanted: &[Wanted<'_>], version: Option<Version>)
 }
 
 /// The bits that a letter can be. A kernel prints upstream's name also where a vendor renamed the flag.
-fn bits(table: &Table, (letter, name): Wanted<'_>, version: Option<Version>) -> Vec<u32> {
+fn bits(table: &Table, (letter, name): Wanted<'_>, whose: Whose) -> Vec<u32> {
     let upstream = |bit: u32| {
         UPSTREAM
             .iter()
@@ -177,7 +169,7 @@ fn bits(table: &Table, (letter, name): Wanted<'_>, version: Option<Version>) -> 
     let all: Vec<_> = named.collect();
     let young = |bit: u32| {
         let of = all.iter().find(|flag| flag.bit == bit);
-        of.is_some_and(|flag| !is_of(flag.since, version))
+        of.is_some_and(|flag| whose.version.is_some_and(|version| version < flag.since))
     };
     let bits: Vec<_> = all.iter().map(|flag| flag.bit).collect();
     let old: Vec<_> = bits.iter().copied().filter(|bit| !young(*bit)).collect();

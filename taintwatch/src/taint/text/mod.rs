@@ -61,22 +61,27 @@ impl Reader {
         if let Some(finding) = self.line(text) {
             return Ok(finding);
         }
-        let table = self.chosen.or(self.log).or(self.local);
-        let found = match number(trimmed) {
-            Some((mask, notes)) => {
-                let fits = candidates(table)
-                    .map(|table| (table, mask))
-                    .collect::<Vec<_>>();
-                Some(Finding::of(&fits, trimmed, notes))
-            }
-            None => letters::any_order(
-                trimmed.strip_prefix("Tainted:").unwrap_or(trimmed),
-                table,
-                None,
-            )
-            .map(|(fits, notes)| Finding::of(&fits, trimmed, notes)),
-        };
-        found.ok_or_else(|| Unreadable(trimmed.to_owned()))
+        let unreadable = || Unreadable(trimmed.to_owned());
+        if let Some(table) = self.chosen.or(self.log) {
+            return bare(trimmed, Whose::of(table)).ok_or_else(unreadable);
+        }
+        let anybody = bare(trimmed, Whose::default()).ok_or_else(unreadable)?;
+        Ok(self.at_home(trimmed, &anybody).unwrap_or(anybody))
+    }
+
+    /// A number or letters as this machine's kernel means them, when it can mean them at all.
+    fn at_home(&self, text: &str, anybody: &Finding) -> Option<Finding> {
+        let local = self.local?;
+        let mut finding = bare(text, Whose::of(local))?;
+        let is_known = finding.notes.len() <= anybody.notes.len()
+            && finding.flags.iter().all(|flag| flag.name.is_some());
+        if is_known && !anybody.readings.is_empty() {
+            finding.notes.push(format!(
+                "read as this machine's kernel means it ({}); others differ: `--vendor` says whose it is",
+                local.vendor
+            ));
+        }
+        is_known.then_some(finding)
     }
 
     /// The taint state that a line of a log tells of. A task's name may hold the mark too: the last that
@@ -93,13 +98,8 @@ impl Reader {
         });
         tainted.or_else(|| {
             let (_, behind) = line.rsplit_once("Not tainted")?;
-            let table = self
-                .chosen
-                .or_else(|| vendor::of_release(behind))
-                .or(self.log);
-            let fits = candidates(table)
-                .map(|table| (table, Mask(0)))
-                .collect::<Vec<_>>();
+            let whose = self.whose(behind);
+            let fits: Vec<_> = whose.tables().map(|table| (table, Mask(0))).collect();
             Some(Finding::of(&fits, "Not tainted", Vec::new()).with_release(behind))
         })
     }
@@ -116,9 +116,8 @@ impl Reader {
     pub fn whole(&self, line: &str, next: &str) -> Option<Finding> {
         // A reply marks each line; what is not blanks, letters and a release is another line.
         let next = next.trim_start_matches("> ").trim_start_matches('>');
-        let (line, joint) = line
-            .strip_suffix('=')
-            .map_or((line, " "), |line| (line, ""));
+        let soft = line.strip_suffix('=').map(|line| (line, ""));
+        let (line, joint) = soft.unwrap_or((line, " "));
         let finding = self.line(&format!("{line}{joint}{next}"))?;
         (!finding.cut && finding.release.is_some()).then_some(finding)
     }
@@ -128,24 +127,63 @@ impl Reader {
         let release = Some(split.release).filter(|text| !text.is_empty());
         // Lock debugging prints the release before the state, as in `6.1.0 #1 Tainted: G`.
         let release = release.or_else(|| release_before(before));
-        let table = self
-            .chosen
-            .or_else(|| vendor::of_release(release?))
-            .or(self.log);
-        let (fits, text, notes) = letters::verbose(rest, table)
-            .or_else(|| places::fits(&split, table).map(|fits| (fits, split.places, Vec::new())))
-            .or_else(|| letters::collapsed(rest, table, release.and_then(vendor::version)))?;
-        let finding =
-            Finding::of(&fits, text.trim_end(), notes).with_release(release.unwrap_or_default());
+        let whose = self.whose(release.unwrap_or_default());
+        let by_place = || Some((places::fits(&split, whose)?, split.places, Vec::new()));
+        let (fits, text, notes) = letters::verbose(rest, whose)
+            .or_else(by_place)
+            .or_else(|| letters::collapsed(rest, whose))?;
+        let finding = Finding::of(&fits, text.trim_end(), notes);
+        let finding = finding.with_release(release.unwrap_or_default());
         let is_cut = release.is_none() && places::is_cut(before);
         Some(if is_cut { finding.with_cut() } else { finding })
     }
+
+    fn whose(&self, release: &str) -> Whose {
+        let word = release.split_ascii_whitespace().next();
+        Whose {
+            table: self
+                .chosen
+                .or_else(|| vendor::of_release(release))
+                .or(self.log),
+            version: word.and_then(vendor::version),
+        }
+    }
 }
 
-/// The table that is certain, or every one.
-fn candidates(table: Option<&'static Table>) -> impl Iterator<Item = &'static Table> {
-    let every = TABLES.iter().filter(move |_| table.is_none());
-    table.into_iter().chain(every)
+/// Whose kernel printed a text, as far as it is known.
+#[derive(Clone, Copy, Default)]
+struct Whose {
+    /// Certain.
+    table: Option<&'static Table>,
+    version: Option<Version>,
+}
+
+impl Whose {
+    fn of(table: &'static Table) -> Self {
+        Self {
+            table: Some(table),
+            version: None,
+        }
+    }
+
+    /// The table that is certain, or every one that has kernels of the version.
+    fn tables(self) -> impl Iterator<Item = &'static Table> {
+        let every = TABLES.iter().filter(move |table| {
+            self.table.is_none() && self.version.is_none_or(|version| table.covers(version))
+        });
+        self.table.into_iter().chain(every)
+    }
+}
+
+/// A number or letters, without any word of the kernel's around them.
+fn bare(text: &str, whose: Whose) -> Option<Finding> {
+    if let Some((mask, notes)) = number(text) {
+        let fits: Vec<_> = whose.tables().map(|table| (table, mask)).collect();
+        return Some(Finding::of(&fits, text, notes));
+    }
+    let letters = text.strip_prefix("Tainted:").unwrap_or(text);
+    let (fits, notes) = letters::any_order(letters, whose)?;
+    Some(Finding::of(&fits, text, notes))
 }
 
 fn release_before(before: &str) -> Option<&str> {
@@ -175,11 +213,6 @@ fn number(text: &str) -> Option<(Mask, Vec<String>)> {
         return Some((mask, vec![format!("read as octal: {}", mask.0)]));
     }
     Some((Mask(radix(text, 10)?), Vec::new()))
-}
-
-/// Kernels and the version of the one at hand: a flag that is younger than it was not printed by it.
-fn is_of(since: Version, version: Option<Version>) -> bool {
-    version.is_none_or(|version| since <= version)
 }
 
 #[cfg(test)]

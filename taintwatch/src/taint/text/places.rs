@@ -1,6 +1,6 @@
 //! One place a flag: the form in which the position decides.
 
-use super::{Fit, candidates};
+use super::{Fit, Whose};
 use crate::taint::tables::Table;
 
 /// The places, and what stands behind them.
@@ -27,8 +27,9 @@ pub(super) fn split(rest: &str) -> Split<'_> {
         Some('(') => Split {
             places: strip("  ").or(strip(" ")).unwrap_or(places),
             whole: true,
-            release: behind.strip_prefix('(').unwrap_or(behind),
+            release: behind.split(['(', ')']).nth(1).unwrap_or(behind),
         },
+        Some('#') => named(rest, places),
         end => Split {
             places: strip(" VLI").unwrap_or(places),
             whole: end == Some(')') || strip(" VLI").is_some(),
@@ -37,8 +38,20 @@ pub(super) fn split(rest: &str) -> Split<'_> {
     }
 }
 
+/// A release that is a name, `G     U              syzkaller #0`: the last word before the `#`.
+fn named<'a>(rest: &'a str, places: &'a str) -> Split<'a> {
+    let start = places.trim_end().rfind(' ');
+    let split = start.and_then(|at| Some((places.get(..at)?, rest.get(at + 1..)?)));
+    let (places, release) = split.unwrap_or((places, ""));
+    Split {
+        places,
+        whole: true,
+        release,
+    }
+}
+
 /// The kernels that print these places.
-pub(super) fn fits(split: &Split<'_>, table: Option<&'static Table>) -> Option<Vec<Fit>> {
+pub(super) fn fits(split: &Split<'_>, whose: Whose) -> Option<Vec<Fit>> {
     // At the end of a line blanks say nothing: a log's reader may have added or taken them.
     let places = if split.whole {
         split.places
@@ -46,7 +59,7 @@ pub(super) fn fits(split: &Split<'_>, table: Option<&'static Table>) -> Option<V
         split.places.trim_end()
     };
     let read = |table: &'static Table| Some((table, table.read(places, split.whole)?));
-    let fits: Vec<_> = candidates(table).filter_map(read).collect();
+    let fits: Vec<_> = whose.tables().filter_map(read).collect();
     (!fits.is_empty() && !places.is_empty()).then_some(fits)
 }
 
