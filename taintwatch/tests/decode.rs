@@ -5,6 +5,10 @@ use taintwatch::taint::text::{Reader, decode};
 const SHAPES: &str = include_str!("fixtures/decode.txt");
 
 /// Mask, vendor, text.
+#[expect(
+    clippy::unwrap_used,
+    reason = "a fixture that cannot be read fails the test"
+)]
 fn shapes() -> impl Iterator<Item = (u64, &'static str, String)> {
     let lines = SHAPES
         .lines()

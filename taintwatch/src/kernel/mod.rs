@@ -7,3 +7,4 @@ pub mod kallsyms;
 pub mod kmsg;
 pub mod mask;
 pub mod prerequisites;
+pub mod suse;
