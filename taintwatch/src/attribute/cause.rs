@@ -13,7 +13,7 @@ use crate::{
     kernel::functions::{INLINERS, LOADER, OOPS_REPORTERS, REPORTERS, UNLOADER},
     taint::{
         callers::{self, Part},
-        flags,
+        tables::Table,
     },
 };
 
@@ -65,7 +65,11 @@ pub(super) fn is_inlined_add_taint(frames: &[Frame]) -> bool {
 }
 
 /// The cause, and the name of the module that it is about.
-pub(super) fn find(evidence: &Evidence<'_>, event: &Event) -> (Cause, Option<String>) {
+pub(super) fn find(
+    table: &Table,
+    evidence: &Evidence<'_>,
+    event: &Event,
+) -> (Cause, Option<String>) {
     let (class, module) = classify(evidence);
     let mut sources = evidence.sources.clone();
     if class == Class::ModuleLoad {
@@ -76,7 +80,7 @@ pub(super) fn find(evidence: &Evidence<'_>, event: &Event) -> (Cause, Option<Str
     } else {
         Confidence::Observed
     };
-    let summary = summary(evidence, event, class, module.as_deref());
+    let summary = summary(table, evidence, event, class, module.as_deref());
     (
         Cause {
             class,
@@ -119,20 +123,26 @@ fn classify(evidence: &Evidence<'_>) -> (Class, Option<String>) {
 }
 
 /// What it means that a flag is set, in a few words.
-pub(super) fn happened(bit: Option<u32>) -> String {
-    match bit.map(|bit| (bit, flags::by_bit(bit))) {
+pub(super) fn happened(table: &Table, bit: Option<u32>) -> String {
+    match bit.map(|bit| (bit, table.flag(bit))) {
         None => "a flag was set again, which one is not known".to_owned(),
         Some((bit, None)) => format!("bit {bit} was set"),
         Some((_, Some(flag))) => flag.happened.to_owned(),
     }
 }
 
-fn summary(evidence: &Evidence<'_>, event: &Event, class: Class, module: Option<&str>) -> String {
-    let happened = happened(evidence.bit);
+fn summary(
+    table: &Table,
+    evidence: &Evidence<'_>,
+    event: &Event,
+    class: Class,
+    module: Option<&str>,
+) -> String {
+    let happened = happened(table, evidence.bit);
     // A letter says what a flag is usually for; code that is not known may have meant another thing.
     let did = match evidence.bit {
         Some(9 | DIE) | None => happened.clone(),
-        Some(bit) => flags::by_bit(bit).map_or_else(
+        Some(bit) => table.flag(bit).map_or_else(
             || happened.clone(),
             |flag| format!("the flag {} ({}) was set", flag.letter, flag.name),
         ),
@@ -173,7 +183,10 @@ fn summary(evidence: &Evidence<'_>, event: &Event, class: Class, module: Option<
         }
         Class::SysctlWrite => format!("a write to /proc/sys/kernel/tainted{by}"),
         Class::ModuleUnload => format!("{happened}: {module}{by}"),
-        Class::DirectWrite => format!("{place} wrote the mask past add_taint: {}", bits(event)),
+        Class::DirectWrite => format!(
+            "{place} wrote the mask past add_taint: {}",
+            bits(table, event)
+        ),
         Class::KernelCode => match &event.task {
             Some(task) => format!(
                 "{did} at {place}, while {} (pid {}) was running",
@@ -188,13 +201,13 @@ fn summary(evidence: &Evidence<'_>, event: &Event, class: Class, module: Option<
 }
 
 /// `set W, cleared PO`, by the letters that the bits have and not by what they usually mean.
-fn bits(event: &Event) -> String {
+fn bits(table: &Table, event: &Event) -> String {
     let letters = |bits: Option<&Vec<u32>>| {
         let mask = bits
             .into_iter()
             .flatten()
             .fold(Mask(0), |mask, bit| mask.with(*bit));
-        (mask != Mask(0)).then(|| flags::letters(mask))
+        (mask != Mask(0)).then(|| table.letters(mask))
     };
     let taint = event.taint.as_ref();
     let set = letters(taint.and_then(|taint| taint.bits_set.as_ref()));

@@ -20,7 +20,10 @@ use crate::{
     enrich::Hints,
     event::{Cause, Class, Confidence, Context, Event, Kind, Mask, Module, Source, Taint, Time},
     kernel::identity::Identity,
-    taint::log::{Teller, Told},
+    taint::{
+        log::{Teller, Told},
+        tables::{LINUX, Table},
+    },
 };
 use addresses::Addresses;
 use cause::Evidence;
@@ -33,6 +36,8 @@ pub struct Attributor {
     wall_clock: fn(u64) -> Time,
     /// Which code lies where, at this point of the stream.
     pub addresses: Addresses,
+    /// Whose flags these are: upstream's, unless it is known better.
+    pub table: &'static Table,
     /// The mask as the events so far tell it.
     pub mask: Mask,
     /// Whether the kernel half can read the mask; else `mask` stands in.
@@ -52,6 +57,7 @@ impl Attributor {
             identity,
             wall_clock,
             addresses: Addresses::default(),
+            table: LINUX,
             mask,
             sees_mask: true,
             live: HashMap::new(),
@@ -140,7 +146,7 @@ impl Attributor {
         };
         let key = entry.flag.to_string();
         let mut event = self.started(Kind::Taint, &entry.header, &entry.task, &key, &frames);
-        event.taint = Some(parts::taint(entry.flag, before));
+        event.taint = Some(parts::taint(self.table, entry.flag, before));
         self.mask = Mask(self.mask.0 | before.0).with(entry.flag);
         self.attribute(event, &evidence)
     }
@@ -173,7 +179,7 @@ impl Attributor {
         };
         let mut event = self.started(kind, &write.header, &write.task, &key, &frames);
         event.taint = Some(match (bit, kind) {
-            (Some(bit), _) => parts::taint(bit, before),
+            (Some(bit), _) => parts::taint(self.table, bit, before),
             (None, Kind::Taint) => parts::again(after),
             (None, _) => parts::change(before, after),
         });
@@ -205,7 +211,7 @@ impl Attributor {
             };
             let key = bit.to_string();
             let mut event = self.started(Kind::Taint, &write.header, &write.task, &key, &frames);
-            event.taint = Some(parts::taint(bit, before));
+            event.taint = Some(parts::taint(self.table, bit, before));
             before = before.with(bit);
             events.push(self.attribute(event, &evidence));
         }
@@ -226,7 +232,7 @@ impl Attributor {
                 ..Taint::default()
             }
         } else {
-            parts::taint(key.flag, self.mask)
+            parts::taint(self.table, key.flag, self.mask)
         };
         taint.count = Some(more);
         self.mask = taint.mask_after.unwrap_or(self.mask);
@@ -270,8 +276,8 @@ impl Attributor {
         let mut events = Vec::new();
         for bit in now.minus(known).bits() {
             let mut event = self.blank(Kind::Taint, boottime_ns, &format!("{bit}.reconcile"));
-            event.taint = Some(parts::taint(bit, known));
-            let what = cause::happened(Some(bit));
+            event.taint = Some(parts::taint(self.table, bit, known));
+            let what = cause::happened(self.table, Some(bit));
             event.cause = Some(unattributed(format!("{what}; nothing saw who did it")));
             events.push(event);
         }
@@ -279,7 +285,7 @@ impl Attributor {
         if lost != Mask(0) {
             let mut event = self.blank(Kind::MaskWrite, boottime_ns, "reconcile");
             event.taint = Some(parts::change(known, Mask(known.0 & now.0)));
-            let letters = crate::taint::flags::letters(lost);
+            let letters = self.table.letters(lost);
             event.cause = Some(unattributed(format!(
                 "{letters} was set and is clear now; nothing saw who cleared it"
             )));
@@ -295,7 +301,7 @@ impl Attributor {
             boottime_ns,
             &format!("{}.log.{line_seq}", told.bit),
         );
-        event.taint = Some(parts::taint(told.bit, self.mask));
+        event.taint = Some(parts::taint(self.table, told.bit, self.mask));
         self.mask = self.mask.with(told.bit);
         event.caller.clone_from(&told.code);
         event.log = vec![line.to_owned()];
@@ -304,7 +310,7 @@ impl Attributor {
             (Teller::Kernel, Some(_)) => Class::ModuleCode,
             (Teller::Kernel, None) => Class::KernelCode,
         };
-        let happened = cause::happened(Some(told.bit));
+        let happened = cause::happened(self.table, Some(told.bit));
         let of = told.module.as_ref().or(told.code.as_ref());
         let of = of.map(|name| format!(": {name}")).unwrap_or_default();
         event.cause = Some(Cause {
@@ -343,7 +349,7 @@ impl Attributor {
         if evidence.is_nobodys() {
             event.task = None;
         }
-        let (cause, module) = cause::find(evidence, &event);
+        let (cause, module) = cause::find(self.table, evidence, &event);
         if let Some(caller) = evidence.caller() {
             event.caller = Some(caller.to_string());
             self.callers.insert(caller.address, caller.clone());
@@ -390,7 +396,8 @@ impl Attributor {
         self.addresses.add(&name, range(live.text), None);
         self.addresses
             .add(&name, range(live.init_text), Some(live.task.tid));
-        self.live.insert(live.task.tid, parts::module_live(live));
+        self.live
+            .insert(live.task.tid, parts::module_live(self.table, live));
     }
 
     fn module_free(&mut self, free: &wire::ModuleFree) -> Option<Event> {
@@ -404,7 +411,7 @@ impl Attributor {
         let mut event = self.started(Kind::ModuleUnload, &free.header, &free.task, "module", &[]);
         event.module = Some(Module {
             name: Some(name),
-            taints: parts::letters(free.taints),
+            taints: parts::letters(self.table, free.taints),
             loaded: Some(false),
             ..Module::default()
         });

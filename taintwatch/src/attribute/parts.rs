@@ -9,17 +9,17 @@ use crate::{
     decode::text,
     event::{Context, Mask, Module, Taint},
     kernel::functions::{INTERRUPTS, SYSCALL_ENTRIES},
-    taint::flags,
+    taint::tables::Table,
 };
 
 /// A flag that was set, or set again.
-pub(super) fn taint(bit: u32, before: Mask) -> Taint {
-    let flag = flags::by_bit(bit);
+pub(super) fn taint(table: &Table, bit: u32, before: Mask) -> Taint {
+    let flag = table.flag(bit);
     Taint {
         bit: Some(bit),
         letter: flag.map(|flag| flag.letter),
         name: flag.map(|flag| flag.name.to_owned()),
-        vendor: flag.map(|_| flags::VENDOR.to_owned()),
+        vendor: flag.map(|_| table.vendor_of(bit).to_owned()),
         first: Some(!before.has(bit)),
         count: Some(1),
         mask_before: Some(before),
@@ -53,19 +53,19 @@ pub(super) fn change(before: Mask, after: Mask) -> Taint {
 }
 
 /// A module that is complete.
-pub(super) fn module_live(live: &wire::ModuleLive) -> Module {
+pub(super) fn module_live(table: &Table, live: &wire::ModuleLive) -> Module {
     let field = |bytes: &[u8]| Some(text(bytes)).filter(|text| !text.is_empty());
     Module {
         name: field(&live.name),
         version: field(&live.version),
         srcversion: field(&live.srcversion),
-        taints: letters(live.taints),
+        taints: letters(table, live.taints),
         ..Module::default()
     }
 }
 
-pub(super) fn letters(taints: u64) -> Option<String> {
-    (taints != 0).then(|| flags::letters(Mask(taints)))
+pub(super) fn letters(table: &Table, taints: u64) -> Option<String> {
+    (taints != 0).then(|| table.letters(Mask(taints)))
 }
 
 /// `ENOENT`; a number that has no name stays one.

@@ -6,10 +6,10 @@ use anyhow::Result;
 
 use crate::{
     event::Mask,
-    output::{escape::Escaped, human},
+    output::{escape::Escaped, human, wrap},
     taint::{
-        flags,
-        text::{self, Finding},
+        text::{Finding, Reader, Reading},
+        vendor::{self, Vendor},
     },
 };
 
@@ -31,43 +31,72 @@ pub struct Args {
     json: bool,
 }
 
-/// Whose table reads the flags.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub enum Vendor {
-    /// What the text shows; today that is upstream's
-    Auto,
-    Linux,
+/// How findings are printed.
+#[derive(Clone, Copy)]
+struct Form {
+    json: bool,
+    width: usize,
 }
 
 /// Prints what was found; a log without any taint state is no error.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
-    let (Vendor::Auto | Vendor::Linux) = args.vendor;
+    let reader = Reader {
+        chosen: args.vendor.table(),
+        log: None,
+        local: vendor::local(),
+    };
+    let form = Form {
+        json: args.json,
+        width: wrap::width(),
+    };
     if args.value == ["-"] {
-        return log(args, io::stdin().lock(), out);
+        return log(reader, form, io::stdin().lock(), out);
     }
-    print(args, &text::decode(&args.value.join(" "))?, out)?;
+    value(reader, &args.value.join(" "), form, out)
+}
+
+fn value(reader: Reader, value: &str, form: Form, out: &mut dyn Write) -> Result<u8> {
+    if value.trim().contains('\n') {
+        return log(reader, form, value.as_bytes(), out);
+    }
+    print(&reader.decode(value)?, form, out)?;
     Ok(0)
 }
 
-/// Line by line, so that a log of any size fits.
-fn log(args: &Args, mut input: impl BufRead, out: &mut dyn Write) -> Result<u8> {
-    let mut line = Vec::new();
+/// Line by line, so that a log of any size fits. What a mail reader cut in two is read with its next line.
+fn log(mut reader: Reader, form: Form, mut input: impl BufRead, out: &mut dyn Write) -> Result<u8> {
+    let mut bytes = Vec::new();
+    let mut cut: Option<(String, Finding)> = None;
     while input
         .by_ref()
         .take(LONGEST_LINE)
-        .read_until(b'\n', &mut line)?
+        .read_until(b'\n', &mut bytes)?
         > 0
     {
-        if let Some(finding) = text::line(String::from_utf8_lossy(&line).trim_end()) {
-            print(args, &finding, out)?;
+        let line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+        bytes.clear();
+        reader.banner(&line);
+        if let Some((first, finding)) = cut.take() {
+            let whole = reader.whole(&first, &line);
+            print(whole.as_ref().unwrap_or(&finding), form, out)?;
+            if whole.is_some() {
+                continue;
+            }
         }
-        line.clear();
+        match reader.line(&line) {
+            Some(finding) if finding.cut => cut = Some((line, finding)),
+            Some(finding) => print(&finding, form, out)?,
+            None => {}
+        }
+    }
+    if let Some((_, finding)) = cut {
+        print(&finding, form, out)?;
     }
     Ok(0)
 }
 
-fn print(args: &Args, finding: &Finding, out: &mut dyn Write) -> Result<()> {
-    if args.json {
+fn print(finding: &Finding, form: Form, out: &mut dyn Write) -> Result<()> {
+    if form.json {
         serde_json::to_writer(&mut *out, finding)?;
         return Ok(writeln!(out)?);
     }
@@ -75,28 +104,73 @@ fn print(args: &Args, finding: &Finding, out: &mut dyn Write) -> Result<()> {
     let state = if finding.mask == Mask(0) {
         "not tainted".to_owned()
     } else {
-        flags::letters(finding.mask)
+        finding.letters()
     };
-    writeln!(
-        out,
-        "{bold}{state}{bold:#}  {} = {}",
-        finding.mask.0, finding.mask
-    )?;
+    let whose = finding
+        .vendor
+        .map_or_else(String::new, |vendor| format!("  {dim}{vendor}{dim:#}"));
+    let number = format!("{} = {}", finding.mask.0, finding.mask);
+    writeln!(out, "{bold}{state}{bold:#}  {number}{whose}")?;
     for flag in &finding.flags {
         let letter = flag.letter.map_or_else(|| "?".to_owned(), String::from);
-        let known = flags::by_bit(flag.bit);
-        let happened = known.map_or("a flag that upstream kernels do not have", |flag| {
-            flag.happened
+        let name = flag.name.unwrap_or("unknown");
+        let is_read = finding
+            .readings
+            .iter()
+            .any(|reading| reading.bit == flag.bit);
+        let happened = flag.happened.unwrap_or(if is_read {
+            "what it is depends on the kernel"
+        } else {
+            "a flag that no kernel known here has"
         });
         writeln!(
             out,
-            "  {bold}{letter}{bold:#}  bit {:<3} {:<22} {happened}",
+            "  {bold}{letter}{bold:#}  bit {:<3} {name:<22} {}",
             flag.bit,
-            flag.name.unwrap_or("unknown")
+            wrap::hanging(happened, 36, form.width)
         )?;
     }
+    readings(&finding.readings, form.width, out)?;
     for note in &finding.notes {
-        writeln!(out, "  {dim}note: {}{dim:#}", Escaped(note))?;
+        let note = wrap::hanging(&Escaped(note).to_string(), 8, form.width);
+        writeln!(out, "  {dim}note: {note}{dim:#}")?;
+    }
+    Ok(())
+}
+
+/// What kernels disagree about, with who means what.
+fn readings(all: &[Reading], width: usize, out: &mut dyn Write) -> Result<()> {
+    let mut told: Vec<(&Reading, Vec<&str>)> = Vec::new();
+    for reading in all {
+        let same = |(other, _): &&mut (&Reading, Vec<&str>)| {
+            other.bit == reading.bit
+                && other.letter == reading.letter
+                && other.happened == reading.happened
+        };
+        match told.iter_mut().find(same) {
+            Some((_, vendors)) if vendors.contains(&reading.vendor) => {}
+            Some((_, vendors)) => vendors.push(reading.vendor),
+            None => told.push((reading, vec![reading.vendor])),
+        }
+    }
+    if told.is_empty() {
+        return Ok(());
+    }
+    let dim = human::DIM;
+    writeln!(out, "  kernels differ; `--vendor` says whose it is:")?;
+    for (reading, vendors) in told {
+        let letter = reading.letter.unwrap_or('?');
+        let text = format!(
+            "{}: {}",
+            vendors.join(", "),
+            reading.happened.unwrap_or_default()
+        );
+        let text = wrap::hanging(&text, 16, width);
+        writeln!(
+            out,
+            "  {letter}  {dim}bit {:<3}{dim:#}    {text}",
+            reading.bit
+        )?;
     }
     Ok(())
 }
@@ -104,50 +178,105 @@ fn print(args: &Args, finding: &Finding, out: &mut dyn Write) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::taint::tables::Table;
 
-    fn decoded(value: &[&str], json: bool) -> String {
-        let value = value.iter().map(|word| (*word).to_owned()).collect();
+    const FORM: Form = Form {
+        json: true,
+        width: 80,
+    };
+
+    fn decoded(text: &str, vendor: Vendor, json: bool) -> String {
+        let reader = Reader {
+            chosen: vendor.table(),
+            ..Reader::default()
+        };
         let mut out = Vec::new();
-        run(
-            &Args {
-                value,
-                vendor: Vendor::Auto,
-                json,
-            },
-            &mut out,
-        )
-        .unwrap();
+        value(reader, text, Form { json, ..FORM }, &mut out).unwrap();
         anstream::adapter::strip_str(&String::from_utf8(out).unwrap()).to_string()
     }
 
     #[test]
     fn tells_each_flag_on_a_line() {
-        insta::assert_snapshot!(decoded(&["2147488257"], false), @r"
+        insta::assert_snapshot!(decoded("2147488257", Vendor::Auto, false), @r#"
         PWO[31]  2147488257 = 0x80001201
           P  bit 0   PROPRIETARY_MODULE     a proprietary module was loaded
           W  bit 9   WARN                   the kernel issued a warning
           O  bit 12  OOT_MODULE             an out-of-tree module was loaded
-          ?  bit 31  unknown                a flag that upstream kernels do not have
+          ?  bit 31  unknown                what it is depends on the kernel
+          kernels differ; `--vendor` says whose it is:
+          n  bit 31     suse: a module without support was loaded
+          N  bit 31     suse-sle15sp2: a module without support was loaded
+          X  bit 31     suse-sle12, suse-sle11: a module that its maker supports was
+                        loaded
+          u  bit 31     rhel10, rhel9, fedora: BPF was opened to users without
+                        privileges
           note: bit 31 is no upstream flag; a vendor's kernel may use it
-        ");
-        insta::assert_snapshot!(decoded(&["0"], false), @"not tainted  0 = 0x0");
+        "#);
+        insta::assert_snapshot!(decoded("2147488257", Vendor::Suse, false), @r#"
+        PWOn  2147488257 = 0x80001201  suse
+          P  bit 0   PROPRIETARY_MODULE     a proprietary module was loaded
+          W  bit 9   WARN                   the kernel issued a warning
+          O  bit 12  OOT_MODULE             an out-of-tree module was loaded
+          n  bit 31  NO_SUPPORT             a module without support was loaded
+        "#);
+        insta::assert_snapshot!(decoded("0", Vendor::Linux, false), @r#"not tainted  0 = 0x0  linux"#);
     }
 
     #[test]
     fn the_json_is_the_contract() {
-        insta::assert_snapshot!(decoded(&["Tainted:", "W"], true), @r#"{"mask":"0x200","flags":[{"bit":9,"letter":"W","name":"WARN","vendor":"linux"}],"text":"W"}"#);
+        insta::assert_snapshot!(decoded("Tainted: W", Vendor::Auto, true), @r#"{"mask":"0x200","flags":[{"bit":9,"letter":"W","name":"WARN","vendor":"linux"}],"text":"W"}"#);
+        insta::assert_snapshot!(decoded("T", Vendor::Auto, true), @r#"{"mask":"0x20000","flags":[{"bit":17,"letter":"T","name":"RANDSTRUCT","vendor":"linux"}],"readings":[{"bit":17,"letter":"T","name":"RANDSTRUCT","vendor":"linux"},{"bit":29,"letter":"T","name":"TECH_PREVIEW","vendor":"rhel7"},{"bit":29,"letter":"T","name":"TECH_PREVIEW","vendor":"rhel6"}],"text":"T"}"#);
+        insta::assert_snapshot!(decoded("T", Vendor::Rhel7, true), @r#"{"mask":"0x20000000","flags":[{"bit":29,"letter":"T","name":"TECH_PREVIEW","vendor":"rhel7"}],"text":"T","vendor":"rhel7"}"#);
     }
 
     #[test]
     fn a_log_is_read_line_by_line_whatever_its_bytes() {
-        let log = b"\xff\xfe junk\nCPU: 0 PID: 1 Comm: a Tainted: G        W          6.1.0\nno\nNot tainted\n";
-        let args = Args {
-            value: vec!["-".into()],
-            vendor: Vendor::Linux,
-            json: true,
-        };
+        let input = b"\xff\xfe junk\nCPU: 0 PID: 1 Comm: a Tainted: G        W          6.1.0\nno\nNot tainted\n";
         let mut out = Vec::new();
-        super::log(&args, &log[..], &mut out).unwrap();
+        log(Reader::default(), FORM, &input[..], &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap().lines().count(), 2);
+    }
+
+    #[test]
+    fn a_log_shows_its_kernel_at_the_start_and_joins_what_was_cut() {
+        let text = "Linux version 5.14.21-150500.55.39-default (geeko@buildhost)\n\
+            Tainted: [X]=AUX\n\
+            CPU: 0 PID: 1 Comm: a Tainted: G\n          OE  X  N 5.14.21-150500.55.39-default #1\n\
+            CPU: 0 PID: 1 Comm: b Tainted: G        W\n";
+        let mut out = Vec::new();
+        log(Reader::default(), FORM, text.as_bytes(), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let found: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let masks: Vec<_> = found
+            .iter()
+            .map(|finding| finding["mask"].as_str().unwrap())
+            .collect();
+        assert_eq!(masks, ["0x10000", "0x80013000", "0x200"]);
+        assert!(
+            found
+                .iter()
+                .all(|finding| finding["vendor"] == "suse-sle15sp2")
+        );
+        assert!(found[2]["notes"][0].as_str().unwrap().contains("missing"));
+    }
+
+    #[test]
+    fn a_table_that_is_certain_leaves_no_reading() {
+        for table in &crate::taint::tables::TABLES {
+            let reader = Reader {
+                local: Table::named(table.vendor),
+                ..Reader::default()
+            };
+            let all = table
+                .flags()
+                .fold(Mask(0), |mask, flag| mask.with(flag.bit));
+            let finding = reader.decode(&all.0.to_string()).unwrap();
+            assert_eq!(finding.readings, [], "{}", table.vendor);
+            assert_eq!(finding.vendor, Some(table.vendor));
+            assert!(finding.flags.iter().all(|flag| flag.name.is_some()));
+        }
     }
 }

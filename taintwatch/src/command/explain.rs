@@ -2,15 +2,16 @@
 
 use std::io::Write;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, ensure};
 use serde::Serialize;
 
-use super::decode::Vendor;
 use crate::{
-    output::human,
+    output::{human, wrap},
     taint::{
-        explain::{Explanation, of},
-        flags::{self, Flag, UPSTREAM},
+        explain::{self, Explanation, Policy},
+        flags::{self, Flag},
+        tables::{LINUX, TABLES, Table},
+        vendor::{self, Vendor},
     },
 };
 
@@ -28,49 +29,106 @@ pub struct Args {
     json: bool,
 }
 
+/// A flag of a vendor's kernels.
+type Meant = (&'static Table, &'static Flag);
+
 /// Prints the explanations asked for, or the table.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
-    let (Vendor::Auto | Vendor::Linux) = args.vendor;
-    let asked: Vec<_> = args
-        .flags
-        .iter()
-        .map(|text| find(text))
-        .collect::<Result<_>>()?;
-    let flags: Vec<_> = if asked.is_empty() {
-        UPSTREAM.iter().collect()
-    } else {
-        asked
-    };
-    for (index, flag) in flags.iter().enumerate() {
-        if args.json {
-            serde_json::to_writer(&mut *out, &Explained::new(flag))?;
-            writeln!(out)?;
-        } else if args.flags.is_empty() {
-            let bold = human::BOLD;
-            writeln!(
-                out,
-                "{bold}{}{bold:#}  bit {:<3} {:<22} {}",
-                flag.letter, flag.bit, flag.name, flag.happened
-            )?;
+    explain(args, vendor::local(), wrap::width(), out)
+}
+
+fn explain(
+    args: &Args,
+    local: Option<&'static Table>,
+    width: usize,
+    out: &mut dyn Write,
+) -> Result<u8> {
+    let chosen = args.vendor.table();
+    if args.flags.is_empty() {
+        let whose = chosen.or(local).unwrap_or(LINUX);
+        return if args.json {
+            lines(whose, out)
         } else {
-            if index > 0 {
+            table(whose, width, out)
+        };
+    }
+    let mut first = true;
+    for text in &args.flags {
+        let is_g = matches!(text.as_str(), "G" | "g") && !args.json;
+        let meant = if is_g {
+            Vec::new()
+        } else {
+            find(text, chosen, local)?
+        };
+        if is_g {
+            blank(&mut first, out)?;
+            writeln!(out, "{}", wrap::hanging(explain::G, 0, width))?;
+        }
+        for (table, flag) in meant {
+            if args.json {
+                serde_json::to_writer(&mut *out, &Explained::new(table, flag))?;
                 writeln!(out)?;
+            } else {
+                blank(&mut first, out)?;
+                print(table, flag, width, out)?;
             }
-            print(flag, out)?;
         }
     }
     Ok(0)
 }
 
-fn find(text: &str) -> Result<&'static Flag> {
+fn blank(first: &mut bool, out: &mut dyn Write) -> Result<()> {
+    if !std::mem::take(first) {
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// What a text can mean: in the kernels that were chosen, in this machine's, else in everybody's.
+fn find(
+    text: &str,
+    chosen: Option<&'static Table>,
+    local: Option<&'static Table>,
+) -> Result<Vec<Meant>> {
+    let mut meant = Vec::new();
+    for table in [chosen, local.filter(|_| chosen.is_none())]
+        .into_iter()
+        .flatten()
+    {
+        meant.extend(matching(table, text));
+    }
+    if meant.is_empty() && chosen.is_none() {
+        meant.extend(TABLES.iter().flat_map(|table| matching(table, text)));
+        // The same words once: a family's eras and its rebuilds say the same.
+        let mut told = Vec::new();
+        meant.retain(|(table, flag)| {
+            let same = (flag.bit, flag.letter, flag.happened);
+            let is_new = !told.contains(&same);
+            told.push(same);
+            is_new || table.vendor == flags::VENDOR
+        });
+    }
+    let whose = chosen.map_or("any kernel that is known here", |table| table.vendor);
+    ensure!(
+        !meant.is_empty(),
+        "{text:?} is no flag of {whose}: `taintwatch explain` lists them all (case matters in letters)"
+    );
+    Ok(meant)
+}
+
+fn matching(table: &'static Table, text: &str) -> Vec<Meant> {
     let name = text.strip_prefix("TAINT_").unwrap_or(text);
     let mut letters = text.chars();
     let letter = letters.next().filter(|_| letters.next().is_none());
-    letter
-        .and_then(flags::by_letter)
-        .or_else(|| text.parse().ok().and_then(flags::by_bit))
-        .or_else(|| UPSTREAM.iter().find(|flag| flag.name.eq_ignore_ascii_case(name)))
-        .with_context(|| format!("{text:?} is no upstream flag: `taintwatch explain` lists them all (case matters in letters)"))
+    let bit = text.parse().ok();
+    let fits = |flag: &&'static Flag| {
+        Some(flag.letter) == letter || Some(flag.bit) == bit || flag.name.eq_ignore_ascii_case(name)
+    };
+    table
+        .flags()
+        .filter(fits)
+        .map(|flag| (table, flag))
+        .collect()
 }
 
 /// An explanation with its flag, for JSON.
@@ -80,88 +138,257 @@ struct Explained {
     letter: char,
     name: &'static str,
     vendor: &'static str,
+    since: String,
     #[serde(flatten)]
-    explanation: &'static Explanation,
+    explanation: Explanation,
+    policy: &'static Policy,
 }
 
 impl Explained {
-    fn new(flag: &Flag) -> Self {
-        let Flag {
-            bit,
-            letter,
-            name,
-            happened: _,
-        } = *flag;
+    fn new(table: &Table, flag: &Flag) -> Self {
         Self {
-            bit,
-            letter,
-            name,
-            vendor: flags::VENDOR,
-            explanation: of(flag),
+            bit: flag.bit,
+            letter: flag.letter,
+            name: flag.name,
+            vendor: table.vendor_of(flag.bit),
+            since: flags::version_text(flag.since),
+            explanation: explain::of(table, flag),
+            policy: explain::policy(table.family),
         }
     }
 }
 
-fn print(flag: &Flag, out: &mut dyn Write) -> Result<()> {
+/// Each flag of a table as JSON.
+fn lines(table: &Table, out: &mut dyn Write) -> Result<u8> {
+    for flag in table.flags() {
+        serde_json::to_writer(&mut *out, &Explained::new(table, flag))?;
+        writeln!(out)?;
+    }
+    Ok(0)
+}
+
+/// The flags of a table on a line each, and what holds for all.
+fn table(table: &'static Table, width: usize, out: &mut dyn Write) -> Result<u8> {
     let bold = human::BOLD;
-    let Explanation {
-        meaning,
-        set_by,
-        messages,
-        support,
-        avoid,
-        send,
-    } = of(flag);
+    let title = format!("{}: {}", table.vendor, table.title);
+    writeln!(out, "{bold}{}{bold:#}", wrap::hanging(&title, 0, width))?;
+    for flag in table.flags() {
+        let own = if table.vendor_of(flag.bit) == flags::VENDOR {
+            ""
+        } else {
+            "*"
+        };
+        let happened = wrap::hanging(flag.happened, 34, width);
+        writeln!(
+            out,
+            "{bold}{}{bold:#}{own:1} bit {:<3} {:<22} {happened}",
+            flag.letter, flag.bit, flag.name
+        )?;
+    }
+    let policy = explain::policy(table.family);
+    writeln!(out)?;
+    for text in [explain::GENERAL, policy.support] {
+        writeln!(out, "{}", wrap::hanging(text, 0, width))?;
+    }
+    let sources = format!(
+        "(table: {}; support: {})",
+        table.source,
+        policy.sources.join("; ")
+    );
+    let dim = human::DIM;
+    writeln!(out, "{dim}{}{dim:#}", wrap::hanging(&sources, 0, width))?;
+    Ok(0)
+}
+
+fn print(table: &Table, flag: &Flag, width: usize, out: &mut dyn Write) -> Result<()> {
+    let (bold, dim) = (human::BOLD, human::DIM);
+    let words = explain::of(table, flag);
+    let policy = explain::policy(table.family);
     writeln!(
         out,
-        "{bold}{}  {}{bold:#}  bit {}, {}",
-        flag.letter, flag.name, flag.bit, flag.happened
+        "{bold}{}  {}{bold:#}  bit {} of {}, since {}",
+        flag.letter,
+        flag.name,
+        flag.bit,
+        table.vendor,
+        flags::version_text(flag.since)
     )?;
+    writeln!(out, "  {}", flag.happened)?;
     for (title, text) in [
-        ("meaning", meaning),
-        ("set by", set_by),
-        ("messages", messages),
-        ("support", support),
-        ("avoid", avoid),
-        ("send", send),
+        ("meaning", words.meaning),
+        ("set by", words.set_by),
+        ("messages", words.messages),
+        ("effects", words.effects),
+        ("support", words.support),
+        ("", policy.support),
+        ("avoid", words.avoid),
+        ("send", words.send),
+        ("", policy.send),
     ] {
-        let indent = " ".repeat(12);
-        let options = textwrap::Options::new(width())
-            .initial_indent(&indent)
-            .subsequent_indent(&indent);
-        let wrapped = textwrap::fill(text, options);
-        writeln!(out, "  {bold}{title:<10}{bold:#}{}", wrapped.trim_start())?;
+        if !text.is_empty() {
+            let text = wrap::hanging(text, 12, width);
+            writeln!(out, "  {bold}{title:<10}{bold:#}{text}")?;
+        }
     }
+    let elsewhere = elsewhere(table, flag);
+    if !elsewhere.is_empty() {
+        let text = wrap::hanging(&elsewhere.join("; "), 12, width);
+        writeln!(out, "  {bold}{:<10}{bold:#}{text}", "elsewhere")?;
+    }
+    let sources = wrap::hanging(&policy.sources.join("; "), 12, width);
+    writeln!(out, "  {dim}{:<10}{sources}{dim:#}", "sources")?;
     Ok(())
 }
 
-/// Lines longer than this tire the eye; narrower terminals get narrower lines.
-fn width() -> usize {
-    textwrap::termwidth().clamp(40, 96)
+/// What other kernels mean by the letter, or by the bit.
+fn elsewhere(table: &Table, flag: &Flag) -> Vec<String> {
+    let mut told: Vec<(&Flag, Vec<&str>)> = Vec::new();
+    for other in &TABLES {
+        let concerns = |found: &&'static Flag| found.letter == flag.letter || found.bit == flag.bit;
+        for found in other.flags().filter(concerns) {
+            let alike = |one: &Flag| {
+                (one.bit, one.letter, one.happened) == (found.bit, found.letter, found.happened)
+            };
+            if alike(flag) || other.vendor == table.vendor {
+                continue;
+            }
+            match told.iter_mut().find(|(one, _)| alike(one)) {
+                Some((_, vendors)) => {
+                    if other.vendor_of(found.bit) != flags::VENDOR {
+                        vendors.push(other.vendor);
+                    }
+                }
+                None => told.push((found, vec![other.vendor_of(found.bit)])),
+            }
+        }
+    }
+    told.iter()
+        .map(|(found, vendors)| {
+            let vendors = vendors.join(", ");
+            format!(
+                "{} on {vendors} (bit {}): {}",
+                found.letter, found.bit, found.happened
+            )
+        })
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn finds_a_flag_by_letter_bit_and_name() {
-        for text in ["W", "9", "WARN", "warn", "TAINT_WARN"] {
-            assert_eq!(find(text).unwrap().bit, 9, "{text}");
-        }
-        assert!(find("w").unwrap_err().to_string().contains("case matters"));
+    fn names(text: &str, chosen: Option<&'static Table>) -> Vec<(&'static str, u32)> {
+        let meant = find(text, chosen, None).unwrap();
+        meant
+            .iter()
+            .map(|(table, flag)| (table.vendor, flag.bit))
+            .collect()
+    }
+
+    fn said(flags: &[&str], vendor: Vendor) -> String {
+        let flags = flags.iter().map(|text| (*text).to_owned()).collect();
+        let mut out = Vec::new();
+        explain(
+            &Args {
+                flags,
+                vendor,
+                json: false,
+            },
+            None,
+            80,
+            &mut out,
+        )
+        .unwrap();
+        anstream::adapter::strip_str(&String::from_utf8(out).unwrap()).to_string()
     }
 
     #[test]
-    fn explains_every_flag_in_full() {
-        for flag in &UPSTREAM {
-            let explained = serde_json::to_value(Explained::new(flag)).unwrap();
-            for key in ["meaning", "set_by", "messages", "support", "avoid", "send"] {
-                assert!(
-                    explained[key].as_str().unwrap().ends_with('.'),
-                    "{} {key}",
-                    flag.letter
-                );
+    fn finds_a_flag_by_letter_bit_and_name() {
+        for text in ["W", "9", "WARN", "warn", "TAINT_WARN"] {
+            assert_eq!(names(text, None), [("linux", 9)], "{text}");
+        }
+        let error = find("w", None, None).unwrap_err();
+        assert!(error.to_string().contains("case matters"));
+    }
+
+    #[test]
+    fn a_letter_of_many_meanings_is_explained_in_each() {
+        assert_eq!(
+            names("N", None),
+            [("linux", 18), ("suse-sle15sp2", 31), ("suse-sle12", 30)]
+        );
+        assert_eq!(
+            names("N", Table::named("suse-sle15sp2")),
+            [("suse-sle15sp2", 18), ("suse-sle15sp2", 31)]
+        );
+        assert_eq!(names("n", None), [("suse", 31)]);
+        assert!(find("n", Table::named("debian"), None).is_err());
+        assert_eq!(
+            find("X", None, Table::named("debian")).unwrap()[0].0.vendor,
+            "debian"
+        );
+    }
+
+    #[test]
+    fn explains_in_the_vendors_words() {
+        insta::assert_snapshot!(said(&["n"], Vendor::Suse), @r#"
+        n  NO_SUPPORT  bit 31 of suse, since 6.11
+          a module without support was loaded
+          meaning   A module was loaded that SUSE does not support and that no third
+                    party is known to support: from outside, not mature enough, or for
+                    hardware that can no longer be tested.
+          set by    Loading a module without `supported: yes` or `supported: external`
+                    (see `modinfo`), when it comes into sysfs; allowing unsupported
+                    features of a file system (`allow_unsupported`); reverting a live
+                    patch on SLE 12 and 15. With unsupported=0 such a module is refused
+                    and nothing is set; with 1 the kernel logs a warning, with 2 it
+                    loads in silence (boot parameter, or /proc/sys/kernel/unsupported).
+          messages  Read them with care: they may be about code whose source the vendor
+                    does not have.
+          effects   The kernel's reports say "Supported: No, Unsupported modules are
+                    loaded"; /sys/kernel/supported and /sys/module/NAME/supported tell
+                    the same.
+          support   SUSE may not be able to help with a fault of this kernel. Reproduce
+                    it without the module.
+                    Messages of a tainted kernel are not necessarily to be trusted,
+                    and may be about code whose source SUSE does not have; so support
+                    is limited. Make every effort to reproduce the fault on a kernel
+                    that is untainted, or tainted only with X. Without a joint support
+                    agreement with the maker of a third party's module, SUSE cannot look
+                    for the root cause: its maker has to mend it, or to show the fault
+                    in SUSE's kernel.
+          avoid     Use a configuration that is certified (YES CERTIFIED), drivers
+                    of the kernel-default package, or a vendor's driver from the
+                    SolidDriver Program. Modules of kernel-default-extra and -optional
+                    are unsupported on servers.
+          send      The module's name, version, maker and file, the kernel log, and
+                    `taintwatch report`.
+                    A supportconfig archive, the kernel log or the dump (kdump), the
+                    `Supported:` line of the report, `modinfo` of the modules that
+                    taint, and `taintwatch report`.
+          elsewhere N on suse-sle15sp2 (bit 31): a module without support was loaded; X
+                    on suse-sle12, suse-sle11 (bit 31): a module that its maker supports
+                    was loaded; u on rhel10, rhel9, fedora (bit 31): BPF was opened to
+                    users without privileges
+          sources   SUSE KB 3582750 (Tainted kernel); SUSE SolidDriver Program, Joint
+                    Support Agreements; SUSE KB 7017442
+        "#);
+        let general = said(&["G"], Vendor::Auto);
+        assert!(general.contains("no flag"));
+        let table = said(&[], Vendor::Suse);
+        assert!(table.contains("n* bit 31"), "{table}");
+        assert!(table.contains("loaded again"), "{table}");
+    }
+
+    #[test]
+    fn nothing_is_wider_than_the_terminal() {
+        for table in &TABLES {
+            let flags: Vec<_> = table.flags().map(|flag| flag.bit.to_string()).collect();
+            let flags: Vec<_> = flags.iter().map(String::as_str).collect();
+            let vendor = <Vendor as clap::ValueEnum>::from_str(table.vendor, false).unwrap();
+            for text in [said(&flags, vendor), said(&[], vendor)] {
+                let wide = text.lines().find(|line| line.chars().count() > 80);
+                assert_eq!(wide, None, "{}", table.vendor);
             }
         }
     }

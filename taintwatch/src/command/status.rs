@@ -11,11 +11,14 @@ use crate::{
     event::{Confidence, Event, Mask},
     kernel::{
         identity::{Identity, boottime_ns, wall_clock},
-        mask,
+        mask, suse,
     },
-    output::human,
+    output::{escape::Escaped, human, wrap},
     store::{Filter, Store, lock},
-    taint::flags,
+    taint::{
+        tables::{LINUX, Table},
+        vendor,
+    },
 };
 
 /// Show the taint state now, and the first cause of each flag
@@ -41,6 +44,9 @@ struct Status {
     holes: Vec<Hole>,
     /// Records of this boot that were lost.
     lost: u64,
+    /// What a SUSE kernel says of its support.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suse: Option<suse::Support>,
 }
 
 #[derive(Debug, Serialize)]
@@ -59,12 +65,14 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let mask = mask::read()?;
     let history = history(db);
     let empty = History::default();
-    let status = status(mask, history.as_ref().unwrap_or(&empty));
+    let table = vendor::local().unwrap_or(LINUX);
+    let mut status = status(mask, table, history.as_ref().unwrap_or(&empty));
+    status.suse = suse::read();
     if args.json {
         serde_json::to_writer(&mut *out, &status)?;
         writeln!(out)?;
     } else {
-        print(&status, out)?;
+        print(&status, table, out)?;
         if let Err(reason) = history {
             writeln!(out, "{}no history: {reason}{:#}", human::DIM, human::DIM)?;
         }
@@ -104,7 +112,7 @@ fn history(db: &Path) -> Result<History> {
     })
 }
 
-fn status(mask: Mask, history: &History) -> Status {
+fn status(mask: Mask, table: &Table, history: &History) -> Status {
     let events = &history.events;
     let covered = history.running
         && history
@@ -114,7 +122,7 @@ fn status(mask: Mask, history: &History) -> Status {
             .is_some_and(|last| last.ended.is_none());
     let lost = events.iter().filter_map(|event| event.lost.as_ref());
     let lost = lost.map(|lost| lost.count).sum();
-    let flags = mask.bits().map(|bit| flag(bit, events)).collect();
+    let flags = mask.bits().map(|bit| flag(bit, table, events)).collect();
     let seen = seen(events);
     Status {
         mask,
@@ -125,6 +133,7 @@ fn status(mask: Mask, history: &History) -> Status {
         intervals: history.cover.intervals.clone(),
         holes: history.cover.holes.clone(),
         lost,
+        suse: None,
     }
 }
 
@@ -137,7 +146,7 @@ fn seen(events: &[Event]) -> Mask {
     both.fold(Mask(0), |all, mask| Mask(all.0 | mask.0))
 }
 
-fn flag(bit: u32, events: &[Event]) -> Flag {
+fn flag(bit: u32, table: &Table, events: &[Event]) -> Flag {
     let set = |event: &&Event| {
         event.taint.as_ref().is_some_and(|taint| {
             taint.bit == Some(bit)
@@ -147,7 +156,7 @@ fn flag(bit: u32, events: &[Event]) -> Flag {
                     .is_some_and(|bits| bits.contains(&bit))
         })
     };
-    let known = flags::by_bit(bit);
+    let known = table.flag(bit);
     let first = events.iter().find(set).cloned();
     let counts = events
         .iter()
@@ -161,32 +170,26 @@ fn flag(bit: u32, events: &[Event]) -> Flag {
         bit,
         letter: known.map(|flag| flag.letter),
         name: known.map(|flag| flag.name),
-        vendor: if known.is_some() {
-            flags::VENDOR
-        } else {
-            "unknown"
-        },
+        vendor: table.vendor_of(bit),
         count: counts.sum(),
         confidence: confidence.unwrap_or(Confidence::Unattributed),
         first,
     }
 }
 
-fn print(status: &Status, out: &mut dyn Write) -> Result<()> {
+fn print(status: &Status, table: &Table, out: &mut dyn Write) -> Result<()> {
     let (bold, dim) = (human::BOLD, human::DIM);
     if status.mask == Mask(0) {
         writeln!(out, "{bold}not tainted{bold:#}")?;
     } else {
-        let letters = flags::letters(status.mask);
+        let letters = table.letters(status.mask);
         writeln!(out, "{bold}tainted: {letters}{bold:#} ({})", status.mask.0)?;
     }
     for flag in &status.flags {
         let letter = flag
             .letter
             .map_or_else(|| format!("[{}]", flag.bit), String::from);
-        let name = flag
-            .name
-            .unwrap_or("a flag that upstream kernels do not have");
+        let name = flag.name.unwrap_or("a flag that is not known here");
         let times = if flag.count > 1 {
             format!(", {} times", flag.count)
         } else {
@@ -199,7 +202,7 @@ fn print(status: &Status, out: &mut dyn Write) -> Result<()> {
         }
     }
     if status.cleared != Mask(0) {
-        let letters = flags::letters(status.cleared);
+        let letters = table.letters(status.cleared);
         let alarm = human::ALARM;
         writeln!(
             out,
@@ -209,13 +212,17 @@ fn print(status: &Status, out: &mut dyn Write) -> Result<()> {
             out,
             "       true mask {} ({}), the kernel says {}",
             status.true_mask.0,
-            flags::letters(status.true_mask),
+            table.letters(status.true_mask),
             status.mask.0
         )?;
         writeln!(
             out,
             "       `taintwatch report --kind mask_write` shows who wrote the mask"
         )?;
+    }
+    if let Some(support) = &status.suse {
+        let support = Escaped(&support.to_string()).to_string();
+        writeln!(out, "{}", wrap::hanging(&support, 7, wrap::width()))?;
     }
     for interval in &status.intervals {
         writeln!(out, "{dim}{}{dim:#}", human::interval(interval))?;
@@ -239,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_flag_without_an_event_is_unattributed_and_unknown_bits_stay_bits() {
-        let status = status(Mask(1 << 31 | 1), &History::default());
+        let status = status(Mask(1 << 31 | 1), LINUX, &History::default());
         assert_eq!(
             status.flags.iter().map(|flag| flag.bit).collect::<Vec<_>>(),
             [0, 31]

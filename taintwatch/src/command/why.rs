@@ -12,7 +12,10 @@ use crate::{
     kernel::{identity::Identity, mask},
     output::{escape::Escaped, human},
     store::{Filter, Store},
-    taint::flags,
+    taint::{
+        tables::{LINUX, Table},
+        vendor,
+    },
 };
 
 /// Show how each flag came to be set: who asked, which task, which file, which module, which code, which log lines
@@ -51,7 +54,8 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let boot = Identity::read()?.boot_id;
     let mut events = Store::open(db)?.events(&Filter::default(), None)?;
     events.retain(|event| event.boot_id.as_deref() == Some(&boot));
-    let answers = answers(mask, &events, &args.about);
+    let table = vendor::local().unwrap_or(LINUX);
+    let answers = answers(mask, table, &events, &args.about);
     if answers.is_empty() {
         let none = if mask == Mask(0) {
             "no flag is set"
@@ -71,11 +75,11 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     Ok(0)
 }
 
-fn answers(mask: Mask, events: &[Event], about: &[String]) -> Vec<Why> {
+fn answers(mask: Mask, table: &Table, events: &[Event], about: &[String]) -> Vec<Why> {
     let told = events.iter().filter_map(|event| event.taint.as_ref()?.bit);
     let all = told.fold(mask, Mask::with);
     let asked = |bit: u32| {
-        let letter = flags::by_bit(bit).map(|flag| flag.letter.to_string());
+        let letter = table.flag(bit).map(|flag| flag.letter.to_string());
         about.is_empty()
             || about
                 .iter()
@@ -89,7 +93,9 @@ fn answers(mask: Mask, events: &[Event], about: &[String]) -> Vec<Why> {
         event.kind == Kind::Taint && name.is_some_and(|name| about.iter().any(|word| word == name))
     };
     let bits = all.bits().filter(|bit| asked(*bit));
-    let mut answers: Vec<_> = bits.map(|bit| why(bit, mask, events, |_| true)).collect();
+    let mut answers: Vec<_> = bits
+        .map(|bit| why(bit, mask, table, events, |_| true))
+        .collect();
     let of_modules: Vec<_> = events
         .iter()
         .filter(by_module)
@@ -99,12 +105,18 @@ fn answers(mask: Mask, events: &[Event], about: &[String]) -> Vec<Why> {
         .bits()
         .filter(|bit| of_modules.contains(bit) && !asked(*bit))
     {
-        answers.push(why(bit, mask, events, |event| by_module(&event)));
+        answers.push(why(bit, mask, table, events, |event| by_module(&event)));
     }
     answers
 }
 
-fn why(bit: u32, mask: Mask, events: &[Event], fits: impl Fn(&Event) -> bool) -> Why {
+fn why(
+    bit: u32,
+    mask: Mask,
+    table: &Table,
+    events: &[Event],
+    fits: impl Fn(&Event) -> bool,
+) -> Why {
     let of_flag = |event: &&Event| {
         let taint = event.taint.as_ref();
         taint.is_some_and(|taint| {
@@ -125,7 +137,7 @@ fn why(bit: u32, mask: Mask, events: &[Event], fits: impl Fn(&Event) -> bool) ->
         .filter(of_flag)
         .filter_map(|event| event.taint.as_ref()?.count)
         .sum();
-    let flag = flags::by_bit(bit);
+    let flag = table.flag(bit);
     let name_of = |event: &Event| event.module.as_ref().and_then(|module| module.name.clone());
     let first = event.as_ref().and_then(name_of);
     let mut also: Vec<_> = events
@@ -194,9 +206,9 @@ mod tests {
 
     #[test]
     fn a_flag_without_an_event_has_no_chain_and_no_cause() {
-        let answers = answers(Mask(1 << 9), &[], &[]);
+        let answers = answers(Mask(1 << 9), LINUX, &[], &[]);
         assert_eq!(answers.len(), 1);
         assert!(answers[0].chain.is_empty() && answers[0].confidence == Confidence::Unattributed);
-        assert!(super::answers(Mask(1 << 9), &[], &["P".into()]).is_empty());
+        assert!(super::answers(Mask(1 << 9), LINUX, &[], &["P".into()]).is_empty());
     }
 }

@@ -7,4 +7,5 @@ pub mod kallsyms;
 pub mod kmsg;
 pub mod mask;
 pub mod prerequisites;
+pub mod suse;
 pub mod uevent;

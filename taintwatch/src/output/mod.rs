@@ -4,3 +4,4 @@ pub mod boots;
 pub mod escape;
 pub mod human;
 pub mod journald;
+pub mod wrap;

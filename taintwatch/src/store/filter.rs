@@ -5,8 +5,8 @@ use std::str::FromStr;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    event::{Event, Kind},
-    taint::flags,
+    event::{Event, Kind, Taint},
+    taint::tables::{TABLES, Table},
 };
 
 /// Lets pass what every given condition lets pass.
@@ -14,7 +14,7 @@ use crate::{
 pub struct Filter {
     /// Only these flags: letters or bit numbers, `P,O`
     #[arg(long = "flag", value_name = "P,O", value_delimiter = ',', value_parser = flag)]
-    pub flags: Vec<u32>,
+    pub flags: Vec<Wanted>,
     /// Only modules whose name fits, with `*` and `?`
     #[arg(long, value_name = "GLOB")]
     pub module: Option<String>,
@@ -27,6 +27,14 @@ pub struct Filter {
     /// Only up to this time
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub until: Option<Moment>,
+}
+
+/// A flag as people give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    Bit(u32),
+    /// What it means depends on whose kernel it was.
+    Letter(char),
 }
 
 /// A point in time as people give it.
@@ -48,16 +56,22 @@ impl FromStr for Moment {
     }
 }
 
-fn flag(text: &str) -> Result<u32, String> {
+fn flag(text: &str) -> Result<Wanted, String> {
     let letter = text
         .parse()
         .ok()
-        .and_then(flags::by_letter)
-        .map(|flag| flag.bit);
-    let bit = text.parse::<u32>().ok().filter(|bit| *bit < u64::BITS);
+        .filter(|letter| bits(*letter).next().is_some());
+    let bit = text.parse().ok().filter(|bit| *bit < u64::BITS);
     letter
-        .or(bit)
+        .map(Wanted::Letter)
+        .or(bit.map(Wanted::Bit))
         .ok_or_else(|| "no such flag: give a letter such as W, or a bit from 0 to 63".to_owned())
+}
+
+/// The bits that a letter is in any kernel.
+fn bits(letter: char) -> impl Iterator<Item = u32> {
+    let of = move |table: &'static Table| table.by_letter(letter).map(|flag| flag.bit);
+    TABLES.iter().flat_map(of)
 }
 
 impl Filter {
@@ -75,18 +89,25 @@ impl Filter {
     }
 }
 
-fn concerns(event: &Event, wanted: &[u32]) -> bool {
-    event.taint.as_ref().is_some_and(|taint| {
-        let written = [&taint.bits_set, &taint.bits_cleared]
-            .into_iter()
-            .flatten()
-            .flatten();
-        taint
-            .bit
-            .iter()
-            .chain(written)
-            .any(|bit| wanted.contains(bit))
-    })
+fn concerns(event: &Event, wanted: &[Wanted]) -> bool {
+    event
+        .taint
+        .as_ref()
+        .is_some_and(|taint| wanted.iter().any(|flag| is_of(taint, *flag)))
+}
+
+fn is_of(taint: &Taint, wanted: Wanted) -> bool {
+    let written = [&taint.bits_set, &taint.bits_cleared];
+    let written = || written.into_iter().flatten().flatten();
+    let has = |bit| taint.bit == Some(bit) || written().any(|written| *written == bit);
+    match wanted {
+        Wanted::Bit(bit) => has(bit),
+        // An event that has no letter may be of any kernel.
+        Wanted::Letter(letter) => match taint.letter {
+            Some(own) => own == letter,
+            None => bits(letter).any(has),
+        },
+    }
 }
 
 fn is_about(event: &Event, glob: &str) -> bool {
@@ -143,6 +164,30 @@ mod tests {
                 "{glob} {name}"
             );
         }
+    }
+
+    #[test]
+    fn a_letter_finds_the_flags_of_every_vendor() {
+        let taint = |bit, letter| Taint {
+            bit: Some(bit),
+            letter,
+            ..Taint::default()
+        };
+        let n = flag("n").unwrap();
+        assert!(is_of(&taint(31, Some('n')), n));
+        assert!(
+            is_of(&taint(31, None), n),
+            "recorded before it had a letter"
+        );
+        assert!(!is_of(&taint(31, Some('u')), n), "Red Hat's");
+        assert!(is_of(&taint(18, Some('N')), flag("N").unwrap()));
+        assert!(!is_of(&taint(18, Some('N')), flag("31").unwrap()));
+        let write = Taint {
+            bits_cleared: Some(vec![9]),
+            ..Taint::default()
+        };
+        assert!(is_of(&write, flag("W").unwrap()) && !is_of(&write, flag("P").unwrap()));
+        assert!(flag("Q").is_err() && flag("64").is_err());
     }
 
     #[test]

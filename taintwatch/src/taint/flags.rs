@@ -2,11 +2,11 @@
 //!
 //! Source: `include/linux/panic.h` and `taint_flags[]` in `kernel/panic.c`, Linux 7.3; the numbers
 //! and letters have not changed since each flag came in. Vendors use bits above 19 and 16 in their
-//! own ways: a bit without an entry here is an unknown bit, and is shown as one.
+//! own ways (`tables`): a bit without an entry here is an unknown bit, and is shown as one.
 
 use crate::event::Mask;
 
-/// One flag of the kernel's taint mask.
+/// One flag of a kernel's taint mask.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Flag {
     pub bit: u32,
@@ -16,86 +16,68 @@ pub struct Flag {
     pub name: &'static str,
     /// What happened, as the end of a sentence: "a proprietary module was loaded".
     pub happened: &'static str,
+    /// The first version that has it; distributions brought some into older ones.
+    pub since: Version,
 }
+
+/// A kernel's version, major and minor; before 3.0 the two numbers after `2.`: 2.6.32 is `(2, 632)`.
+pub type Version = (u32, u32);
 
 /// The vendor word of this table.
 pub const VENDOR: &str = "linux";
 
+/// Of every kernel that this program meets.
+const ALWAYS: Version = (2, 600);
+
 /// Every upstream flag; the index is the bit.
+#[rustfmt::skip]
 pub const UPSTREAM: [Flag; 20] = [
-    flag(
-        0,
-        'P',
-        "PROPRIETARY_MODULE",
-        "a proprietary module was loaded",
-    ),
-    flag(1, 'F', "FORCED_MODULE", "a module was force-loaded"),
-    flag(
-        2,
-        'S',
-        "CPU_OUT_OF_SPEC",
-        "the kernel runs on hardware out of its specification",
-    ),
-    flag(3, 'R', "FORCED_RMMOD", "a module was force-unloaded"),
-    flag(
-        4,
-        'M',
-        "MACHINE_CHECK",
-        "a processor reported a machine check",
-    ),
-    flag(
-        5,
-        'B',
-        "BAD_PAGE",
-        "a bad page or an unexpected page flag was found",
-    ),
-    flag(6, 'U', "USER", "userspace asked for the taint"),
-    flag(7, 'D', "DIE", "the kernel died in an oops or a BUG"),
-    flag(
-        8,
-        'A',
-        "OVERRIDDEN_ACPI_TABLE",
-        "an ACPI table was overridden",
-    ),
-    flag(9, 'W', "WARN", "the kernel issued a warning"),
-    flag(10, 'C', "CRAP", "a staging driver was loaded"),
-    flag(
-        11,
-        'I',
-        "FIRMWARE_WORKAROUND",
-        "the kernel works around a firmware bug",
-    ),
-    flag(12, 'O', "OOT_MODULE", "an out-of-tree module was loaded"),
-    flag(13, 'E', "UNSIGNED_MODULE", "an unsigned module was loaded"),
-    flag(14, 'L', "SOFTLOCKUP", "a soft lockup occurred"),
-    flag(15, 'K', "LIVEPATCH", "the kernel was live patched"),
-    flag(
-        16,
-        'X',
-        "AUX",
-        "the distribution's own auxiliary taint was set",
-    ),
-    flag(
-        17,
-        'T',
-        "RANDSTRUCT",
-        "the kernel was built with randomised structures",
-    ),
-    flag(18, 'N', "TEST", "an in-kernel test was run"),
-    flag(
-        19,
-        'J',
-        "FWCTL",
-        "userspace used a mutating debug operation of fwctl",
-    ),
+    flag(0, 'P', "PROPRIETARY_MODULE", "a proprietary module was loaded", ALWAYS),
+    flag(1, 'F', "FORCED_MODULE", "a module was force-loaded", ALWAYS),
+    flag(2, 'S', "CPU_OUT_OF_SPEC", "the kernel runs on hardware out of its specification", ALWAYS),
+    flag(3, 'R', "FORCED_RMMOD", "a module was force-unloaded", ALWAYS),
+    flag(4, 'M', "MACHINE_CHECK", "a processor reported a machine check", ALWAYS),
+    flag(5, 'B', "BAD_PAGE", "a bad page or an unexpected page flag was found", ALWAYS),
+    flag(6, 'U', "USER", "userspace asked for the taint", (2, 621)),
+    flag(7, 'D', "DIE", "the kernel died in an oops or a BUG", (2, 623)),
+    flag(8, 'A', "OVERRIDDEN_ACPI_TABLE", "an ACPI table was overridden", (2, 625)),
+    flag(9, 'W', "WARN", "the kernel issued a warning", (2, 626)),
+    flag(10, 'C', "CRAP", "a staging driver was loaded", (2, 628)),
+    flag(11, 'I', "FIRMWARE_WORKAROUND", "the kernel works around a firmware bug", (2, 635)),
+    flag(12, 'O', "OOT_MODULE", "an out-of-tree module was loaded", (3, 2)),
+    flag(13, 'E', "UNSIGNED_MODULE", "an unsigned module was loaded", (3, 15)),
+    flag(14, 'L', "SOFTLOCKUP", "a soft lockup occurred", (3, 17)),
+    flag(15, 'K', "LIVEPATCH", "the kernel was live patched", (4, 0)),
+    flag(16, 'X', "AUX", "the distribution's own auxiliary taint was set", (4, 15)),
+    flag(17, 'T', "RANDSTRUCT", "the kernel was built with randomised structures", (4, 17)),
+    flag(18, 'N', "TEST", "an in-kernel test was run", (6, 0)),
+    flag(19, 'J', "FWCTL", "userspace used a mutating debug operation of fwctl", (6, 15)),
 ];
 
-const fn flag(bit: u32, letter: char, name: &'static str, happened: &'static str) -> Flag {
+/// A flag of these properties.
+pub(super) const fn flag(
+    bit: u32,
+    letter: char,
+    name: &'static str,
+    happened: &'static str,
+    since: Version,
+) -> Flag {
     Flag {
         bit,
         letter,
         name,
         happened,
+        since,
+    }
+}
+
+/// A version as people write it: `(2, 632)` is 2.6.32.
+#[must_use]
+pub fn version_text((major, minor): Version) -> String {
+    match (major, minor) {
+        (2, 600) => "2.6".to_owned(),
+        (2, minor) => format!("2.{}.{}", minor / 100, minor % 100),
+        _ => format!("{major}.{minor}"),
     }
 }
 
@@ -134,5 +116,12 @@ mod tests {
     #[test]
     fn letters_show_unknown_bits_as_bits() {
         assert_eq!(letters(Mask(1 << 0 | 1 << 12 | 1 << 31)), "PO[31]");
+    }
+
+    #[test]
+    fn flags_came_in_the_order_of_their_bits() {
+        assert!(UPSTREAM.is_sorted_by_key(|flag| flag.since));
+        assert_eq!(version_text(UPSTREAM[11].since), "2.6.35");
+        assert_eq!(version_text(UPSTREAM[18].since), "6.0");
     }
 }

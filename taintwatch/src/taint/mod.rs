@@ -1,4 +1,5 @@
-//! What the taint state means: the flags, the shapes in which kernels print them, the words that explain them.
+//! What the taint state means: the flags, whose kernel has which, the shapes in which kernels print them,
+//! the words that explain them.
 
 pub mod callers;
 pub mod explain;
@@ -6,4 +7,6 @@ pub mod flags;
 pub mod log;
 pub mod release;
 mod sayings;
+pub mod tables;
 pub mod text;
+pub mod vendor;

@@ -19,6 +19,7 @@ use crate::{
         identity::{Identity, boottime_ns, log_clock, wall_clock},
     },
     probe::{self, Without},
+    taint::vendor,
 };
 use hooked::Hooked;
 use polled::Polled;
@@ -128,5 +129,7 @@ fn coverage(
 }
 
 fn attributor(identity: Identity, mask: Mask) -> crate::attribute::Attributor {
-    crate::attribute::Attributor::new(identity, mask, wall_clock)
+    let mut attributor = crate::attribute::Attributor::new(identity, mask, wall_clock);
+    attributor.table = vendor::local().unwrap_or(attributor.table);
+    attributor
 }

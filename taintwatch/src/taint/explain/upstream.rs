@@ -1,51 +1,36 @@
-//! What each flag means to the people who meet it.
+//! What each of upstream's flags means to the people who meet it.
 //!
 //! Sources: `Documentation/admin-guide/tainted-kernels.rst` and the callers of `add_taint` in Linux 5.10 to
-//! 7.3; SUSE's knowledge-base article 3582750 for what support makes of it.
+//! 7.3.
 
-use serde::Serialize;
-
-use super::flags::Flag;
-
-/// A flag in words. A taint is a marker, not an error: it says what to keep in mind.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Explanation {
-    pub meaning: &'static str,
-    /// Everything that sets it.
-    pub set_by: &'static str,
-    /// Whether the kernel's own messages can still be trusted.
-    pub messages: &'static str,
-    pub support: &'static str,
-    pub avoid: &'static str,
-    /// What to send to support.
-    pub send: &'static str,
-}
+use super::Explanation;
+use crate::taint::flags::Flag;
 
 /// The explanation of an upstream flag.
-#[must_use]
-pub fn of(flag: &Flag) -> &'static Explanation {
-    match flag.bit {
-        0 => &PROPRIETARY,
-        1 => &FORCED,
-        2 => &OUT_OF_SPEC,
-        3 => &FORCED_UNLOAD,
-        4 => &MACHINE_CHECK,
-        5 => &BAD_PAGE,
-        6 => &USER,
-        7 => &DIE,
-        8 => &ACPI,
-        9 => &WARN,
-        10 => &STAGING,
-        11 => &FIRMWARE,
-        12 => &OUT_OF_TREE,
-        13 => &UNSIGNED,
-        14 => &SOFT_LOCKUP,
-        15 => &LIVE_PATCH,
-        16 => &AUXILIARY,
-        17 => &RANDSTRUCT,
-        18 => &TEST,
-        _ => &FWCTL,
-    }
+pub(super) fn of(flag: &Flag) -> Option<&'static Explanation> {
+    let all = [
+        &PROPRIETARY,
+        &FORCED,
+        &OUT_OF_SPEC,
+        &FORCED_UNLOAD,
+        &MACHINE_CHECK,
+        &BAD_PAGE,
+        &USER,
+        &DIE,
+        &ACPI,
+        &WARN,
+        &STAGING,
+        &FIRMWARE,
+        &OUT_OF_TREE,
+        &UNSIGNED,
+        &SOFT_LOCKUP,
+        &LIVE_PATCH,
+        &AUXILIARY,
+        &RANDSTRUCT,
+        &TEST,
+        &FWCTL,
+    ];
+    all.get(usize::try_from(flag.bit).ok()?).copied()
 }
 
 const SOUND: &str = "They stay as trustworthy as before; the flag adds context.";
@@ -53,12 +38,20 @@ const SUSPECT: &str =
     "Read them with care: code that nobody but its maker can inspect may have taken part.";
 const DAMAGED: &str =
     "Believe the first message after the boot; later ones may be results of the damage.";
+const LOCK: &str = "The kernel stops checking its locks (lockdep), if it did: \"Disabling lock debugging due to kernel taint\".";
+const LOCK_MAYBE: &str =
+    "Some of its causes stop the checks of locks (lockdep), if the kernel did them.";
+const LOCK_AND_TRACE: &str = "The kernel stops checking its locks (lockdep), if it did; the module's own tracepoints are not created (kernel/tracepoint.c, trace_module_has_bad_taint). A module that is not GPL-compatible is refused GPL-only symbols.";
+const DEAD: &str = "The kernel stops checking its locks (lockdep), if it did. What the killed task held stays held: later hangs may be results. With panic_on_oops the machine stops instead.";
+const QUIET: &str = "The loader's line in the kernel log is printed for the first such module only; the module's own flag is in /sys/module/NAME/taint.";
+const NO_EFFECT: &str = "";
 const REPRODUCE: &str = "Expect to be asked to reproduce the fault without it.";
 const LOG: &str = "The kernel log from the boot to the fault, and `taintwatch report`.";
 const MODULE: &str =
     "The module's name, version, maker and file, the kernel log, and `taintwatch report`.";
 
 const PROPRIETARY: Explanation = Explanation {
+    effects: LOCK_AND_TRACE,
     meaning: "A module whose licence is not compatible with the GPL was loaded; its source may be closed to kernel developers and to the vendor. G in its place means that it is clear.",
     set_by: "Loading such a module, also when the load then fails; ndiswrapper, driverloader and lve by name; and, misleadingly, a CFI report, which passes flag 0.",
     messages: SUSPECT,
@@ -67,6 +60,7 @@ const PROPRIETARY: Explanation = Explanation {
     send: MODULE,
 };
 const FORCED: Explanation = Explanation {
+    effects: LOCK_AND_TRACE,
     meaning: "A module was loaded although a consistency check failed or was skipped: its version information or its vermagic does not fit this kernel.",
     set_by: "modprobe --force and the ignore flags of finit_module; a module without versions for exported symbols. One load can raise it many times, once a symbol.",
     messages: SUSPECT,
@@ -75,6 +69,7 @@ const FORCED: Explanation = Explanation {
     send: MODULE,
 };
 const OUT_OF_SPEC: Explanation = Explanation {
+    effects: LOCK_MAYBE,
     meaning: "The processor or the system runs outside what it was made or certified for.",
     set_by: "Writes to model-specific registers through /dev/cpu/*/msr; clearcpuid= and setcpuid=; late microcode loading; old microcode; CPU features that differ between cores; overclocking through amdgpu.",
     messages: "The kernel is sound as far as it knows; strange faults may be the hardware's.",
@@ -83,6 +78,7 @@ const OUT_OF_SPEC: Explanation = Explanation {
     send: "The processor model, microcode revision, boot command line, and `taintwatch report`.",
 };
 const FORCED_UNLOAD: Explanation = Explanation {
+    effects: LOCK,
     meaning: "A module that was in use, or not made to be removed, was removed by force.",
     set_by: "rmmod --force, where the kernel was built with CONFIG_MODULE_FORCE_UNLOAD. Nothing is logged.",
     messages: DAMAGED,
@@ -91,6 +87,7 @@ const FORCED_UNLOAD: Explanation = Explanation {
     send: LOG,
 };
 const MACHINE_CHECK: Explanation = Explanation {
+    effects: LOCK,
     meaning: "A processor reported a machine check: an error of the hardware, such as overheating or memory that could not be corrected.",
     set_by: "The machine check handler, firmware's fatal error reports, SError on arm64; also i915 and xe on pre-production graphics hardware.",
     messages: "The kernel tells what the hardware told it; data may be damaged.",
@@ -99,6 +96,7 @@ const MACHINE_CHECK: Explanation = Explanation {
     send: "The kernel log with the hardware error, rasdaemon's or mcelog's records, and the maker's diagnostics.",
 };
 const BAD_PAGE: Explanation = Explanation {
+    effects: LOCK,
     meaning: "A page or an object of the kernel's memory was in a state that cannot be: memory was corrupted, by software or by hardware.",
     set_by: "Bad page state, bad page maps, bad page cache; SLUB's checks; KASAN, KFENCE and KMSAN reports. The task that is named merely stumbled over it.",
     messages: DAMAGED,
@@ -107,6 +105,7 @@ const BAD_PAGE: Explanation = Explanation {
     send: LOG,
 };
 const USER: Explanation = Explanation {
+    effects: NO_EFFECT,
     meaning: "Somebody in userspace asked for it, or did what the kernel marks so.",
     set_by: "A write to /proc/sys/kernel/tainted, which can set every flag; unsafe module parameters; writes to PCI configuration the kernel owns; regmap, soundwire and thunderbolt debug files; vfio without an IOMMU.",
     messages: SOUND,
@@ -115,6 +114,7 @@ const USER: Explanation = Explanation {
     send: "Which program wrote what: `taintwatch report --flag U`.",
 };
 const DIE: Explanation = Explanation {
+    effects: DEAD,
     meaning: "The kernel died in an oops or a BUG: a task was killed inside the kernel, and what it held may stay locked.",
     set_by: "oops_end on x86, die elsewhere. The report's own line shows the state before.",
     messages: DAMAGED,
@@ -123,6 +123,7 @@ const DIE: Explanation = Explanation {
     send: "The whole oops with its trace, the dump if there is one, and `taintwatch report`.",
 };
 const ACPI: Explanation = Explanation {
+    effects: LOCK,
     meaning: "An ACPI table of the firmware was replaced or added to.",
     set_by: "A table in the initramfs (CONFIG_ACPI_TABLE_UPGRADE), configfs, or custom_method on old kernels.",
     messages: SOUND,
@@ -131,6 +132,7 @@ const ACPI: Explanation = Explanation {
     send: "The table and where it came from, and the kernel log.",
 };
 const WARN: Explanation = Explanation {
+    effects: NO_EFFECT,
     meaning: "The kernel found something that its authors did not expect, wrote a report and went on.",
     set_by: "WARN and its kin; scheduling while atomic; sleeping in an atomic context. The running task is often not the cause.",
     messages: "They stay useful; begin with the first warning.",
@@ -139,6 +141,7 @@ const WARN: Explanation = Explanation {
     send: "The whole warning, from \"cut here\" to \"end trace\".",
 };
 const STAGING: Explanation = Explanation {
+    effects: NO_EFFECT,
     meaning: "A driver from the staging tree was loaded: its quality is unknown.",
     set_by: "Loading such a module; and firmware trouble of the GICv3 interrupt controller on arm64.",
     messages: SOUND,
@@ -147,6 +150,7 @@ const STAGING: Explanation = Explanation {
     send: MODULE,
 };
 const FIRMWARE: Explanation = Explanation {
+    effects: NO_EFFECT,
     meaning: "The kernel works around a serious fault of the firmware.",
     set_by: "Wrong MTRRs; broken DMAR tables of the BIOS; EFI calls that corrupt the interrupt state; NUMA nodes set by hand; pci= workarounds; fatal ACPI errors.",
     messages: SOUND,
@@ -155,22 +159,25 @@ const FIRMWARE: Explanation = Explanation {
     send: "The firmware's version and the kernel log of the boot.",
 };
 const OUT_OF_TREE: Explanation = Explanation {
+    effects: QUIET,
     meaning: "A module that was not built with the kernel was loaded. Nothing is wrong with that by itself.",
-    set_by: "Loading a module without the mark `intree`, also when the load then fails. The kernel logs the first one only.",
+    set_by: "Loading a module without the mark `intree`, also when the load then fails.",
     messages: SUSPECT,
     support: "The module's maker supports it; the kernel's vendor may ask to reproduce the fault without it.",
     avoid: "Prefer drivers of the kernel or of the vendor's own packages.",
     send: MODULE,
 };
 const UNSIGNED: Explanation = Explanation {
+    effects: QUIET,
     meaning: "A module without a signature that the kernel knows was loaded.",
-    set_by: "Loading such a module, where the kernel checks signatures but does not enforce them. The kernel logs the first one only.",
+    set_by: "Loading such a module, where the kernel checks signatures but does not enforce them; with secure boot and lockdown it is refused instead.",
     messages: SUSPECT,
     support: "Signatures prove where a module is from: without one the vendor cannot vouch for it.",
     avoid: "Sign your own modules and enrol the key (mokutil), or use the vendor's packages.",
     send: MODULE,
 };
 const SOFT_LOCKUP: Explanation = Explanation {
+    effects: NO_EFFECT,
     meaning: "A processor was busy in the kernel for so long that nothing else could run on it.",
     set_by: "The soft lockup watchdog, in an interrupt of the stuck task; also amdgpu with its lockup timeout off, and sw_sync.",
     messages: "They stay useful; a starved virtual machine shows the same.",
@@ -179,6 +186,7 @@ const SOFT_LOCKUP: Explanation = Explanation {
     send: LOG,
 };
 const LIVE_PATCH: Explanation = Explanation {
+    effects: NO_EFFECT,
     meaning: "The kernel was patched while it ran.",
     set_by: "Loading a live patch module.",
     messages: SOUND,
@@ -187,14 +195,16 @@ const LIVE_PATCH: Explanation = Explanation {
     send: "The list of live patches (/sys/kernel/livepatch).",
 };
 const AUXILIARY: Explanation = Explanation {
+    effects: NO_EFFECT,
     meaning: "Whatever the distribution uses it for.",
-    set_by: "SUSE: a module with external support. Red Hat 9 and later: technology previews. Debian: fanotify permission marks (virus scanners) and btrfs RAID5/6.",
+    set_by: "Nothing in upstream's kernel. Distributions give it their own meaning: `--vendor` names yours.",
     messages: SOUND,
-    support: "Depends on the distribution; with SUSE the vendor and the third party work together.",
+    support: "Depends on the distribution.",
     avoid: "See what set it: `taintwatch report --flag X`.",
     send: LOG,
 };
 const RANDSTRUCT: Explanation = Explanation {
+    effects: NO_EFFECT,
     meaning: "The kernel was built with randomised structure layouts.",
     set_by: "The build itself: the flag is set from the first instruction on, by no event.",
     messages: SOUND,
@@ -203,14 +213,16 @@ const RANDSTRUCT: Explanation = Explanation {
     send: "The kernel's exact build.",
 };
 const TEST: Explanation = Explanation {
+    effects: NO_EFFECT,
     meaning: "A test inside the kernel was run.",
-    set_by: "KUnit, kselftest modules and modules marked `test`. SUSE kernels before 6.11 print N for another bit: a module without support.",
+    set_by: "KUnit, kselftest modules and modules marked `test`.",
     messages: "Warnings may be the test's own.",
     support: "Do not run tests on a production machine.",
     avoid: "Reboot after testing.",
     send: LOG,
 };
 const FWCTL: Explanation = Explanation {
+    effects: NO_EFFECT,
     meaning: "A program used fwctl to change a device's firmware state in ways that only debugging does.",
     set_by: "fwctl calls with write scope (6.15 and later).",
     messages: SOUND,

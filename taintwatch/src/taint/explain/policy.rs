@@ -1,0 +1,76 @@
+//! What each vendor's support makes of a tainted kernel, whatever the flag.
+
+use serde::Serialize;
+
+use crate::taint::tables::Family;
+
+/// A vendor's stance.
+#[derive(Debug, Serialize)]
+pub struct Policy {
+    pub support: &'static str,
+    /// What to send, and how.
+    pub send: &'static str,
+    /// Where it can be read.
+    pub sources: &'static [&'static str],
+}
+
+/// The stance of a family.
+#[must_use]
+pub fn policy(family: Family) -> &'static Policy {
+    match family {
+        Family::Linux => &LINUX,
+        Family::Suse => &SUSE,
+        Family::RedHat => &RED_HAT,
+        Family::Fedora => &FEDORA,
+        Family::Debian => &DEBIAN,
+        Family::Ubuntu => &UBUNTU,
+        Family::Oracle => &ORACLE,
+    }
+}
+
+const LINUX: Policy = Policy {
+    support: "Kernel developers often leave reports of tainted kernels aside, since the cause may be what tainted it: reproduce the fault without, or say why the flag does not matter.",
+    send: "The whole kernel log since the boot, the kernel's version and configuration, and how to reproduce it.",
+    sources: &[
+        "admin-guide/tainted-kernels.rst",
+        "admin-guide/reporting-issues.rst",
+    ],
+};
+const SUSE: Policy = Policy {
+    support: "Messages of a tainted kernel are not necessarily to be trusted, and may be about code whose source SUSE does not have; so support is limited. Make every effort to reproduce the fault on a kernel that is untainted, or tainted only with X. Without a joint support agreement with the maker of a third party's module, SUSE cannot look for the root cause: its maker has to mend it, or to show the fault in SUSE's kernel.",
+    send: "A supportconfig archive, the kernel log or the dump (kdump), the `Supported:` line of the report, `modinfo` of the modules that taint, and `taintwatch report`.",
+    sources: &[
+        "SUSE KB 3582750 (Tainted kernel)",
+        "SUSE SolidDriver Program, Joint Support Agreements",
+        "SUSE KB 7017442",
+    ],
+};
+const RED_HAT: Policy = Policy {
+    support: "Third parties' modules are supported by who made them; Red Hat may ask to reproduce the fault without them. Technology previews are not for production.",
+    send: "A sosreport, the vmcore or vmcore-dmesg (kdump), and `taintwatch report`.",
+    sources: &[
+        "Red Hat KB 40594 (what the flags mean)",
+        "Red Hat KB 72403",
+        "Red Hat's production support scope of coverage",
+    ],
+};
+const FEDORA: Policy = Policy {
+    support: "Reports with a proprietary module are closed: nobody can mend them. ABRT does not send reports of tainted kernels.",
+    send: "A report of a kernel without the module, with the whole kernel log.",
+    sources: &["Fedora's KernelBugTriage"],
+};
+const DEBIAN: Policy = Policy {
+    support: "reportbug puts the state and its flags into the report; maintainers ask to reproduce the fault without out-of-tree modules.",
+    send: "`reportbug` for the running kernel's image package: it collects the state, the modules and the log.",
+    sources: &["Debian's linux package, debian/templates and bug script"],
+};
+const UBUNTU: Policy = Policy {
+    support: "Reports are taken; a fault of a module that Ubuntu does not ship goes to its maker, and triagers ask for a mainline kernel without it.",
+    send: "`ubuntu-bug linux`, or a sosreport for paid support.",
+    sources: &["Ubuntu's kernel bug triage pages"],
+};
+const ORACLE: Policy = Policy {
+    support: "Third parties' modules are supported by who made them; Oracle may ask to reproduce the fault without them.",
+    send: "A sosreport, the vmcore (kdump), and `taintwatch report`.",
+    sources: &["Oracle Linux support policies"],
+};

@@ -1,0 +1,275 @@
+//! Every table, as data.
+
+use super::{Family, Table};
+use crate::{
+    event::Mask,
+    taint::flags::{Flag, Version, flag},
+};
+
+const NO_SUPPORT: &str = "a module without support was loaded";
+const EXTERNAL: &str = "a module that its maker supports was loaded";
+const PREVIEW: &str = "a technology preview was used";
+const REMOVED: &str = "hardware or a driver without support any more was used";
+const UNPRIVILEGED: &str = "BPF was opened to users without privileges";
+
+/// Up to 4.12 (`patches.suse/supported-flag`).
+#[rustfmt::skip]
+const SUSE_OLD: [Flag; 2] = [
+    flag(30, 'N', "NO_SUPPORT", NO_SUPPORT, (2, 625)),
+    flag(31, 'X', "EXTERNAL_SUPPORT", EXTERNAL, (2, 625)),
+];
+#[rustfmt::skip]
+const SUSE_53: [Flag; 2] = [
+    flag(16, 'X', "EXTERNAL_SUPPORT", EXTERNAL, (5, 3)),
+    flag(31, 'N', "NO_SUPPORT", NO_SUPPORT, (5, 3)),
+];
+#[rustfmt::skip]
+const SUSE_NOW: [Flag; 2] = [
+    flag(16, 'X', "EXTERNAL_SUPPORT", EXTERNAL, (5, 3)),
+    flag(31, 'n', "NO_SUPPORT", NO_SUPPORT, (6, 11)),
+];
+/// Bit 27 is a joke of the kernel's makers, behind the boot parameter `OMGZOMBIES`; its letter is not known here.
+#[rustfmt::skip]
+const RED_HAT_6: [Flag; 2] = [
+    flag(28, 'H', "HARDWARE_UNSUPPORTED", "hardware without support was found", (2, 632)),
+    flag(29, 'T', "TECH_PREVIEW", PREVIEW, (2, 632)),
+];
+#[rustfmt::skip]
+const RED_HAT_8: [Flag; 3] = [
+    flag(27, 'r', "SUPPORT_REMOVED", REMOVED, (4, 18)),
+    flag(29, 't', "TECH_PREVIEW", PREVIEW, (4, 18)),
+    flag(30, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, (4, 18)),
+];
+#[rustfmt::skip]
+const RED_HAT_9: [Flag; 4] = [
+    flag(16, 'X', "AUX", PREVIEW, (5, 14)),
+    flag(26, 'p', "PARTNER_SUPPORTED", "a module that a partner supports was loaded", (5, 14)),
+    flag(27, 'h', "SUPPORT_REMOVED", REMOVED, (5, 14)),
+    flag(31, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, (5, 14)),
+];
+#[rustfmt::skip]
+const FEDORA: [Flag; 3] = [
+    flag(26, 'p', "PARTNER_SUPPORTED", "a module that a partner supports was loaded", (5, 14)),
+    flag(27, 'h', "SUPPORT_REMOVED", REMOVED, (5, 14)),
+    flag(31, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, (5, 14)),
+];
+#[rustfmt::skip]
+const DEBIAN: [Flag; 1] = [
+    flag(16, 'X', "AUX", "fanotify permission marks or btrfs RAID 5 or 6 was used", (5, 10)),
+];
+#[rustfmt::skip]
+const UEK4: [Flag; 1] = [
+    flag(16, '?', "NO_RETPOLINE", "a module built without retpolines was loaded", (4, 1)),
+];
+
+/// The places from the first to the last.
+const fn places(first: u32, last: u32) -> Mask {
+    Mask(((1 << (last - first + 1)) - 1) << first)
+}
+
+const NONE: Mask = Mask(0);
+/// Nobody knows which version will be the last.
+const NEWEST: Version = (u32::MAX, 0);
+
+const fn plain(
+    vendor: &'static str,
+    family: Family,
+    title: &'static str,
+    source: &'static str,
+    own: &'static [Flag],
+) -> Table {
+    Table {
+        vendor,
+        family,
+        title,
+        source,
+        kernels: ((2, 600), NEWEST),
+        upstream: 20,
+        own,
+        reserved: NONE,
+        sometimes: NONE,
+        width: 5..=20,
+        packed: false,
+    }
+}
+
+/// Upstream.
+pub static LINUX: &Table = &TABLES[0];
+
+/// Every table, upstream first, each vendor's newest before its older ones.
+pub static TABLES: [Table; 15] = [
+    plain(
+        "linux",
+        Family::Linux,
+        "kernel.org, and who takes its kernels as they are",
+        "include/linux/panic.h and kernel/panic.c up to 7.3; include/linux/kernel.h before 5.14",
+        &[],
+    ),
+    Table {
+        vendor: "suse",
+        family: Family::Suse,
+        title: "SUSE and openSUSE, kernels from 6.11 on (SLE 16, Tumbleweed)",
+        source: "openSUSE kernel-source, patches.suse/add-suse-supported-flag.patch; an oops of 6.12.0-160000.3-default",
+        kernels: ((6, 11), NEWEST),
+        upstream: 20,
+        own: &SUSE_NOW,
+        reserved: NONE,
+        sometimes: NONE,
+        width: 17..=32,
+        packed: true,
+    },
+    Table {
+        vendor: "suse-sle15sp2",
+        family: Family::Suse,
+        title: "SUSE and openSUSE, kernels 5.3 to 6.10 (SLE 15 SP2 to SP7, Leap 15.2 to 15.6)",
+        source: "openSUSE kernel-source, patches.suse/add-suse-supported-flag.patch and panic-do-not-print-uninitialized-taint_flags.patch; oopses of SLE15-SP3 and SP5",
+        kernels: ((5, 3), (6, 10)),
+        upstream: 19,
+        own: &SUSE_53,
+        reserved: NONE,
+        sometimes: NONE,
+        width: 17..=32,
+        packed: true,
+    },
+    Table {
+        vendor: "suse-sle12",
+        family: Family::Suse,
+        title: "SUSE and openSUSE, kernels 3.1 to 4.19 (SLE 12, SLE 15 and 15 SP1, Leap up to 15.1)",
+        source: "openSUSE kernel-source, patches.suse/supported-flag at 4.4 and 4.10",
+        kernels: ((3, 1), (5, 2)),
+        upstream: 16,
+        own: &SUSE_OLD,
+        reserved: NONE,
+        sometimes: NONE,
+        width: 13..=32,
+        packed: true,
+    },
+    Table {
+        vendor: "suse-sle11",
+        family: Family::Suse,
+        title: "SUSE and openSUSE, kernels 2.6.25 to 3.0 (SLE 11)",
+        source: "openSUSE kernel-source, patches.suse/supported-flag; an oops of 2.6.32.59-0.7-default",
+        kernels: ((2, 625), (3, 0)),
+        upstream: 12,
+        own: &SUSE_OLD,
+        reserved: NONE,
+        sometimes: NONE,
+        width: 11..=16,
+        packed: true,
+    },
+    Table {
+        vendor: "rhel10",
+        family: Family::RedHat,
+        title: "Red Hat Enterprise Linux 10 and its rebuilds",
+        source: "Fedora ARK and CentOS Stream trees; oopses of 6.12.0-54.el10 and -116.el10",
+        kernels: ((6, 12), (6, 12)),
+        upstream: 19,
+        own: &RED_HAT_9,
+        reserved: Mask(places(19, 25).0 | places(28, 30).0),
+        sometimes: Mask(places(26, 26).0),
+        width: 32..=32,
+        packed: false,
+    },
+    Table {
+        vendor: "rhel9",
+        family: Family::RedHat,
+        title: "Red Hat Enterprise Linux 9 and its rebuilds",
+        source: "Fedora ARK and CentOS Stream trees; oopses of 5.14.0-284.el9 to -578.el9",
+        kernels: ((5, 14), (5, 14)),
+        upstream: 19,
+        own: &RED_HAT_9,
+        reserved: Mask(places(19, 25).0 | places(28, 30).0),
+        // TEST came with a later minor release.
+        sometimes: Mask(places(18, 18).0),
+        width: 32..=32,
+        packed: false,
+    },
+    Table {
+        vendor: "rhel8",
+        family: Family::RedHat,
+        title: "Red Hat Enterprise Linux 8 and its rebuilds",
+        source: "kernel-src-tree of rebuilds at 4.18; oopses of 4.18.0-147.el8 to -477.el8",
+        kernels: ((4, 18), (4, 18)),
+        upstream: 18,
+        own: &RED_HAT_8,
+        reserved: Mask(places(18, 26).0 | places(28, 28).0 | places(31, 31).0),
+        // Support removed and unprivileged BPF came with later minor releases.
+        sometimes: Mask(places(27, 27).0 | places(30, 30).0),
+        width: 32..=32,
+        packed: false,
+    },
+    Table {
+        vendor: "rhel7",
+        family: Family::RedHat,
+        title: "Red Hat Enterprise Linux 7 and its rebuilds",
+        source: "oopses of 3.10.0-514.el7 to -1152.el7",
+        kernels: ((3, 10), (3, 10)),
+        upstream: 16,
+        own: &RED_HAT_6,
+        reserved: places(16, 27),
+        // Soft lockup and live patch came with later minor releases.
+        sometimes: places(14, 15),
+        width: 30..=32,
+        packed: false,
+    },
+    Table {
+        vendor: "rhel6",
+        family: Family::RedHat,
+        title: "Red Hat Enterprise Linux 6 and its rebuilds",
+        source: "include/linux/kernel.h of 2.6.32-el6; oopses of 2.6.32-358.el6",
+        kernels: ((2, 632), (2, 632)),
+        upstream: 12,
+        own: &RED_HAT_6,
+        reserved: places(12, 26),
+        sometimes: places(27, 27),
+        width: 30..=32,
+        packed: false,
+    },
+    Table {
+        vendor: "fedora",
+        family: Family::Fedora,
+        title: "Fedora; rawhide's lines show reserved places, releases' do not",
+        source: "Fedora ARK tree; oopses of 6.12.0-0.rc0.fc42 and of released kernels",
+        kernels: ((2, 600), NEWEST),
+        upstream: 20,
+        own: &FEDORA,
+        reserved: NONE,
+        sometimes: Mask(places(18, 25).0 | places(28, 30).0),
+        width: 10..=32,
+        packed: false,
+    },
+    plain(
+        "debian",
+        Family::Debian,
+        "Debian",
+        "Debian's linux 5.10 to 7.3: fs/notify/fanotify/fanotify_user.c, fs/btrfs/disk-io.c and super.c",
+        &DEBIAN,
+    ),
+    plain(
+        "ubuntu",
+        Family::Ubuntu,
+        "Ubuntu: as upstream, as far as known",
+        "no flag of its own was found in its trees",
+        &[],
+    ),
+    plain(
+        "oracle",
+        Family::Oracle,
+        "Oracle's Unbreakable Enterprise Kernel: as upstream",
+        "linux-uek at 6.18",
+        &[],
+    ),
+    Table {
+        vendor: "oracle-uek4",
+        family: Family::Oracle,
+        title: "Oracle's Unbreakable Enterprise Kernel 4 (4.1)",
+        source: "Oracle's drgn-tools: TAINT_NO_RETPOLINE is 16; the letter is not known here",
+        kernels: ((4, 1), (4, 1)),
+        upstream: 16,
+        own: &UEK4,
+        reserved: NONE,
+        sometimes: NONE,
+        width: 10..=17,
+        packed: false,
+    },
+];

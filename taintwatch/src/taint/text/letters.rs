@@ -1,0 +1,182 @@
+//! Letters without their places: as people write them, as blanks lost on the way leave them, and with
+//! their names.
+
+use super::{Fit, Whose};
+use crate::{
+    event::Mask,
+    taint::{flags::UPSTREAM, tables::Table},
+};
+
+/// No kernel has more flags than bits; what is longer is something else.
+const MOST: usize = 64;
+
+type Read<'a> = (Vec<Fit>, &'a str, Vec<String>);
+
+/// `[W]=WARN, [O]=OOT_MODULE`.
+pub(super) fn verbose(rest: &str, whose: Whose) -> Option<Read<'_>> {
+    let items: Vec<_> = rest
+        .trim_end()
+        .split(", ")
+        .take(MOST)
+        .map(item)
+        .collect::<Option<_>>()?;
+    let wanted: Vec<_> = items
+        .iter()
+        .map(|(letter, name)| (*letter, Some(*name)))
+        .collect();
+    let (fits, unread) = best(&wanted, whose);
+    let notes = unread.iter().filter_map(|(letter, name)| {
+        Some(format!(
+            "[{letter}]={} is no flag that is known here",
+            (*name)?
+        ))
+    });
+    Some((fits, rest, notes.collect()))
+}
+
+fn item(text: &str) -> Option<(char, &str)> {
+    // Mail readers wrap between the items.
+    let (letter, name) = text.trim_start().strip_prefix('[')?.split_once("]=")?;
+    let mut letters = letter.chars();
+    let letter = letters.next().filter(|_| letters.next().is_none())?;
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    name.chars().all(is_name).then_some((letter, name))
+}
+
+/// What is left when blanks were lost on the way: letters up to the release.
+pub(super) fn collapsed(rest: &str, whose: Whose) -> Option<Read<'_>> {
+    let split = super::places::split(rest);
+    let long = split.places.len() > 32;
+    let scope = if split.release.is_empty() {
+        rest
+    } else {
+        split.places
+    };
+    let is_letters = |word: &&str| {
+        let reserved = |place: char| place == '-' || place == '?';
+        word.chars().all(|place| place.is_ascii_alphabetic())
+            || word.chars().all(reserved)
+            || !long
+                && word
+                    .chars()
+                    .all(|place| place.is_ascii_alphabetic() || reserved(place))
+    };
+    let words: Vec<_> = scope
+        .split_ascii_whitespace()
+        .take_while(is_letters)
+        .take(MOST)
+        .collect();
+    let all: String = words
+        .concat()
+        .chars()
+        .filter(char::is_ascii_alphabetic)
+        .collect();
+    let (fits, unread) = any_order(&all, whose)?;
+    // Words behind a mark of somebody else's are no flags.
+    if !unread.is_empty() {
+        return None;
+    }
+    let text = rest.get(..end_of(rest, words.last()?)).unwrap_or(rest);
+    let lost = !(words.len() == 1 && all.len() == 1 && text == rest.trim_end());
+    let note = || "blanks were lost, so the letters are read without their places".to_owned();
+    Some((fits, text, lost.then(note).into_iter().collect()))
+}
+
+/// Where a word of a text ends in it.
+fn end_of(text: &str, word: &str) -> usize {
+    let start = word.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+    start.saturating_add(word.len()).min(text.len())
+}
+
+/// Letters in any order, with blanks, commas or parentheses between them.
+pub(super) fn any_order(letters: &str, whose: Whose) -> Option<(Vec<Fit>, Vec<String>)> {
+    let mut wanted = Vec::new();
+    let mut gpl = false;
+    for letter in letters.chars() {
+        match letter {
+            ' ' | ',' | '(' | ')' | '+' | '\t' => {}
+            'G' => gpl = true,
+            _ if letter.is_ascii_alphabetic() && wanted.len() < MOST => {
+                if !wanted.contains(&(letter, None)) {
+                    wanted.push((letter, None));
+                }
+            }
+            _ => return None,
+        }
+    }
+    let (fits, unread) = best(&wanted, whose);
+    let notes: Vec<_> = unread
+        .iter()
+        .map(|(letter, _)| match whose.table {
+            Some(table) => format!("{letter} is no flag of {}", table.vendor),
+            None => format!("{letter} is no upstream flag; a vendor's kernel may use it"),
+        })
+        .collect();
+    (gpl || unread.len() < wanted.len()).then_some((fits, notes))
+}
+
+type Wanted<'a> = (char, Option<&'a str>);
+
+/// The kernels that know the most of the letters, and what the first of them does not know.
+fn best<'a>(wanted: &[Wanted<'a>], whose: Whose) -> (Vec<Fit>, Vec<Wanted<'a>>) {
+    let known = |table: &'static Table| {
+        wanted
+            .iter()
+            .filter(|wanted| !bits(table, **wanted, whose).is_empty())
+            .count()
+    };
+    let most = whose.tables().map(known).max().unwrap_or(0);
+    let tables: Vec<_> = whose
+        .tables()
+        .filter(|table| known(table) == most)
+        .collect();
+    let fits = tables
+        .iter()
+        .flat_map(|table| masks(table, wanted, whose))
+        .collect();
+    let unread = |wanted: &&Wanted<'a>| {
+        tables
+            .first()
+            .is_none_or(|table| bits(table, **wanted, whose).is_empty())
+    };
+    (fits, wanted.iter().filter(unread).copied().collect())
+}
+
+/// The masks that the letters can be in one kernel: mostly one.
+fn masks(table: &'static Table, wanted: &[Wanted<'_>], whose: Whose) -> Vec<Fit> {
+    let mut masks = vec![Mask(0)];
+    for wanted in wanted {
+        let bits = bits(table, *wanted, whose);
+        if !bits.is_empty() {
+            let with = |mask: &Mask| bits.iter().map(|bit| mask.with(*bit)).collect::<Vec<_>>();
+            masks = masks.iter().flat_map(with).take(MOST).collect();
+        }
+    }
+    masks.into_iter().map(|mask| (table, mask)).collect()
+}
+
+/// The bits that a letter can be. A kernel prints upstream's name also where a vendor renamed the flag.
+fn bits(table: &Table, (letter, name): Wanted<'_>, whose: Whose) -> Vec<u32> {
+    let upstream = |bit: u32| {
+        UPSTREAM
+            .iter()
+            .find(|flag| flag.bit == bit)
+            .map(|flag| flag.name)
+    };
+    let named = table.by_letter(letter).filter(|flag| {
+        name.is_none_or(|name| flag.name == name || upstream(flag.bit) == Some(name))
+    });
+    let all: Vec<_> = named.collect();
+    let young = |bit: u32| {
+        let of = all.iter().find(|flag| flag.bit == bit);
+        of.is_some_and(|flag| whose.version.is_some_and(|version| version < flag.since))
+    };
+    let bits: Vec<_> = all.iter().map(|flag| flag.bit).collect();
+    let old: Vec<_> = bits.iter().copied().filter(|bit| !young(*bit)).collect();
+    // Distributions bring flags into older kernels: age decides only between two.
+    if bits.len() > 1 && !old.is_empty() {
+        old
+    } else {
+        bits
+    }
+}
