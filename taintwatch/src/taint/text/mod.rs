@@ -280,6 +280,83 @@ mod tests {
         }
     }
 
+    fn readings(finding: &Finding) -> Vec<(u32, &'static str)> {
+        let short = |reading: &Reading| (reading.bit, reading.vendor);
+        finding.readings.iter().map(short).collect()
+    }
+
+    #[test]
+    fn where_kernels_differ_every_reading_is_shown_and_none_is_guessed() {
+        assert_eq!(
+            readings(&decode("N").unwrap()),
+            [
+                (18, "linux"),
+                (30, "suse-sle12"),
+                (30, "suse-sle11"),
+                (31, "suse-sle15sp2")
+            ]
+        );
+        assert_eq!(
+            readings(&decode("T").unwrap()),
+            [(17, "linux"), (29, "rhel7"), (29, "rhel6")]
+        );
+        assert_eq!(readings(&decode("4609").unwrap()), []);
+        // By its place it is one bit, and by its version not of every kernel.
+        let place = line("Tainted: G               X    6.1.0 #1").unwrap();
+        assert_eq!(
+            readings(&place),
+            [(16, "linux"), (16, "suse-sle15sp2"), (16, "debian")]
+        );
+        let release = line("Tainted: G               X    6.1.0-50-amd64 #1").unwrap();
+        assert_eq!(
+            (readings(&release), release.vendor),
+            (vec![], Some("debian"))
+        );
+    }
+
+    #[test]
+    fn a_number_is_this_machines_only_where_its_kernel_can_mean_it() {
+        let at = |vendor, text: &str| {
+            let local = Table::named(vendor);
+            let reader = Reader {
+                local,
+                ..Reader::default()
+            };
+            let finding = reader.decode(text).unwrap();
+            (finding.vendor, finding.notes.len())
+        };
+        assert_eq!(at("debian", "4609"), (Some("debian"), 0));
+        assert_eq!(at("debian", "65536"), (Some("debian"), 1), "others differ");
+        assert_eq!(at("debian", "2147483648"), (None, 1));
+        assert_eq!(at("suse", "2147483648"), (Some("suse"), 1));
+        assert_eq!(at("debian", "H"), (None, 0));
+        // What a line shows is not overridden by where it is read.
+        assert_eq!(
+            at("suse", "Tainted: G               X    6.1.0 #1"),
+            (None, 0)
+        );
+        let chosen = Reader {
+            chosen: Table::named("rhel7"),
+            ..Reader::default()
+        };
+        assert_eq!(chosen.decode("T").unwrap().mask, Mask(1 << 29));
+    }
+
+    #[test]
+    fn numbers_are_read_as_the_kernel_reads_them() {
+        for (text, expected) in [
+            ("0o17", Some(15)),
+            ("017", Some(15)),
+            ("00", Some(0)),
+            ("0X1F", Some(31)),
+        ] {
+            assert_eq!(mask(text), expected, "{text}");
+        }
+        for text in ["09", "0x-1", "-0x1", "+5", "0o", "1e3", "12 13"] {
+            assert_eq!(mask(text), None, "{text}");
+        }
+    }
+
     /// As `print_tainted` prints it with so many flags.
     fn printed(mask: u32, width: u32) -> String {
         (0..width)
