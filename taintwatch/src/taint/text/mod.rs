@@ -12,8 +12,8 @@ mod linked;
 mod places;
 
 use super::{
-    flags::Version,
-    tables::{TABLES, Table},
+    flags::{self, Version},
+    tables::{Family, TABLES, Table},
     vendor,
 };
 use crate::event::Mask;
@@ -133,7 +133,8 @@ impl Reader {
             .or_else(by_place)
             .or_else(|| letters::collapsed(rest, whose))?;
         let finding = Finding::of(&fits, text.trim_end(), notes);
-        let finding = finding.with_release(release.unwrap_or_default());
+        let mut finding = finding.with_release(release.unwrap_or_default());
+        finding.notes.extend(too_young(&finding, whose.version));
         let is_cut = release.is_none() && places::is_cut(before);
         Some(if is_cut { finding.with_cut() } else { finding })
     }
@@ -148,6 +149,29 @@ impl Reader {
             version: word.and_then(vendor::version),
         }
     }
+}
+
+/// A flag that upstream's kernel of this version does not have yet. Vendors with kernels of their own make bring
+/// flags into older ones.
+fn too_young(finding: &Finding, version: Option<Version>) -> Option<String> {
+    let (vendor, version) = (finding.vendor.and_then(Table::named), version?);
+    let own_make = [Family::Suse, Family::RedHat, Family::Fedora, Family::Oracle];
+    if vendor.is_some_and(|table| own_make.contains(&table.family)) {
+        return None;
+    }
+    let young = finding
+        .mask
+        .bits()
+        .filter_map(flags::by_bit)
+        .find(|flag| version < flag.since)?;
+    let (since, of) = (
+        flags::version_text(young.since),
+        flags::version_text(version),
+    );
+    Some(format!(
+        "upstream has {} since {since}, this kernel is {of}: its vendor brought it, or the text is damaged",
+        young.letter
+    ))
 }
 
 /// Whose kernel printed a text, as far as it is known.
@@ -220,7 +244,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::taint::flags;
 
     fn mask(text: &str) -> Option<u64> {
         decode(text).ok().map(|finding| finding.mask.0)
@@ -340,6 +363,18 @@ mod tests {
             ..Reader::default()
         };
         assert_eq!(chosen.decode("T").unwrap().mask, Mask(1 << 29));
+    }
+
+    #[test]
+    fn a_flag_that_is_younger_than_its_kernel_is_told() {
+        let notes = |text: &str| line(text).unwrap().notes;
+        let young = notes("Tainted: G        W        N 5.4.0 #1");
+        assert!(young[0].contains("N since 6.0"), "{young:?}");
+        assert!(notes("Tainted: G        W        N 6.1.0 #1").is_empty());
+        // Red Hat brought it into 5.14.
+        assert!(
+            notes("Tainted: G                 N-------  ---  5.14.0-570.el9.x86_64 #1").is_empty()
+        );
     }
 
     #[test]
