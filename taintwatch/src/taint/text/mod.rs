@@ -28,6 +28,8 @@ pub use linked::{linked, modules_linked_in, unloaded_tainted};
 pub struct Unreadable(pub String);
 
 const MARK: &str = "Tainted: ";
+/// A task's name has room for one mark, and the kernel prints one; more are somebody's game.
+const MARKS: usize = 4;
 
 /// Decodes a number, letters, or a kernel's line, as it shows itself.
 pub fn decode(text: &str) -> Result<Finding, Unreadable> {
@@ -92,7 +94,7 @@ impl Reader {
             return None;
         }
         let line = &clean::line(line);
-        let tainted = line.rmatch_indices(MARK).find_map(|(at, _)| {
+        let tainted = line.rmatch_indices(MARK).take(MARKS).find_map(|(at, _)| {
             let (before, rest) = line.split_at_checked(at)?;
             self.state(before, rest.strip_prefix(MARK)?)
         });
