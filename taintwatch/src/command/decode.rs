@@ -21,7 +21,7 @@ const LONGEST_LINE: u64 = 64 * 1024;
 pub struct Args {
     /// The number of `/proc/sys/kernel/tainted`, letters such as `P O E`, text with `Tainted:`, or `-` for a log
     /// on standard input
-    #[arg(value_name = "VALUE", required = true, num_args = 1.., allow_hyphen_values = true)]
+    #[arg(value_name = "VALUE", required = true, num_args = 1.., allow_negative_numbers = true)]
     value: Vec<String>,
     /// Whose flags to read
     #[arg(long, value_name = "V", default_value = "auto")]
@@ -193,6 +193,30 @@ mod tests {
         let mut out = Vec::new();
         value(reader, text, Form { json, ..FORM }, &mut out).unwrap();
         anstream::adapter::strip_str(&String::from_utf8(out).unwrap()).to_string()
+    }
+
+    #[test]
+    fn options_stand_where_people_put_them() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: Args,
+        }
+        let args = |words: &[&str]| {
+            let words = std::iter::once(&"decode").chain(words);
+            <Line as clap::Parser>::try_parse_from(words).map(|line| line.args)
+        };
+        for words in [
+            &["P", "O", "--vendor", "suse", "--json"][..],
+            &["--json", "--vendor=suse", "P", "O"],
+        ] {
+            let args = args(words).unwrap();
+            assert!(args.json && args.vendor == Vendor::Suse);
+            assert_eq!(args.value, ["P", "O"]);
+        }
+        assert_eq!(args(&["-"]).unwrap().value, ["-"]);
+        assert_eq!(args(&["-1"]).unwrap().value, ["-1"], "refused as a number");
+        assert!(args(&[]).is_err());
     }
 
     #[test]

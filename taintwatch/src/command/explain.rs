@@ -170,7 +170,11 @@ fn lines(table: &Table, out: &mut dyn Write) -> Result<u8> {
 /// The flags of a table on a line each, and what holds for all.
 fn table(table: &'static Table, width: usize, out: &mut dyn Write) -> Result<u8> {
     let bold = human::BOLD;
-    let title = format!("{}: {}", table.vendor, table.title);
+    let own = table
+        .flags()
+        .any(|flag| table.vendor_of(flag.bit) != flags::VENDOR);
+    let legend = if own { " (* its own)" } else { "" };
+    let title = format!("{}: {}{legend}", table.vendor, table.title);
     writeln!(out, "{bold}{}{bold:#}", wrap::hanging(&title, 0, width))?;
     for flag in table.flags() {
         let own = if table.vendor_of(flag.bit) == flags::VENDOR {
@@ -364,8 +368,8 @@ mod tests {
           send      The module's name, version, maker and file, the kernel log, and
                     `taintwatch report`.
                     A supportconfig archive, the kernel log or the dump (kdump), the
-                    `Supported:` line of the report, `modinfo` of the modules that
-                    taint, and `taintwatch report`.
+                    `Supported:` line of the report, and `modinfo` of the modules that
+                    taint.
           elsewhere N on suse-sle15sp2 (bit 31): a module without support was loaded; X
                     on suse-sle12, suse-sle11 (bit 31): a module that its maker supports
                     was loaded; u on rhel10, rhel9, fedora (bit 31): BPF was opened to

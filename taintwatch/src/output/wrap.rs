@@ -13,7 +13,10 @@ pub fn width() -> usize {
 #[must_use]
 pub fn hanging(text: &str, indent: usize, width: usize) -> String {
     let blanks = " ".repeat(indent);
+    // Paths are words: they are not broken at each slash.
     let options = textwrap::Options::new(width.max(indent + 20))
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
         .initial_indent(&blanks)
         .subsequent_indent(&blanks);
     textwrap::fill(text, options).trim_start().to_owned()

@@ -38,7 +38,7 @@ const LINUX: Policy = Policy {
 };
 const SUSE: Policy = Policy {
     support: "Messages of a tainted kernel are not necessarily to be trusted, and may be about code whose source SUSE does not have; so support is limited. Make every effort to reproduce the fault on a kernel that is untainted, or tainted only with X. Without a joint support agreement with the maker of a third party's module, SUSE cannot look for the root cause: its maker has to mend it, or to show the fault in SUSE's kernel.",
-    send: "A supportconfig archive, the kernel log or the dump (kdump), the `Supported:` line of the report, `modinfo` of the modules that taint, and `taintwatch report`.",
+    send: "A supportconfig archive, the kernel log or the dump (kdump), the `Supported:` line of the report, and `modinfo` of the modules that taint.",
     sources: &[
         "SUSE KB 3582750 (Tainted kernel)",
         "SUSE SolidDriver Program, Joint Support Agreements",
@@ -46,8 +46,8 @@ const SUSE: Policy = Policy {
     ],
 };
 const RED_HAT: Policy = Policy {
-    support: "Third parties' modules are supported by who made them; Red Hat may ask to reproduce the fault without them. Technology previews are not for production.",
-    send: "A sosreport, the vmcore or vmcore-dmesg (kdump), and `taintwatch report`.",
+    support: "Third parties' modules are supported by who made them; Red Hat may ask to reproduce the fault without them.",
+    send: "A sosreport, and the vmcore or vmcore-dmesg (kdump).",
     sources: &[
         "Red Hat KB 40594 (what the flags mean)",
         "Red Hat KB 72403",
@@ -62,7 +62,7 @@ const FEDORA: Policy = Policy {
 const DEBIAN: Policy = Policy {
     support: "reportbug puts the state and its flags into the report; maintainers ask to reproduce the fault without out-of-tree modules.",
     send: "`reportbug` for the running kernel's image package: it collects the state, the modules and the log.",
-    sources: &["Debian's linux package, debian/templates and bug script"],
+    sources: &["reportbug and the bug script of Debian's linux package"],
 };
 const UBUNTU: Policy = Policy {
     support: "Reports are taken; a fault of a module that Ubuntu does not ship goes to its maker, and triagers ask for a mainline kernel without it.",
@@ -71,6 +71,6 @@ const UBUNTU: Policy = Policy {
 };
 const ORACLE: Policy = Policy {
     support: "Third parties' modules are supported by who made them; Oracle may ask to reproduce the fault without them.",
-    send: "A sosreport, the vmcore (kdump), and `taintwatch report`.",
+    send: "A sosreport, and the vmcore (kdump).",
     sources: &["Oracle Linux support policies"],
 };

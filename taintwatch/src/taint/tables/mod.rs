@@ -161,6 +161,8 @@ const FEWEST: usize = 10;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -225,5 +227,43 @@ mod tests {
         assert!(fits("P          N ").contains(&("suse-sle11", 1 | 1 << 30)));
         // A letter out of its place is of no table.
         assert_eq!(fits("P O E         "), []);
+    }
+
+    /// As a kernel of this table prints it.
+    fn printed(table: &Table, mask: Mask) -> String {
+        let place = |bit: u32| match table.flag(bit) {
+            Some(flag) if mask.has(bit) => flag.letter,
+            None if mask.has(bit) => '?',
+            _ if bit == 0 => 'G',
+            _ if table.reserved.has(bit) => '-',
+            _ => ' ',
+        };
+        let last = u32::try_from(*table.width.end()).unwrap();
+        if table.packed {
+            let above = table
+                .own
+                .iter()
+                .map(|flag| flag.bit)
+                .filter(|bit| *bit >= 17);
+            let upstream = 0..u32::try_from(table.upstream).unwrap();
+            return upstream.chain(above).map(place).collect();
+        }
+        (0..last).map(place).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_table_prints_it_reads(index in 0..TABLES.len(), bits: u32) {
+            let table = &TABLES[index];
+            let known = table.flags().fold(Mask(0), |mask, flag| mask.with(flag.bit));
+            let mask = Mask(u64::from(bits) & known.0);
+            let text = printed(table, mask);
+            prop_assert_eq!(table.read(&text, true), Some(mask), "{}: {:?}", table.vendor, text);
+        }
+
+        #[test]
+        fn reading_never_panics(index in 0..TABLES.len(), text: String, whole: bool) {
+            _ = TABLES[index].read(&text, whole);
+        }
     }
 }

@@ -73,13 +73,8 @@ impl Finding {
             }
         }
         let unknown = flags.iter().filter(|flag| flag.name.is_none());
-        notes.extend(unknown.map(|flag| match certain {
-            Some(table) => format!("bit {} is no flag of {}", flag.bit, table.vendor),
-            None => format!(
-                "bit {} is no upstream flag; a vendor's kernel may use it",
-                flag.bit
-            ),
-        }));
+        let unknown: Vec<_> = unknown.map(|flag| flag.bit.to_string()).collect();
+        notes.extend(unnamed(&unknown, certain));
         Self {
             mask,
             flags,
@@ -121,6 +116,19 @@ impl Finding {
     }
 }
 
+/// One note for all bits that have no name.
+fn unnamed(bits: &[String], certain: Option<&Table>) -> Option<String> {
+    let (which, are) = match bits {
+        [] => return None,
+        [bit] => (format!("bit {bit} is"), "flag"),
+        _ => (format!("bits {} are", bits.join(", ")), "flags"),
+    };
+    Some(match certain {
+        Some(table) => format!("{which} no {are} of {}", table.vendor),
+        None => format!("{which} no upstream {are}; a vendor's kernel may use it"),
+    })
+}
+
 struct Verdict {
     believed: Option<Reading>,
     all: Vec<Reading>,
@@ -138,11 +146,13 @@ fn verdict(bit: u32, fits: &[Fit], is_certain: bool) -> Verdict {
     let upstream = setting().find(|(table, _)| table.vendor == VENDOR);
     let nameless = first.is_some() && upstream.is_some_and(|(table, _)| table.flag(bit).is_none());
     let disputed = setting().count() < fits.len();
+    let owners = |(table, flag): &(&Table, &Flag)| table.vendor_of(flag.bit);
+    let shared = first.is_some_and(|first| knowing.iter().any(|one| owners(one) != owners(first)));
     let believed =
         first.filter(|(table, _)| is_certain || !nameless && (agreed || table.vendor == VENDOR));
     Verdict {
         believed: believed.map(|(table, flag)| reading(table, flag)),
-        is_ambiguous: !agreed || nameless || disputed,
+        is_ambiguous: !agreed || nameless || disputed || shared,
         all: knowing.iter().fold(Vec::new(), |mut all, (table, flag)| {
             let one = reading(table, flag);
             // Upstream's flags are the same in every table that has them.

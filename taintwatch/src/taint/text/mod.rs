@@ -12,8 +12,8 @@ mod linked;
 mod places;
 
 use super::{
-    flags::Version,
-    tables::{TABLES, Table},
+    flags::{self, Version},
+    tables::{Family, TABLES, Table},
     vendor,
 };
 use crate::event::Mask;
@@ -28,6 +28,8 @@ pub use linked::{linked, modules_linked_in, unloaded_tainted};
 pub struct Unreadable(pub String);
 
 const MARK: &str = "Tainted: ";
+/// A task's name has room for one mark, and the kernel prints one; more are somebody's game.
+const MARKS: usize = 4;
 
 /// Decodes a number, letters, or a kernel's line, as it shows itself.
 pub fn decode(text: &str) -> Result<Finding, Unreadable> {
@@ -92,7 +94,7 @@ impl Reader {
             return None;
         }
         let line = &clean::line(line);
-        let tainted = line.rmatch_indices(MARK).find_map(|(at, _)| {
+        let tainted = line.rmatch_indices(MARK).take(MARKS).find_map(|(at, _)| {
             let (before, rest) = line.split_at_checked(at)?;
             self.state(before, rest.strip_prefix(MARK)?)
         });
@@ -133,7 +135,8 @@ impl Reader {
             .or_else(by_place)
             .or_else(|| letters::collapsed(rest, whose))?;
         let finding = Finding::of(&fits, text.trim_end(), notes);
-        let finding = finding.with_release(release.unwrap_or_default());
+        let mut finding = finding.with_release(release.unwrap_or_default());
+        finding.notes.extend(too_young(&finding, whose.version));
         let is_cut = release.is_none() && places::is_cut(before);
         Some(if is_cut { finding.with_cut() } else { finding })
     }
@@ -148,6 +151,29 @@ impl Reader {
             version: word.and_then(vendor::version),
         }
     }
+}
+
+/// A flag that upstream's kernel of this version does not have yet. Vendors with kernels of their own make bring
+/// flags into older ones.
+fn too_young(finding: &Finding, version: Option<Version>) -> Option<String> {
+    let (vendor, version) = (finding.vendor.and_then(Table::named), version?);
+    let own_make = [Family::Suse, Family::RedHat, Family::Fedora, Family::Oracle];
+    if vendor.is_some_and(|table| own_make.contains(&table.family)) {
+        return None;
+    }
+    let young = finding
+        .mask
+        .bits()
+        .filter_map(flags::by_bit)
+        .find(|flag| version < flag.since)?;
+    let (since, of) = (
+        flags::version_text(young.since),
+        flags::version_text(version),
+    );
+    Some(format!(
+        "upstream has {} since {since}, this kernel is {of}: its vendor brought it, or the text is damaged",
+        young.letter
+    ))
 }
 
 /// Whose kernel printed a text, as far as it is known.
@@ -220,7 +246,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::taint::flags;
 
     fn mask(text: &str) -> Option<u64> {
         decode(text).ok().map(|finding| finding.mask.0)
@@ -277,6 +302,95 @@ mod tests {
         assert!(decode("P Z").unwrap().notes[0].contains('Z'));
         for text in ["", "hello!", "-1", "18446744073709551616", "0x", "Z"] {
             assert!(decode(text).is_err(), "{text}");
+        }
+    }
+
+    fn readings(finding: &Finding) -> Vec<(u32, &'static str)> {
+        let short = |reading: &Reading| (reading.bit, reading.vendor);
+        finding.readings.iter().map(short).collect()
+    }
+
+    #[test]
+    fn where_kernels_differ_every_reading_is_shown_and_none_is_guessed() {
+        assert_eq!(
+            readings(&decode("N").unwrap()),
+            [
+                (18, "linux"),
+                (30, "suse-sle12"),
+                (30, "suse-sle11"),
+                (31, "suse-sle15sp2")
+            ]
+        );
+        assert_eq!(
+            readings(&decode("T").unwrap()),
+            [(17, "linux"), (29, "rhel7"), (29, "rhel6")]
+        );
+        assert_eq!(readings(&decode("4609").unwrap()), []);
+        // By its place it is one bit, and by its version not of every kernel.
+        let place = line("Tainted: G               X    6.1.0 #1").unwrap();
+        assert_eq!(
+            readings(&place),
+            [(16, "linux"), (16, "suse-sle15sp2"), (16, "debian")]
+        );
+        let release = line("Tainted: G               X    6.1.0-50-amd64 #1").unwrap();
+        assert_eq!(
+            (readings(&release), release.vendor),
+            (vec![], Some("debian"))
+        );
+    }
+
+    #[test]
+    fn a_number_is_this_machines_only_where_its_kernel_can_mean_it() {
+        let at = |vendor, text: &str| {
+            let local = Table::named(vendor);
+            let reader = Reader {
+                local,
+                ..Reader::default()
+            };
+            let finding = reader.decode(text).unwrap();
+            (finding.vendor, finding.notes.len())
+        };
+        assert_eq!(at("debian", "4609"), (Some("debian"), 0));
+        assert_eq!(at("debian", "65536"), (Some("debian"), 1), "others differ");
+        assert_eq!(at("debian", "2147483648"), (None, 1));
+        assert_eq!(at("suse", "2147483648"), (Some("suse"), 1));
+        assert_eq!(at("debian", "H"), (None, 0));
+        // What a line shows is not overridden by where it is read.
+        assert_eq!(
+            at("suse", "Tainted: G               X    6.1.0 #1"),
+            (None, 0)
+        );
+        let chosen = Reader {
+            chosen: Table::named("rhel7"),
+            ..Reader::default()
+        };
+        assert_eq!(chosen.decode("T").unwrap().mask, Mask(1 << 29));
+    }
+
+    #[test]
+    fn a_flag_that_is_younger_than_its_kernel_is_told() {
+        let notes = |text: &str| line(text).unwrap().notes;
+        let young = notes("Tainted: G        W        N 5.4.0 #1");
+        assert!(young[0].contains("N since 6.0"), "{young:?}");
+        assert!(notes("Tainted: G        W        N 6.1.0 #1").is_empty());
+        // Red Hat brought it into 5.14.
+        assert!(
+            notes("Tainted: G                 N-------  ---  5.14.0-570.el9.x86_64 #1").is_empty()
+        );
+    }
+
+    #[test]
+    fn numbers_are_read_as_the_kernel_reads_them() {
+        for (text, expected) in [
+            ("0o17", Some(15)),
+            ("017", Some(15)),
+            ("00", Some(0)),
+            ("0X1F", Some(31)),
+        ] {
+            assert_eq!(mask(text), expected, "{text}");
+        }
+        for text in ["09", "0x-1", "-0x1", "+5", "0o", "1e3", "12 13"] {
+            assert_eq!(mask(text), None, "{text}");
         }
     }
 
