@@ -17,6 +17,7 @@ pub mod enrich;
 pub mod attribute;
 
 pub mod baseline;
+pub mod crash;
 
 pub mod watcher;
 

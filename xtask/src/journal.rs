@@ -38,6 +38,7 @@ pub(crate) fn run(kernel: &Kernel, script: &str, line: impl FnMut(&str) -> Flow)
         append: "systemd.show_status=0 systemd.journald.forward_to_console=0",
         disk: None,
         limit: LIMIT,
+        survives_panic: false,
     };
     match guest.run(line)? {
         crate::qemu::Ended::Exited(status) => Ok(status),

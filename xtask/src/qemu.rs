@@ -31,6 +31,7 @@ const MACHINE_CHECK: &str = "mce 0 4 0xbd001000000000c0 0x5 0x1000 0x8c";
 const LOOK: Duration = Duration::from_millis(500);
 /// Reports of lockups that a scenario makes on purpose, or an emulator's pause; more is a guest that hangs.
 const LOCKUPS: usize = 4;
+const PANICKED: &str = "panicked";
 /// Lines of the console that are shown of a guest that went wrong.
 const TAIL: usize = 40;
 
@@ -43,6 +44,8 @@ pub(crate) struct Guest<'a> {
     pub(crate) append: &'a str,
     pub(crate) disk: Option<&'a Path>,
     pub(crate) limit: Duration,
+    /// It panics on purpose, and boots again in the same machine, with its memory as it was.
+    pub(crate) survives_panic: bool,
 }
 
 /// What to do after a line.
@@ -97,6 +100,7 @@ impl Guest<'_> {
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
                     let sick = sickness(&fs::read(&console).unwrap_or_default());
+                    let sick = sick.filter(|sick| !(self.survives_panic && *sick == PANICKED));
                     let late = (began.elapsed() > self.limit).then_some("took too long");
                     if let Some(reason) = sick.or(late) {
                         end(&mut child)?;
@@ -160,9 +164,11 @@ impl Guest<'_> {
             "max",
             "-smp",
             "2",
-            "-no-reboot",
             "-nodefaults",
         ]);
+        if !self.survives_panic {
+            qemu.arg("-no-reboot");
+        }
         qemu.args(["-display", "none", "-m", &self.memory_mib.to_string()]);
         qemu.arg("-kernel")
             .arg(self.image)
@@ -228,7 +234,7 @@ fn end(child: &mut Child) -> Result<()> {
 fn sickness(console: &[u8]) -> Option<&'static str> {
     let text = String::from_utf8_lossy(console);
     if text.contains("Kernel panic") {
-        Some("panicked")
+        Some(PANICKED)
     } else if text.matches("soft lockup").count() > LOCKUPS {
         Some("locked up")
     } else {
@@ -259,7 +265,7 @@ mod tests {
     fn knows_a_dying_guest() {
         assert_eq!(
             sickness(b"[1.0] Kernel panic - not syncing: x"),
-            Some("panicked")
+            Some(PANICKED)
         );
         assert_eq!(
             sickness(b"watchdog: BUG: soft lockup - CPU#0"),

@@ -98,6 +98,7 @@ pub(crate) fn guest<'a>(kernel: &'a Kernel, files: &'a Initramfs, name: &str) ->
         append: ALLOCATOR_CHECKS,
         disk: None,
         limit: LIMIT,
+        survives_panic: false,
     }
 }
 

@@ -128,23 +128,8 @@ fn logged(evidence: &Evidence, past: &Past, identity: &Identity, began: Began) -
     }
     let is_news = |event: &Event| {
         let bit = event.taint.as_ref().and_then(|taint| taint.bit);
-        let module = event
-            .module
-            .as_ref()
-            .and_then(|module| module.name.as_deref());
-        let confidence = event.cause.as_ref().map(|cause| cause.confidence);
-        let known = match confidence {
-            // A state that the kernel printed tells nothing new of a flag whose cause is known.
-            Some(Confidence::Unattributed) => bit.is_some_and(|bit| past.bits.has(bit)),
-            Some(Confidence::Listed) => {
-                bit.is_some_and(|bit| past.tells(module.unwrap_or_default(), bit))
-            }
-            _ => false,
-        };
-        let at = event.boottime_ns.unwrap_or(0);
-        !known
-            && at < began.boottime_ns
-            && !past.watched_at(at)
+        past.is_news(event)
+            && event.boottime_ns < Some(began.boottime_ns)
             && bit.is_some_and(|bit| evidence.mask.has(bit))
     };
     events.retain(is_news);

@@ -4,7 +4,7 @@
 
 use std::{collections::HashSet, ops::Range};
 
-use crate::event::{CoverageState, Event, Mask};
+use crate::event::{Confidence, CoverageState, Event, Mask};
 
 /// What is known of this boot.
 #[derive(Clone, Debug, Default)]
@@ -19,9 +19,9 @@ pub struct Past {
 }
 
 impl Past {
-    /// Of this boot's events, in the order of the store.
+    /// Of a boot's events, in the order of the store; a watch that has not told its end ended at `last_ns`.
     #[must_use]
-    pub fn of(events: &[Event]) -> Self {
+    pub fn of(events: &[Event], last_ns: u64) -> Self {
         let mut past = Self::default();
         past.learn(events);
         let mut since = None;
@@ -35,6 +35,9 @@ impl Past {
                 since.get_or_insert(at);
             }
         }
+        // To the end of that nanosecond: what it saw then is told.
+        past.watched
+            .extend(since.map(|since| since..last_ns.saturating_add(1)));
         past
     }
 
@@ -54,6 +57,23 @@ impl Past {
             let module = event.module.as_ref().and_then(|module| module.name.clone());
             self.modules.extend(module.zip(taint.bit));
         }
+    }
+
+    /// Whether an event that a log gave tells something new.
+    pub(crate) fn is_news(&self, event: &Event) -> bool {
+        let bit = event.taint.as_ref().and_then(|taint| taint.bit);
+        let module = event
+            .module
+            .as_ref()
+            .and_then(|module| module.name.as_deref());
+        let confidence = event.cause.as_ref().map(|cause| cause.confidence);
+        let known = bit.is_some_and(|bit| match confidence {
+            // A state that the kernel printed tells nothing new of a flag whose cause is known.
+            Some(Confidence::Unattributed) => self.bits.has(bit),
+            Some(Confidence::Listed) => self.tells(module.unwrap_or_default(), bit),
+            _ => false,
+        });
+        !known && event.boottime_ns.is_none_or(|at| !self.watched_at(at))
     }
 
     /// Whether an event tells of this flag of this module.

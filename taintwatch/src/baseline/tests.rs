@@ -107,7 +107,7 @@ fn what_a_watch_saw_is_not_told_again() {
         .unwrap()
     };
     let history = [coverage("began", 40), coverage("ended", 60)];
-    let past = Past::of(&history);
+    let past = Past::of(&history, 0);
     let events = events(&evidence, &past, &identity(), began());
     assert_eq!(
         told(&events),

@@ -1,18 +1,20 @@
 //! `taintwatch daemon`: the recorder. In the foreground, for a service manager to run.
 
 use std::{
+    collections::BTreeMap,
     io::Write,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result};
+use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     baseline::Past,
-    cover,
-    event::{CoverageState, Event},
+    cover, crash,
+    event::{Coverage, CoverageState, Event},
     kernel::identity::{Identity, boottime_ns, wall_clock},
     output::journald,
     probe::{Without, watch::account},
@@ -57,6 +59,7 @@ fn begin(without: &Without) -> Result<Watcher> {
 async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let mut watcher = begin(&args.without)?;
     let mut recorder = Recorder::new(db, &args.socket)?;
+    recorder.import_crashes()?;
     recorder.end_of_last()?;
     watcher.explain_before(recorder.past()?);
     writeln!(
@@ -136,7 +139,57 @@ impl Recorder {
     fn past(&self) -> Result<Past> {
         let mut events = self.store.events(&Filter::default(), None)?;
         events.retain(|event| event.boot_id.as_deref() == Some(&self.boot_id));
-        Ok(Past::of(&events))
+        Ok(Past::of(&events, 0))
+    }
+
+    /// What dead kernels left behind; what is in the history already stays as it is.
+    fn import_crashes(&mut self) -> Result<()> {
+        let dumps = crash::places::dumps();
+        if dumps.is_empty() {
+            return Ok(());
+        }
+        let boots = self.boots_before()?;
+        for dump in &dumps {
+            for event in crash::events(dump, &boots) {
+                self.record(event)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The boots of the history, but for the present one.
+    fn boots_before(&self) -> Result<Vec<crash::Boot>> {
+        let mut of_boot: BTreeMap<String, Vec<Event>> = BTreeMap::new();
+        for event in self.store.events(&Filter::default(), None)? {
+            if let Some(boot_id) = event.boot_id.clone().filter(|id| *id != self.boot_id) {
+                of_boot.entry(boot_id).or_default().push(event);
+            }
+        }
+        let mut boots = Vec::new();
+        for (boot_id, events) in of_boot {
+            let Some((time, last_ns)) = self.store.last_of(&boot_id)? else {
+                continue;
+            };
+            let ended = events
+                .iter()
+                .rev()
+                .find_map(|event| event.coverage.as_ref());
+            let told = |coverage: &Coverage| {
+                coverage.state == CoverageState::Ended && coverage.reason != cover::UNCLEAN
+            };
+            let since = SignedDuration::from_nanos(i64::try_from(last_ns).unwrap_or(0));
+            let Ok(booted) = time.0.checked_sub(since) else {
+                continue;
+            };
+            boots.push(crash::Boot {
+                host: events.iter().find_map(|event| event.host.clone()),
+                booted,
+                cut_off_ns: (!ended.is_some_and(told)).then_some(last_ns),
+                past: Past::of(&events, last_ns),
+                boot_id,
+            });
+        }
+        Ok(boots)
     }
 
     /// The end of a watch that could not tell it itself: its last sign of life.
@@ -145,11 +198,7 @@ impl Recorder {
             return Ok(());
         };
         let boot_id = last.boot_id.clone().unwrap_or_default();
-        if let Some((time, boottime_ns)) = self
-            .store
-            .last_alive(&boot_id)?
-            .filter(|(time, _)| *time > last.time)
-        {
+        if let Some((time, boottime_ns)) = self.store.last_of(&boot_id)? {
             last.time = time;
             last.boottime_ns = Some(boottime_ns);
         }

@@ -167,6 +167,21 @@ impl Store {
         Ok(time.ok().map(|time| (Time(time), boottime_ns)))
     }
 
+    /// The last moment of a boot that the history knows, by an event or by a sign of life.
+    pub fn last_of(&self, boot_id: &str) -> Result<Option<(Time, u64)>, Error> {
+        let query = "SELECT time_ns, body ->> '$.boottime_ns' AS at FROM event
+            WHERE boot_id = ?1 AND at IS NOT NULL ORDER BY at DESC LIMIT 1";
+        let row = self.0.query_row(query, [boot_id], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, u64>(1)?))
+        });
+        let event = row.optional()?.and_then(|(time_ns, at)| {
+            let time = jiff::Timestamp::from_nanosecond(time_ns.into()).ok()?;
+            Some((Time(time), at))
+        });
+        let alive = self.last_alive(boot_id)?;
+        Ok(event.into_iter().chain(alive).max_by_key(|(_, at)| *at))
+    }
+
     /// The newest coverage event, when it is not of an end.
     pub fn unended(&self) -> Result<Option<Event>, Error> {
         let query = "SELECT body FROM event WHERE kind = 'coverage' ORDER BY seq DESC LIMIT 1";

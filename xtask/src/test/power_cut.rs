@@ -1,6 +1,6 @@
 //! An event is on the disk before anybody is told of it: the power goes, and a second guest looks.
 
-use std::{process::Command, time::Duration};
+use std::{path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result};
 
@@ -14,15 +14,25 @@ use crate::{
 /// From the event to the cut of the power.
 const CUT_AFTER: Duration = Duration::from_secs(1);
 
-/// One second after an event the power goes; a second guest finds the event in the same store.
-pub(super) fn run(kernel: &Kernel) -> Result<()> {
-    let disk = cache::checkout()?.join(format!("target/guests/disk-{}.img", kernel.series));
+/// Mounts the disk in a guest.
+pub(super) const MOUNT: &str = "for m in /stock/*.ko; do insmod $m 2>/dev/null; done; mount -t ext4 /dev/vda /mnt || { ls /stock /dev/vd*; dmesg | tail -n 15; exit 9; }\n";
+
+/// An empty disk with a file system.
+pub(super) fn disk(kernel: &Kernel, name: &str) -> Result<PathBuf> {
+    let disk = format!("target/guests/{name}-{}.img", kernel.series);
+    let disk = cache::checkout()?.join(disk);
     std::fs::File::create(&disk)?.set_len(64 << 20)?;
     run::quiet(Command::new("/usr/sbin/mkfs.ext4").arg("-q").arg(&disk))
         .context("make a file system")?;
+    Ok(disk)
+}
+
+/// One second after an event the power goes; a second guest finds the event in the same store.
+pub(super) fn run(kernel: &Kernel) -> Result<()> {
+    let disk = disk(kernel, "power-cut")?;
     let mut files = vm::files(kernel)?;
     vm::add_disk_modules(kernel, &mut files)?;
-    let mount = "for m in /stock/*.ko; do insmod $m 2>/dev/null; done; mount -t ext4 /dev/vda /mnt || { ls /stock /dev/vd*; dmesg | tail -n 15; exit 9; }\n";
+    let mount = MOUNT;
     let first = format!(
         "{mount}taintwatch --db /mnt/events.db daemon >/tmp/daemon 2>&1 &\n\
          i=0; while [ ! -S /run/taintwatch/events.sock ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done; sleep 1\n\

@@ -3,10 +3,16 @@
 //! In: `/modules` where they could be built, `/patched`, a taintwatch in the path. Out: a line a scenario,
 //! `PASS name`, `FAIL name: why`, or `NA name: why` for what this guest cannot have; exit 1 when one failed.
 //!
-//! `scenarios all [CALLS]` is everything that happens while one recorder runs; `scenarios causes` is what made each flag; `scenarios rungs` starts one for each
-//! mechanism that is taken away; `scenarios late` starts one on a kernel that is tainted already; `scenarios system` needs udev and kmod; `scenarios journal` holds the history against the journal; `scenarios insmod
-//! FILE [ARGUMENTS]` loads a module by one `finit_module`, where busybox would try a second load after a
-//! failed one.
+//! | words | what |
+//! |--|--|
+//! | `all [CALLS]` | everything that happens while one recorder runs |
+//! | `causes` | what made each flag, and cases that mislead |
+//! | `late` | a recorder on a kernel that is tainted already |
+//! | `rungs` | one recorder for each mechanism that is taken away |
+//! | `system` | what needs udev and kmod |
+//! | `journal` | the history of `all` against the journal |
+//! | `crash DB`, `crashed DB` | ends the kernel; looks in the next boot |
+//! | `insmod FILE [ARGUMENTS]` | one `finit_module`, where busybox would try a second load after a failed one |
 
 #![expect(
     clippy::indexing_slicing,
@@ -16,6 +22,7 @@
 mod causes;
 mod contexts;
 mod corpus;
+mod crashed;
 mod daemon;
 mod history;
 mod journal;
@@ -57,6 +64,8 @@ fn main() -> ExitCode {
             .and_then(|calls| run(&corpus::EVENTS, "events", DB, calls)),
         ["rungs"] => rungs::all(),
         ["causes"] => run(&corpus::CAUSES, "causes", DB, 0),
+        ["crash", db] => crashed::crash(db),
+        ["crashed", db] => crashed::crashed(db),
         ["late"] => late::all(),
         ["system"] => run(&corpus::SYSTEM, "system", DB_OF_SYSTEM, 0),
         ["socket", family] => family
@@ -69,7 +78,7 @@ fn main() -> ExitCode {
             loading::load_file(file, &parameters.join(" ")).map_err(Into::into)
         }
         _ => Err(anyhow::anyhow!(
-            "scenarios all [CALLS] | causes | system | late | rungs | journal | insmod FILE [ARGUMENTS]"
+            "scenarios all [CALLS] | causes | system | late | crash DB | crashed DB | rungs | journal | insmod FILE [ARGUMENTS]"
         )),
     };
     match done {

@@ -1,0 +1,230 @@
+//! What a dead kernel left behind becomes events of the boot that it belongs to.
+//!
+//! In: the logs of crashes (pstore, systemd's archive of it, the log beside a dump of kdump), and the boots that the
+//! history knows. Out: events with confidence `logged` and source `crash`, and the end of the boot. Pure. A crash whose
+//! boot cannot be told for sure is of no boot that is named.
+
+pub mod places;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    baseline::Past,
+    event::{Coverage, CoverageState, Event, Kind, Source, Time},
+    transcript::{Account, Origin, Sighting},
+};
+
+/// A log that a crash left.
+#[derive(Clone, Debug, Default)]
+pub struct Dump {
+    /// Where it was found.
+    pub name: String,
+    /// When it was written; what backends and archives say of it.
+    pub written: Option<Timestamp>,
+    pub sightings: Vec<Sighting>,
+    /// The time of the last line, nanoseconds on the log's clock.
+    pub last_ns: u64,
+}
+
+/// A boot that the history knows.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    pub boot_id: String,
+    pub host: Option<String>,
+    /// When it began, by the wall clock of that time.
+    pub booted: Timestamp,
+    /// The last sign of life of its watch, on `CLOCK_BOOTTIME`; none when the watch told its end itself.
+    pub cut_off_ns: Option<u64>,
+    pub past: Past,
+}
+
+/// How far the beginnings of a boot may be apart that are reckoned from two files.
+const APART: SignedDuration = SignedDuration::from_mins(2);
+/// The watch gives a sign of life each minute: a crash that ended it comes within so long.
+const SOON_NS: u64 = 150_000_000_000;
+
+/// The events of a crash.
+#[must_use]
+pub fn events(dump: &Dump, boots: &[Boot]) -> Vec<Event> {
+    let boot = boot_of(dump, boots);
+    let reckoned = dump
+        .written
+        .and_then(|written| began(written, dump.last_ns));
+    let mut account = Account::new(Origin {
+        source: Source::Crash,
+        host: boot.and_then(|boot| boot.host.clone()),
+        boot_id: boot.map(|boot| boot.boot_id.clone()),
+        booted: boot.map(|boot| boot.booted).or(reckoned),
+    });
+    let mut events: Vec<_> = dump
+        .sightings
+        .iter()
+        .flat_map(|sighting| account.enter(sighting))
+        .collect();
+    if let Some(boot) = boot {
+        events.retain(|event| boot.past.is_news(event));
+    }
+    let end = dump
+        .sightings
+        .iter()
+        .rev()
+        .find_map(|sighting| end(sighting, boot));
+    events.extend(end);
+    events
+}
+
+/// The boot that a crash ended: it began when this one must have begun, or was watched up to a moment before. `None`
+/// when none fits, and when two do.
+fn boot_of<'a>(dump: &Dump, boots: &'a [Boot]) -> Option<&'a Boot> {
+    let began = dump
+        .written
+        .and_then(|written| began(written, dump.last_ns));
+    let by_beginning =
+        |boot: &&Boot| began.is_some_and(|began| boot.booted.duration_since(began).abs() <= APART);
+    let by_end = |boot: &&Boot| {
+        let behind = boot.cut_off_ns.and_then(|at| dump.last_ns.checked_sub(at));
+        behind.is_some_and(|behind| behind <= SOON_NS)
+    };
+    let only = |fits: &dyn Fn(&&Boot) -> bool| {
+        let mut fitting = boots.iter().filter(fits);
+        fitting.next().filter(|_| fitting.next().is_none())
+    };
+    // Where the file's time tells of a beginning, an end that fits by chance does not count.
+    only(&by_beginning).or_else(|| only(&by_end).filter(|_| began.is_none()))
+}
+
+fn began(written: Timestamp, last_ns: u64) -> Option<Timestamp> {
+    let since = i64::try_from(last_ns).ok()?;
+    written.checked_sub(SignedDuration::from_nanos(since)).ok()
+}
+
+/// The panic that ended the boot, as the end of its cover.
+fn end(sighting: &Sighting, boot: Option<&Boot>) -> Option<Event> {
+    let panic = sighting.facts.panic.as_ref()?;
+    let boot = boot?;
+    let at = sighting.at.since_boot?;
+    let since = SignedDuration::from_nanos(i64::try_from(at).ok()?);
+    let time = boot.booted.checked_add(since).ok()?;
+    let id = format!("{}-{at:x}-panic", boot.boot_id.replace('-', ""));
+    let mut event = Event::blank(id, Kind::Coverage, Time(time));
+    event.host.clone_from(&boot.host);
+    event.boot_id = Some(boot.boot_id.clone());
+    event.boottime_ns = Some(at);
+    event.log.clone_from(&sighting.lines);
+    event.coverage = Some(Coverage {
+        state: CoverageState::Ended,
+        reason: format!("the kernel panicked: {panic}"),
+        release: None,
+        mask: None,
+        self_test: None,
+        hooks: Vec::new(),
+    });
+    Some(event)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transcript::{Line, Scanner};
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn dump(written: Option<&str>) -> Dump {
+        let mut scanner = Scanner::new();
+        let mut sightings = Vec::new();
+        let lines = [
+            "a: loading out-of-tree module taints kernel.",
+            "BUG: kernel NULL pointer dereference, address: 0000000000000008",
+            "Oops: 0000 [#1] PREEMPT SMP NOPTI",
+            "CPU: 1 PID: 77 Comm: sh Tainted: G           O      6.1.0 #1",
+            "RIP: 0010:f+0x5/0x10 [a]",
+            "---[ end trace 0000000000000000 ]---",
+            "Kernel panic - not syncing: Fatal exception",
+        ];
+        for (number, text) in (0..).zip(lines) {
+            sightings.extend(scanner.push(&Line {
+                since_boot: Some((100 + number) * SECOND),
+                ..Line::of(text)
+            }));
+        }
+        sightings.extend(scanner.finish());
+        Dump {
+            name: "dmesg-ramoops-0".into(),
+            written: written.map(|time| time.parse().unwrap()),
+            sightings,
+            last_ns: 106 * SECOND,
+        }
+    }
+
+    fn boot(id: &str, booted: &str, watched_to: u64) -> Boot {
+        let coverage = |state: &str, at: u64| -> Event {
+            serde_json::from_value(serde_json::json!({
+                "schema": 1, "id": "c", "seq": 1, "kind": "coverage", "boottime_ns": at,
+                "coverage": {"state": state, "reason": ""},
+            }))
+            .unwrap()
+        };
+        Boot {
+            boot_id: id.into(),
+            host: None,
+            booted: booted.parse().unwrap(),
+            cut_off_ns: Some(watched_to),
+            past: Past::of(&[coverage("began", SECOND)], watched_to),
+        }
+    }
+
+    #[test]
+    fn the_oops_and_the_panic_are_of_the_boot_that_they_ended() {
+        let boots = [
+            boot("older", "2026-01-01T00:00:00Z", 500 * SECOND),
+            boot("died", "2026-01-02T00:00:00Z", 100 * SECOND + 5),
+        ];
+        let events = events(&dump(Some("2026-01-02T00:01:46Z")), &boots);
+        assert!(
+            events
+                .iter()
+                .all(|event| event.boot_id.as_deref() == Some("died")),
+            "{events:?}"
+        );
+        let bits: Vec<_> = events
+            .iter()
+            .map(|event| event.taint.as_ref().and_then(|taint| taint.bit))
+            .collect();
+        assert_eq!(bits, [Some(7), None], "O was watched");
+        assert_eq!(
+            events[0].module.as_ref().unwrap().name.as_deref(),
+            Some("a")
+        );
+        assert_eq!(events[0].time.to_string(), "2026-01-02T00:01:41.000000000Z");
+        let coverage = events[1].coverage.as_ref().unwrap();
+        assert_eq!(coverage.reason, "the kernel panicked: Fatal exception");
+    }
+
+    #[test]
+    fn a_crash_of_no_boot_that_is_known_names_none() {
+        let mut clean = boot("clean", "2026-01-02T00:00:00Z", 100 * SECOND);
+        clean.cut_off_ns = None;
+        let boots = [clean];
+        for written in [Some("2026-03-01T00:00:00Z"), None] {
+            let events = events(&dump(written), &boots);
+            assert!(!events.is_empty());
+            assert!(
+                events.iter().all(|event| event.boot_id.is_none()),
+                "{events:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn two_boots_that_fit_are_none() {
+        let boots = [
+            boot("a", "2026-01-02T00:00:00Z", 100 * SECOND),
+            boot("b", "2026-01-03T00:00:00Z", 101 * SECOND),
+        ];
+        assert!(boot_of(&dump(None), &boots).is_none());
+        assert_eq!(
+            boot_of(&dump(None), &boots[..1]).map(|boot| boot.boot_id.as_str()),
+            Some("a")
+        );
+    }
+}
