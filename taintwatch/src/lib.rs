@@ -17,7 +17,6 @@ pub mod enrich;
 pub mod attribute;
 
 pub mod baseline;
-pub mod crash;
 
 pub mod watcher;
 
@@ -25,8 +24,12 @@ pub mod store;
 
 pub mod cover;
 
+pub mod crash;
+
 pub mod output;
 pub mod socket;
+
+mod recorder;
 
 pub mod cli;
 pub mod command;

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     baseline::Past,
+    cover,
     event::{Coverage, CoverageState, Event, Kind, Source, Time},
     transcript::{Account, Origin, Sighting},
 };
@@ -26,6 +27,13 @@ pub struct Dump {
     pub last_ns: u64,
 }
 
+impl Dump {
+    fn panicked(&self) -> bool {
+        let mut sightings = self.sightings.iter();
+        sightings.any(|sighting| sighting.facts.panic.is_some())
+    }
+}
+
 /// A boot that the history knows.
 #[derive(Clone, Debug)]
 pub struct Boot {
@@ -38,6 +46,33 @@ pub struct Boot {
     pub past: Past,
 }
 
+impl Boot {
+    /// Of its events, in the order of the store, and the last moment that is known of it.
+    #[must_use]
+    pub fn of(boot_id: &str, events: &[Event], last: (Time, u64)) -> Option<Self> {
+        let (time, last_ns) = last;
+        let since = SignedDuration::from_nanos(i64::try_from(last_ns).ok()?);
+        let mut covers = events
+            .iter()
+            .rev()
+            .filter_map(|event| event.coverage.as_ref());
+        let told_its_end = covers.next().is_some_and(|last| {
+            last.state == CoverageState::Ended
+                && last.reason != cover::UNCLEAN
+                && !last.reason.starts_with(PANICKED)
+        });
+        Some(Self {
+            boot_id: boot_id.to_owned(),
+            host: events.iter().find_map(|event| event.host.clone()),
+            booted: time.0.checked_sub(since).ok()?,
+            cut_off_ns: (!told_its_end).then_some(last_ns),
+            past: Past::of(events, last_ns),
+        })
+    }
+}
+
+/// Why a boot's cover ended, when it died.
+const PANICKED: &str = "the kernel panicked: ";
 /// How far the beginnings of a boot may be apart that are reckoned from two files.
 const APART: SignedDuration = SignedDuration::from_mins(2);
 /// The watch gives a sign of life each minute: a crash that ended it comes within so long.
@@ -113,7 +148,7 @@ fn end(sighting: &Sighting, boot: Option<&Boot>) -> Option<Event> {
     event.log.clone_from(&sighting.lines);
     event.coverage = Some(Coverage {
         state: CoverageState::Ended,
-        reason: format!("the kernel panicked: {panic}"),
+        reason: format!("{PANICKED}{panic}"),
         release: None,
         mask: None,
         self_test: None,

@@ -4,6 +4,7 @@
 //! most machines never crashed.
 
 use std::{
+    cmp::Reverse,
     fs,
     io::{self, BufRead},
     path::{Path, PathBuf},
@@ -23,7 +24,8 @@ const PLACES: [&str; 3] = ["/sys/fs/pstore", "/var/lib/systemd/pstore", "/var/cr
 /// Kept of one dump: a storm repeats itself.
 const MOST: usize = 500;
 
-/// The dumps of all places.
+/// The dumps of all places. An oops that ends in a panic is dumped twice: the one that has the panic comes first, for
+/// the first to tell of something counts.
 #[must_use]
 pub fn dumps() -> Vec<Dump> {
     let mut found = Found::default();
@@ -37,6 +39,9 @@ pub fn dumps() -> Vec<Dump> {
             log::warn!("crashes in {}: {error}", place.display());
         }
     }
+    found
+        .dumps
+        .sort_by_key(|dump| Reverse((dump.panicked(), dump.last_ns)));
     found.dumps
 }
 

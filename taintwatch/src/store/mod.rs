@@ -103,8 +103,8 @@ impl Store {
         Ok(Self(connection))
     }
 
-    /// Writes an event and gives it its sequence; an event that is there already stays as it is.
-    pub fn append(&mut self, event: &mut Event) -> Result<(), Error> {
+    /// Writes an event and gives it its sequence; an event that is there already stays as it is, and is not news.
+    pub fn append(&mut self, event: &mut Event) -> Result<bool, Error> {
         let transaction = self.0.transaction()?;
         let known: Option<u64> = transaction
             .query_row("SELECT seq FROM event WHERE id = ?1", [&event.id], |row| {
@@ -113,7 +113,7 @@ impl Store {
             .optional()?;
         if let Some(seq) = known {
             event.seq = seq;
-            return Ok(());
+            return Ok(false);
         }
         event.seq =
             transaction.query_row("SELECT coalesce(max(seq), 0) + 1 FROM event", [], |row| {
@@ -140,7 +140,8 @@ impl Store {
                 body
             ],
         )?;
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        Ok(true)
     }
 
     /// Notes that the watch of this boot is alive.

@@ -1,0 +1,127 @@
+//! Where events go when they are recorded: the history first, then the journal and whoever listens.
+//!
+//! In: events of the watch. Out: rows, journal entries, lines on the socket. At its start it tells what an earlier watch
+//! could not: how that ended, and what a dead kernel left behind.
+
+use std::{collections::BTreeMap, path::Path};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    baseline::Past,
+    cover, crash,
+    event::{CoverageState, Event},
+    kernel::identity::{Identity, boottime_ns, wall_clock},
+    output::journald,
+    socket::Feed,
+    store::{
+        Filter, Store,
+        lock::{self, Lock},
+    },
+};
+
+/// Where a recorded event goes, the history first.
+pub(crate) struct Recorder {
+    store: Store,
+    feed: Feed,
+    /// This machine has a journal.
+    pub(crate) journal: bool,
+    boot_id: String,
+    _lock: Lock,
+}
+
+impl Recorder {
+    /// Opens the history, and listens; one recorder a history.
+    pub(crate) fn new(db: &Path, socket: &Path) -> Result<Self> {
+        let store = Store::create(db)?;
+        let lock = lock::take(db).with_context(|| format!("lock {}", db.display()))?;
+        let lock = lock.with_context(|| {
+            format!(
+                "another taintwatch records to {}: stop it first",
+                db.display()
+            )
+        })?;
+        Ok(Self {
+            store,
+            feed: Feed::listen(socket)?,
+            journal: journald::is_there(),
+            boot_id: Identity::read()?.boot_id,
+            _lock: lock,
+        })
+    }
+
+    /// Writes an event, and tells whoever listens; one that is known already is no news.
+    pub(crate) fn record(&mut self, mut event: Event) -> Result<()> {
+        if !self.store.append(&mut event)? {
+            return Ok(());
+        }
+        if self.journal
+            && let Err(error) = journald::send(&event)
+        {
+            log::warn!("the journal did not take event {}: {error}", event.seq);
+        }
+        self.feed.publish(&event)
+    }
+
+    /// Notes that the watch is alive.
+    pub(crate) fn alive(&mut self) -> Result<()> {
+        let now = boottime_ns();
+        Ok(self.store.alive(&self.boot_id, wall_clock(now), now)?)
+    }
+
+    /// What the history knows of this boot.
+    pub(crate) fn past(&self) -> Result<Past> {
+        let mut events = self.store.events(&Filter::default(), None)?;
+        events.retain(|event| event.boot_id.as_deref() == Some(&self.boot_id));
+        Ok(Past::of(&events, 0))
+    }
+
+    /// What dead kernels left behind; what is in the history already stays as it is.
+    pub(crate) fn import_crashes(&mut self) -> Result<()> {
+        let dumps = crash::places::dumps();
+        if dumps.is_empty() {
+            return Ok(());
+        }
+        let boots = self.boots_before()?;
+        for dump in &dumps {
+            for event in crash::events(dump, &boots) {
+                self.record(event)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The boots of the history, but for the present one.
+    fn boots_before(&self) -> Result<Vec<crash::Boot>> {
+        let mut of_boot: BTreeMap<String, Vec<Event>> = BTreeMap::new();
+        for event in self.store.events(&Filter::default(), None)? {
+            if let Some(boot_id) = event.boot_id.clone().filter(|id| *id != self.boot_id) {
+                of_boot.entry(boot_id).or_default().push(event);
+            }
+        }
+        let mut boots = Vec::new();
+        for (boot_id, events) in of_boot {
+            let last = self.store.last_of(&boot_id)?;
+            boots.extend(last.and_then(|last| crash::Boot::of(&boot_id, &events, last)));
+        }
+        Ok(boots)
+    }
+
+    /// The end of a watch that could not tell it itself: its last sign of life.
+    pub(crate) fn end_of_last(&mut self) -> Result<()> {
+        let Some(mut last) = self.store.unended()? else {
+            return Ok(());
+        };
+        let boot_id = last.boot_id.clone().unwrap_or_default();
+        if let Some((time, boottime_ns)) = self.store.last_of(&boot_id)? {
+            last.time = time;
+            last.boottime_ns = Some(boottime_ns);
+        }
+        last.id = format!("{}-end", last.id);
+        if let Some(coverage) = &mut last.coverage {
+            coverage.state = CoverageState::Ended;
+            cover::UNCLEAN.clone_into(&mut coverage.reason);
+        }
+        self.record(last)
+    }
+}
