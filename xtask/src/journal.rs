@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use nix::unistd::geteuid;
 
 use crate::{
-    apt, build, cache,
+    acpi, apt, build, cache,
     initramfs::Initramfs,
     kernels::Kernel,
     modules, patched,
@@ -28,10 +28,18 @@ const UNIT: &str = "[Unit]\nDescription=the scenarios\nAfter=systemd-journald.se
     [Install]\nWantedBy=multi-user.target\n";
 
 /// Runs a shell script in the guest.
-pub(crate) fn run(kernel: &Kernel, script: &str, line: impl FnMut(&str) -> Flow) -> Result<u8> {
-    let files = files(kernel, script)?;
+pub(crate) fn run(
+    kernel: &Kernel,
+    name: &str,
+    script: &str,
+    line: impl FnMut(&str) -> Flow,
+) -> Result<u8> {
+    let mut files = files(kernel, script)?;
+    if name == "late" {
+        files.file(acpi::PATH, 0o644, acpi::table());
+    }
     let guest = Guest {
-        name: format!("systemd-{}", kernel.series),
+        name: format!("systemd-{name}-{}", kernel.series),
         image: &kernel.image,
         initramfs: &files,
         memory_mib: MEMORY_MIB,

@@ -4,17 +4,23 @@
 //! and `unloaded_tainted`. Out: evidence. What cannot be read is left out: the flags that it would explain then stay
 //! unexplained.
 
-use std::fs;
+use std::{
+    fs,
+    io::{self, BufReader},
+    process::{Command, Stdio},
+};
 
 use super::{Evidence, module};
 use crate::{
     event::Mask,
     kernel::kmsg::{From, Kmsg, Next},
-    transcript::{Line, Scanner, Sighting},
+    transcript::{Line, Scanner, Sighting, stream},
 };
 
 /// Kept of a log: a storm of warnings repeats itself.
 const MOST: usize = 2000;
+/// What the kernel prints first (`linux_banner`, `init/version.c`).
+const FIRST_LINE: &str = "Linux version ";
 const UNLOADED: &str = "/sys/kernel/debug/modules/unloaded_tainted";
 
 /// Reads it all; `mask` is that of the beginning of the watch.
@@ -36,28 +42,86 @@ pub fn read(mask: Mask) -> Evidence {
     }
 }
 
-/// What the log tells, and whether its beginning is there.
-fn log() -> std::io::Result<(Vec<Sighting>, bool)> {
+/// What the log tells, and whether its beginning is there: in the kernel's memory, or else in the journal.
+fn log() -> io::Result<(Vec<Sighting>, bool)> {
     let mut kmsg = Kmsg::open(From::Oldest)?;
-    let mut scanner = Scanner::new();
-    let mut sightings = Vec::new();
-    let mut first = None;
+    let mut log = Log::default();
     loop {
         match kmsg.read()? {
             Next::Line(line) => {
-                first.get_or_insert(line.seq);
-                sightings.extend(scanner.push(&Line {
+                let since_boot = line.time_us.saturating_mul(1000);
+                if log.lines == 0 {
+                    log.is_whole = line.seq == 0 || log.journal_before(since_boot);
+                }
+                log.take(&Line {
                     number: line.seq,
-                    since_boot: Some(line.time_us.saturating_mul(1000)),
+                    since_boot: Some(since_boot),
                     caller: line.caller.as_deref(),
                     ..Line::of(&line.text)
-                }));
+                });
             }
-            Next::Gap => first = Some(u64::MAX),
+            Next::Gap => log.is_whole = false,
             Next::End => break,
         }
-        sightings.truncate(MOST);
     }
-    sightings.extend(scanner.finish());
-    Ok((sightings, first == Some(0)))
+    log.sightings.extend(log.scanner.finish());
+    Ok((log.sightings, log.is_whole))
+}
+
+/// The log of this boot while it is read.
+#[derive(Default)]
+struct Log {
+    scanner: Scanner,
+    sightings: Vec<Sighting>,
+    lines: u64,
+    is_whole: bool,
+}
+
+impl Log {
+    fn take(&mut self, line: &Line<'_>) {
+        self.lines += 1;
+        self.sightings.extend(self.scanner.push(line));
+        self.sightings.truncate(MOST);
+    }
+
+    /// What the journal has of this boot and the kernel has no more; whether that begins with the kernel's first line.
+    /// The lines are told as the kernel's own would be: the same events come of both.
+    fn journal_before(&mut self, since_boot: u64) -> bool {
+        let mut journalctl = Command::new("journalctl");
+        journalctl.args([
+            "--dmesg",
+            "--boot",
+            "--output=export",
+            "--quiet",
+            "--no-pager",
+        ]);
+        journalctl
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        // No journal on this machine is no error.
+        let Ok(mut child) = journalctl.spawn() else {
+            return false;
+        };
+        let mut begins = false;
+        let read = child.stdout.take().map(|out| {
+            stream::read(&mut BufReader::new(out), &mut |line| {
+                if line.since_boot.is_some_and(|at| at < since_boot) {
+                    begins |= line.text.starts_with(FIRST_LINE);
+                    self.take(&Line {
+                        number: 0,
+                        since_boot: line.since_boot,
+                        ..Line::of(line.text)
+                    });
+                }
+            })
+        });
+        if let Some(Err(error)) = read {
+            log::warn!("the journal of this boot: {error}");
+        }
+        if let Err(error) = child.wait() {
+            log::warn!("wait for journalctl: {error}");
+        }
+        begins
+    }
 }

@@ -51,8 +51,10 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
         }
     }
     if series.contains(&JOURNAL_KERNEL) && only.is_none_or(|only| only == "systemd") {
-        let ran = in_the_journal(&mut matrix);
-        matrix.check("systemd: guest of the journal", ran);
+        for (name, script) in UNDER_SYSTEMD {
+            let ran = under_systemd(name, script, &mut matrix);
+            matrix.check(&format!("systemd: guest of {name}"), ran);
+        }
     }
     Ok(u8::from(matrix.end() > 0))
 }
@@ -145,12 +147,20 @@ fn nobody(kernel: &Kernel) -> Result<()> {
     Ok(())
 }
 
-/// The same scenarios under systemd, and each event held against the journal.
-fn in_the_journal(matrix: &mut Matrix) -> Result<()> {
+/// What runs under systemd, each in a guest of its own: the events held against the journal, with udev and kmod; and
+/// a recorder that starts late and has the journal to ask.
+const UNDER_SYSTEMD: [(&str, &str); 2] = [
+    (
+        "journal",
+        "scenarios all 20000 && journalctl --sync && scenarios journal && depmod && scenarios system",
+    ),
+    ("late", "scenarios late"),
+];
+
+fn under_systemd(name: &str, script: &str, matrix: &mut Matrix) -> Result<()> {
     let kernel = kernels::get(JOURNAL_KERNEL)?;
-    let script = "scenarios all 20000 && journalctl --sync && scenarios journal && depmod && scenarios system";
     let mut told = Vec::new();
-    let status = journal::run(&kernel, script, |line| {
+    let status = journal::run(&kernel, name, script, |line| {
         if !matrix.line("systemd", line, false) {
             told.push(line.to_owned());
         }

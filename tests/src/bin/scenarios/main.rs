@@ -114,6 +114,9 @@ fn run(scenarios: &[Scenario], title: &str, db: &str, calls: u64) -> Result<()> 
     let mut daemon = Daemon::start(&[], &[], db)?;
     let mut history = History::of(db);
     history.calls = calls;
+    // What was before is another part's matter.
+    history.settled()?;
+    history.catch_up()?;
     let mut tally = Tally::default();
     let mut verdict = Verdict::default();
     let has_modules = Path::new("/modules").is_dir();
