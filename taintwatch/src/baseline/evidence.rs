@@ -14,6 +14,7 @@ use super::{Evidence, module};
 use crate::{
     event::Mask,
     kernel::kmsg::{From, Kmsg, Next},
+    taint::tables::Table,
     transcript::{Line, Scanner, Sighting, stream},
 };
 
@@ -25,15 +26,16 @@ const UNLOADED: &str = "/sys/kernel/debug/modules/unloaded_tainted";
 
 /// Reads it all; `mask` is that of the beginning of the watch.
 #[must_use]
-pub fn read(mask: Mask) -> Evidence {
+pub fn read(mask: Mask, table: &'static Table) -> Evidence {
     let (sightings, log_is_whole) = log().unwrap_or_else(|error| {
         log::warn!("the kernel log of the time before the watch: {error}");
         (Vec::new(), false)
     });
     let text = |path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let mut modules = module::loaded(&text("/proc/modules").unwrap_or_default());
-    modules.extend(module::unloaded(&text(UNLOADED).unwrap_or_default()));
+    let mut modules = module::loaded(&text("/proc/modules").unwrap_or_default(), table);
+    modules.extend(module::unloaded(&text(UNLOADED).unwrap_or_default(), table));
     Evidence {
+        table,
         mask,
         sightings,
         log_is_whole,

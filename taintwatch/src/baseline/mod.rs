@@ -16,15 +16,17 @@ use jiff::Timestamp;
 use crate::{
     event::{Cause, Class, Confidence, Event, Kind, Mask, Source, Taint, Time},
     kernel::identity::Identity,
-    taint::flags,
+    taint::tables::Table,
     transcript::{Account, Origin, Sighting, What},
 };
 pub use module::Carrier;
 pub use past::Past;
 
 /// What a running kernel still tells.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Evidence {
+    /// Whose flags they are.
+    pub table: &'static Table,
     pub mask: Mask,
     /// What the kernel log tells, oldest first.
     pub sightings: Vec<Sighting>,
@@ -78,8 +80,8 @@ pub fn events(evidence: &Evidence, past: &Past, identity: &Identity, began: Bega
                 continue;
             }
             let mut event = baseline(bit, &carrier.name, Kind::Taint);
-            event.taint = Some(taint(bit, known.bits, evidence.mask));
-            event.cause = Some(carrier.cause(bit));
+            event.taint = Some(taint(evidence, bit, known.bits));
+            event.cause = Some(carrier.cause(evidence.table, bit));
             event.module = Some(carrier.module());
             known.learn(std::slice::from_ref(&event));
             events.push(event);
@@ -87,7 +89,7 @@ pub fn events(evidence: &Evidence, past: &Past, identity: &Identity, began: Bega
     }
     for bit in evidence.mask.minus(known.bits).bits() {
         let mut event = baseline(bit, "", Kind::Taint);
-        event.taint = Some(taint(bit, Mask(0), evidence.mask));
+        event.taint = Some(taint(evidence, bit, Mask(0)));
         event.cause = Some(untold(bit, evidence));
         events.push(event);
     }
@@ -149,32 +151,28 @@ fn on_boottime(event: &mut Event, suspended_ns: u64, booted: Option<Timestamp>) 
     event.time = time.map_or(event.time, Time);
 }
 
-fn taint(bit: u32, known: Mask, mask: Mask) -> Taint {
-    let flag = flags::by_bit(bit);
+fn taint(evidence: &Evidence, bit: u32, known: Mask) -> Taint {
+    let flag = evidence.table.flag(bit);
     Taint {
         bit: Some(bit),
         letter: flag.map(|flag| flag.letter),
         name: flag.map(|flag| flag.name.to_owned()),
-        vendor: flag.map(|_| flags::VENDOR.to_owned()),
+        vendor: flag.map(|_| evidence.table.vendor_of(bit).to_owned()),
         // Which of several was the first is not known.
         first: known.has(bit).then_some(false),
         count: Some(1),
-        mask_after: Some(mask),
+        mask_after: Some(evidence.mask),
         ..Taint::default()
     }
 }
 
 /// A flag that nothing explains; what may have set it is said as what it is.
 fn untold(bit: u32, evidence: &Evidence) -> Cause {
-    let (letter, name) = flags::by_bit(bit).map_or_else(
-        || (format!("bit {bit}"), ""),
-        |flag| (flag.letter.to_string(), flag.name),
+    let flag = evidence.table.flag(bit);
+    let flag = flag.map_or_else(
+        || format!("bit {bit}"),
+        |flag| format!("{} ({})", flag.letter, flag.name),
     );
-    let name = if name.is_empty() {
-        String::new()
-    } else {
-        format!(" ({name})")
-    };
     let words = evidence.command_line.split_ascii_whitespace();
     let word = COMMAND_LINE
         .iter()
@@ -204,7 +202,7 @@ fn untold(bit: u32, evidence: &Evidence) -> Cause {
     };
     Cause {
         class,
-        summary: format!("{letter}{name} was set before the watch began; {why}"),
+        summary: format!("{flag} was set before the watch began; {why}"),
         confidence: Confidence::Unattributed,
         sources: vec![Source::Baseline],
     }
@@ -219,7 +217,7 @@ fn cleared(evidence: &Evidence, past: &Past) -> Option<(Mask, Cause)> {
     let printed = printed.filter_map(|sighting| sighting.facts.mask);
     let all = printed.fold(Mask(0), |all, mask| Mask(all.0 | mask.0));
     let bits = Mask(all.minus(evidence.mask).0 & !past.cleared.0);
-    let letters = flags::letters(bits);
+    let letters = evidence.table.letters(bits);
     let cause = Cause {
         class: Class::Unknown,
         summary: format!(

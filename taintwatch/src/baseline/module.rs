@@ -5,7 +5,7 @@
 
 use crate::{
     event::{Cause, Class, Confidence, Mask, Module, Source},
-    taint::flags,
+    taint::tables::Table,
 };
 
 /// A module with flags of its own.
@@ -21,8 +21,8 @@ pub struct Carrier {
 
 impl Carrier {
     /// What such a list proves, and no more.
-    pub(super) fn cause(&self, bit: u32) -> Cause {
-        let happened = flags::by_bit(bit).map_or_else(
+    pub(super) fn cause(&self, table: &Table, bit: u32) -> Cause {
+        let happened = table.flag(bit).map_or_else(
             || format!("bit {bit} was set"),
             |flag| flag.happened.to_owned(),
         );
@@ -53,32 +53,37 @@ impl Carrier {
 }
 
 /// The modules of `/proc/modules` whose seventh column tells of flags: `(POE)`, `(OE+)` while one comes.
-pub(super) fn loaded(list: &str) -> Vec<Carrier> {
+pub(super) fn loaded(list: &str, table: &Table) -> Vec<Carrier> {
     let parse = |line: &str| {
         let mut words = line.split_ascii_whitespace();
         let name = words.next()?.to_owned();
         let letters = words.nth(5)?.strip_prefix('(')?.strip_suffix(')')?;
-        carrier(name, letters, None)
+        carrier(table, name, letters, None)
     };
     list.lines().filter_map(parse).collect()
 }
 
 /// `NAME (POE) 2` (`kernel/module/tracking.c`, 6.0 and later with `CONFIG_MODULE_UNLOAD_TAINT_TRACKING`).
-pub(super) fn unloaded(list: &str) -> Vec<Carrier> {
+pub(super) fn unloaded(list: &str, table: &Table) -> Vec<Carrier> {
     let parse = |line: &str| {
         let mut words = line.split_ascii_whitespace();
         let name = words.next()?.to_owned();
         let letters = words.next()?.strip_prefix('(')?.strip_suffix(')')?;
-        carrier(name, letters, words.next()?.parse().ok())
+        carrier(table, name, letters, words.next()?.parse().ok())
     };
     list.lines().filter_map(parse).collect()
 }
 
-/// A letter that upstream does not have is kept as a letter, and is no bit.
-fn carrier(name: String, letters: &str, unloaded: Option<u64>) -> Option<Carrier> {
+/// A letter that these kernels do not have, or have for two flags, is kept as a letter and is no bit.
+fn carrier(table: &Table, name: String, letters: &str, unloaded: Option<u64>) -> Option<Carrier> {
     let letters: String = letters.chars().filter(char::is_ascii_alphabetic).collect();
-    let known = letters.chars().filter_map(flags::by_letter);
-    let flags = known.fold(Mask(0), |mask, flag| mask.with(flag.bit));
+    let mut flags = Mask(0);
+    for letter in letters.chars() {
+        let mut found = table.by_letter(letter);
+        if let (Some(flag), None) = (found.next(), found.next()) {
+            flags = flags.with(flag.bit);
+        }
+    }
     (!letters.is_empty()).then_some(Carrier {
         name,
         letters,
@@ -92,35 +97,44 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::taint::tables::LINUX;
 
     #[test]
     fn reads_the_lists() {
         let list = "nvidia 1 2 x, Live 0xffffffffc0000000 (POE)\next4 1 0 - Live 0x0\nnew 1 1 - Loading 0x0 (OE+)\n";
-        let found = loaded(list);
+        let found = loaded(list, LINUX);
         let names: Vec<_> = found
             .iter()
             .map(|it| (it.name.as_str(), it.letters.as_str()))
             .collect();
         assert_eq!(names, [("nvidia", "POE"), ("new", "OE")]);
         assert_eq!(found[0].flags, Mask(1 | 1 << 12 | 1 << 13));
-        let gone = unloaded("tw_gpl (OE) 3\n");
+        let gone = unloaded("tw_gpl (OE) 3\n", LINUX);
         assert_eq!(
             (gone[0].name.as_str(), gone[0].unloaded),
             ("tw_gpl", Some(3))
         );
         assert!(
             gone[0]
-                .cause(12)
+                .cause(LINUX, 12)
                 .summary
                 .contains("unloaded since, 3 times")
         );
     }
 
+    #[test]
+    fn a_letter_is_the_vendors() {
+        let table = Table::named("suse").unwrap();
+        let found = loaded("x 1 0 - Live 0x0 (Xn)\n", table);
+        assert_eq!(found[0].flags, Mask(1 << 16 | 1 << 31));
+        assert_eq!(loaded("x 1 0 - Live 0x0 (n)\n", LINUX)[0].flags, Mask(0));
+    }
+
     proptest! {
         #[test]
         fn never_panics(list: String) {
-            _ = loaded(&list);
-            _ = unloaded(&list);
+            _ = loaded(&list, LINUX);
+            _ = unloaded(&list, LINUX);
         }
     }
 }

@@ -1,7 +1,10 @@
 //! A kernel that was tainted before anybody looked.
 
 use super::*;
-use crate::transcript::{Line, Scanner};
+use crate::{
+    taint::tables::LINUX,
+    transcript::{Line, Scanner},
+};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -32,6 +35,7 @@ fn evidence(mask: u64, lines: &[(u64, &str)]) -> Evidence {
     }
     sightings.extend(scanner.finish());
     Evidence {
+        table: LINUX,
         mask: Mask(mask),
         sightings,
         log_is_whole: true,
@@ -63,7 +67,7 @@ const OOT: &str = "a: loading out-of-tree module taints kernel.";
 #[test]
 fn the_log_names_the_first_and_the_list_the_rest() {
     let mut evidence = evidence(1 << 12 | 1 << 6, &[(5, OOT)]);
-    evidence.modules = module::loaded("a 1 0 - Live 0x0 (O)\nb 1 0 - Live 0x0 (O)\n");
+    evidence.modules = module::loaded("a 1 0 - Live 0x0 (O)\nb 1 0 - Live 0x0 (O)\n", LINUX);
     let events = events(&evidence, &Past::default(), &identity(), began());
     assert_eq!(
         told(&events),

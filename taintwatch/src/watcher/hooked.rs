@@ -122,7 +122,7 @@ impl Hooked {
             self.take(&bytes);
         }
         past.learn(self.next.make_contiguous());
-        let events = before(self.next.front(), self.attributor.identity(), &past);
+        let events = before(self.next.front(), &self.attributor, &past);
         let rest = self.next.split_off(1.min(self.next.len()));
         self.next.extend(events.into_iter().chain(rest));
     }

@@ -12,6 +12,7 @@ mod tally;
 use std::io;
 
 use crate::{
+    attribute::Attributor,
     baseline::{self, Began, Past, evidence},
     event::{Coverage, CoverageState, Event, Hook, Kind, Mask},
     kernel::{
@@ -94,18 +95,18 @@ impl Watcher {
 }
 
 /// What a running kernel tells of the time before the first of these events, which says that the watch began.
-fn before(first: Option<&Event>, identity: &Identity, past: &Past) -> Vec<Event> {
+fn before(first: Option<&Event>, attributor: &Attributor, past: &Past) -> Vec<Event> {
     let Some(first) = first else {
         return Vec::new();
     };
     let mask = first.coverage.as_ref().and_then(|coverage| coverage.mask);
-    let evidence = evidence::read(mask.unwrap_or_default());
+    let evidence = evidence::read(mask.unwrap_or_default(), attributor.table);
     let began = Began {
         boottime_ns: first.boottime_ns.unwrap_or_else(boottime_ns),
         time: first.time,
         suspended_ns: log_clock(0),
     };
-    baseline::events(&evidence, past, identity, began)
+    baseline::events(&evidence, past, attributor.identity(), began)
 }
 
 /// An event that tells of the cover.
@@ -128,8 +129,8 @@ fn coverage(
     event
 }
 
-fn attributor(identity: Identity, mask: Mask) -> crate::attribute::Attributor {
-    let mut attributor = crate::attribute::Attributor::new(identity, mask, wall_clock);
+fn attributor(identity: Identity, mask: Mask) -> Attributor {
+    let mut attributor = Attributor::new(identity, mask, wall_clock);
     attributor.table = vendor::local().unwrap_or(attributor.table);
     attributor
 }

@@ -80,7 +80,7 @@ impl Polled {
     }
 
     pub(super) fn explain_before(&mut self, past: &Past) {
-        let events = before(self.next.front(), self.attributor.identity(), past);
+        let events = before(self.next.front(), &self.attributor, past);
         self.next.extend(events);
     }
 
