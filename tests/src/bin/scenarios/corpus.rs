@@ -3,7 +3,7 @@
 use crate::{
     Needs::{self, Modules, Nothing},
     Scenario,
-    causes::{behalf, flags, identity, misleading},
+    causes::{behalf, clock, flags, identity, misleading},
     contexts,
     history::History,
     loading, patched, status, storm, system, tamper,
@@ -61,7 +61,7 @@ pub(crate) const EVENTS: [Scenario; 20] = [
 /// What made each flag, and cases that are made to mislead. The machine check and the oops are last: one stops a
 /// CPU, the other leaves a module that cannot go.
 #[rustfmt::skip]
-pub(crate) const CAUSES: [Scenario; 22] = [
+pub(crate) const CAUSES: [Scenario; 23] = [
     scenario("F and R, forced", Modules, flags::forced, &["tw_pinned"], SELF),
     scenario("C, K and N, by the module's own word", Modules, flags::kinds, &["tw_staging", "tw_livepatch", "tw_test"], SELF),
     scenario("S, by a register", Nothing, flags::register, &["msr"], SELF),
@@ -81,6 +81,7 @@ pub(crate) const CAUSES: [Scenario; 22] = [
     scenario("two loads at once", Modules, misleading::at_once, &["tw_gpl", "tw_test"], SELF),
     scenario("one number, two processes", Nothing, misleading::same_number, &[], &["sh"]),
     scenario("other namespaces", Nothing, behalf::namespaces, DUMMY, &["insmod", "scenarios"]),
+    scenario("the clock is set", Nothing, clock::set, &[], SELF),
     scenario("L, by the watchdog", Modules, flags::lockup, &["tw_lockup"], SELF),
     scenario("M, by the machine", Nothing, flags::machine_check, &[], &[]),
     scenario("D, in a kernel thread", Modules, flags::oops, &["tw_oops"], &["scenarios", "tw_oops"]),

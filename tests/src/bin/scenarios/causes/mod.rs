@@ -2,6 +2,7 @@
 //! that are made to mislead.
 
 pub(crate) mod behalf;
+pub(crate) mod clock;
 pub(crate) mod flags;
 pub(crate) mod identity;
 pub(crate) mod misleading;
