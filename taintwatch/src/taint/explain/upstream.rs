@@ -125,7 +125,7 @@ const DIE: Explanation = Explanation {
 const ACPI: Explanation = Explanation {
     effects: LOCK,
     meaning: "An ACPI table of the firmware was replaced or added to.",
-    set_by: "A table in the initramfs (CONFIG_ACPI_TABLE_UPGRADE), configfs, or custom_method on old kernels.",
+    set_by: "A DSDT that was built into the kernel (CONFIG_ACPI_CUSTOM_DSDT), or a method written through custom_method, which 6.1 has and 6.12 has not. A table in the initramfs did so on old kernels; 5.10 to 7.3 log \"Table Upgrade\" and stay untainted.",
     messages: SOUND,
     support: REPRODUCE,
     avoid: "Get fixed firmware from the maker instead of replacing tables.",
