@@ -3,7 +3,7 @@
 //! In: events of the watch. Out: rows, journal entries, lines on the socket. At its start it tells what an earlier watch
 //! could not: how that ended, and what a dead kernel left behind.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
@@ -15,7 +15,7 @@ use crate::{
     output::journald,
     socket::Feed,
     store::{
-        Filter, Store,
+        Store,
         lock::{self, Lock},
     },
 };
@@ -71,8 +71,7 @@ impl Recorder {
 
     /// What the history knows of this boot.
     pub(crate) fn past(&self) -> Result<Past> {
-        let mut events = self.store.events(&Filter::default(), None)?;
-        events.retain(|event| event.boot_id.as_deref() == Some(&self.boot_id));
+        let events = self.store.of_boot(&self.boot_id)?;
         Ok(Past::of(&events, 0))
     }
 
@@ -93,14 +92,14 @@ impl Recorder {
 
     /// The boots of the history, but for the present one.
     fn boots_before(&self) -> Result<Vec<crash::Boot>> {
-        let mut of_boot: BTreeMap<String, Vec<Event>> = BTreeMap::new();
-        for event in self.store.events(&Filter::default(), None)? {
-            if let Some(boot_id) = event.boot_id.clone().filter(|id| *id != self.boot_id) {
-                of_boot.entry(boot_id).or_default().push(event);
-            }
-        }
         let mut boots = Vec::new();
-        for (boot_id, events) in of_boot {
+        for boot_id in self
+            .store
+            .boots()?
+            .into_iter()
+            .filter(|id| *id != self.boot_id)
+        {
+            let events = self.store.of_boot(&boot_id)?;
             let last = self.store.last_of(&boot_id)?;
             boots.extend(last.and_then(|last| crash::Boot::of(&boot_id, &events, last)));
         }

@@ -168,6 +168,24 @@ impl Store {
         Ok(time.ok().map(|time| (Time(time), boottime_ns)))
     }
 
+    /// The events of a boot, oldest first.
+    pub fn of_boot(&self, boot_id: &str) -> Result<Vec<Event>, Error> {
+        let query = "SELECT body FROM event WHERE boot_id = ?1 ORDER BY seq";
+        let mut statement = self.0.prepare(query)?;
+        let bodies = statement.query_map([boot_id], |row| row.get::<_, String>(0))?;
+        bodies
+            .map(|body| Ok(serde_json::from_str(&body?)?))
+            .collect()
+    }
+
+    /// The boots that the history knows, in no order.
+    pub fn boots(&self) -> Result<Vec<String>, Error> {
+        let query = "SELECT DISTINCT boot_id FROM event WHERE boot_id IS NOT NULL";
+        let mut statement = self.0.prepare(query)?;
+        let boots = statement.query_map([], |row| row.get(0))?;
+        Ok(boots.collect::<Result<_, _>>()?)
+    }
+
     /// The last moment of a boot that the history knows, by an event or by a sign of life.
     pub fn last_of(&self, boot_id: &str) -> Result<Option<(Time, u64)>, Error> {
         let query = "SELECT time_ns, body ->> '$.boottime_ns' AS at FROM event
