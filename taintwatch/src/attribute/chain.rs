@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::{
-    event::{Ancestor, Class, Event, Kind, Module, RequestedBy, Task},
+    event::{Ancestor, Class, Confidence, Event, Kind, Module, RequestedBy, Task},
     taint::callers,
 };
 
@@ -19,52 +19,91 @@ pub struct Link {
     pub evidence: &'static str,
 }
 
+/// What the links of an event rest on.
+struct Grounds {
+    task: &'static str,
+    file: &'static str,
+    module: &'static str,
+    code: &'static str,
+    flag: &'static str,
+}
+
+/// Seen by the hooks.
+const OBSERVED: Grounds = Grounds {
+    task: "the kernel's own record of the running task",
+    file: "the file that the kernel opened",
+    module: "the module that the code belongs to",
+    code: "the stack, resolved when it happened",
+    flag: "the layers named in `sources`",
+};
+/// Read afterwards, in what the kernel printed.
+const LOGGED: Grounds = Grounds {
+    task: "the kernel log, which names the running task",
+    file: "the kernel log",
+    module: "the kernel log, which names it",
+    code: "the kernel log, which names the place",
+    flag: "the kernel log",
+};
+/// Found later, on a list.
+const LISTED: Grounds = Grounds {
+    module: "the kernel's list of modules, which has the flag beside it",
+    flag: "the kernel's list of modules",
+    ..LOGGED
+};
+const UNATTRIBUTED: Grounds = Grounds {
+    flag: "the bit in the mask, and nothing else",
+    ..LOGGED
+};
+
+impl Grounds {
+    fn of(event: &Event) -> &'static Self {
+        match event.cause.as_ref().map(|cause| cause.confidence) {
+            None | Some(Confidence::Observed) => &OBSERVED,
+            Some(Confidence::Logged) => &LOGGED,
+            Some(Confidence::Listed) => &LISTED,
+            Some(Confidence::Unattributed) => &UNATTRIBUTED,
+        }
+    }
+}
+
 /// The links, from who asked to the flag; what is not known is left out.
 #[must_use]
 pub fn chain(event: &Event) -> Vec<Link> {
-    let class = event.cause.as_ref().map(|cause| cause.class);
     let module = event.module.as_ref();
+    let by = event.requested_by.as_ref();
+    let cause = event.cause.as_ref();
+    let grounds = Grounds::of(event);
+    let observed_load = cause.is_some_and(|cause| {
+        cause.class == Class::ModuleLoad && cause.confidence == Confidence::Observed
+    });
     let by_loader = "the loader, which had it in hand";
-    let by_code = "the module that the code belongs to";
     let links = [
         (
             "device",
-            event.requested_by.as_ref().and_then(device),
+            by.and_then(device),
             "the kernel's uevents and the module's own list of aliases",
         ),
-        (
-            "asked",
-            event.requested_by.as_ref().and_then(asked),
-            "the tracepoint module_request",
-        ),
-        (
-            "task",
-            event.task.as_ref().map(task),
-            "the kernel's own record of the running task",
-        ),
-        (
-            "file",
-            module.and_then(file),
-            "the file that the kernel opened",
-        ),
+        ("asked", by.and_then(asked), "the tracepoint module_request"),
+        ("task", event.task.as_ref().map(task), grounds.task),
+        ("file", module.and_then(file), grounds.file),
         (
             "module",
             module.and_then(identity),
-            if class == Some(Class::ModuleLoad) {
+            if observed_load {
                 by_loader
             } else {
-                by_code
+                grounds.module
             },
         ),
         (
             "code",
             event.caller.as_ref().map(|caller| code(caller, event)),
-            "the stack, resolved when it happened",
+            grounds.code,
         ),
         (
             "flag",
-            event.cause.as_ref().map(|cause| cause.summary.clone()),
-            "the layers named in `sources`",
+            cause.map(|cause| cause.summary.clone()),
+            grounds.flag,
         ),
         ("log", log(event), "the kernel log"),
     ];
@@ -273,6 +312,19 @@ mod tests {
         let kinds: Vec<_> = links.iter().map(|link| link.kind).collect();
         assert_eq!(kinds, ["task", "file", "module", "code", "flag"]);
         assert!(links[0].text.contains("started by init (1)"));
+    }
+
+    #[test]
+    fn what_was_read_is_not_told_as_seen() {
+        let mut event = flag();
+        event.cause.as_mut().unwrap().confidence = Confidence::Listed;
+        let links = chain(&event);
+        assert!(
+            links.iter().all(|link| !link.evidence.contains("in hand")),
+            "{links:?}"
+        );
+        let module = links.iter().find(|link| link.kind == "module").unwrap();
+        assert!(module.evidence.contains("list of modules"), "{module:?}");
     }
 
     #[test]
