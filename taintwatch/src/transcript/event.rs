@@ -20,6 +20,7 @@ use crate::{
 const FIRST_ONLY: [u32; 6] = [0, 1, 12, 13, 15, 18];
 const DIE: u32 = 7;
 const SOFT_LOCKUP: u32 = 14;
+const RANDSTRUCT: u32 = 17;
 
 /// A flag that the log tells of.
 pub(super) fn told(sighting: &Sighting, told: &Told, before: Mask, origin: &Origin) -> Event {
@@ -101,9 +102,22 @@ pub(super) fn unattributed(sighting: &Sighting, bit: u32, before: Mask, origin: 
         || format!("bit {bit}"),
         |flag| format!("{} ({})", flag.letter, flag.name),
     );
+    // `tainted_mask` begins with it (kernel/panic.c): no call sets it, and no line tells.
+    let built_in = bit == RANDSTRUCT;
+    let (class, told) = if built_in {
+        (
+            Class::Boot,
+            "is set from the first moment on: the kernel was built with randomised structures",
+        )
+    } else {
+        (
+            Class::Unknown,
+            "was set before this; no line of the log tells by what",
+        )
+    };
     event.cause = Some(Cause {
-        class: Class::Unknown,
-        summary: format!("{name} was set before this; no line of the log tells by what"),
+        class,
+        summary: format!("{name} {told}"),
         confidence: Confidence::Unattributed,
         sources: vec![origin.source],
     });

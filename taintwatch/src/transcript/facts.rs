@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     event::Mask,
-    taint::{release::Release, text},
+    taint::{log::module_of, release::Release, text},
 };
 
 /// What a report says.
@@ -198,23 +198,16 @@ fn place(line: &str) -> Option<(&str, Option<&str>)> {
     // `0010:f+0x1/0x2 [m]`, `0010:[<ffff>]  [<ffff>] f+0x1/0x2 [m]`, `(f+0x1/0x2 [m])`.
     let begin = named.get(..start)?.rfind([' ', ':', '(', '<', '>', ']']);
     let code = named.get(begin.map_or(0, |at| at + 1)..)?;
-    let mut words = code.split_ascii_whitespace();
-    let symbol = words.next()?.trim_end_matches([')', '>', ',']);
-    let module = words.next().and_then(module);
-    (!symbol.starts_with("+0x")).then_some((symbol, module))
-}
-
-/// `[m]`, `[m]()`, `[m])`.
-fn module(word: &str) -> Option<&str> {
-    let (name, _) = word.strip_prefix('[')?.split_once(']')?;
-    (!name.is_empty()).then_some(name)
+    let (symbol, rest) = code.split_once(' ').unwrap_or((code, ""));
+    let symbol = symbol.trim_end_matches([')', '>', ',']);
+    (!symbol.starts_with("+0x")).then_some((symbol, module_of(rest.trim_start())))
 }
 
 /// `BUG: KASAN: slab-out-of-bounds in f+0x1/0x2 [m]`.
 fn sanitizer(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("BUG: K")?;
     let (kind, rest) = rest.split_once(": ")?;
-    matches!(kind, "ASAN" | "FENCE" | "MSAN")
+    matches!(kind, "ASAN" | "ASan" | "FENCE" | "MSAN")
         .then(|| rest.split_once(" in ").map(|(_, place)| place))?
 }
 

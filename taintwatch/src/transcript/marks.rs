@@ -11,6 +11,7 @@ use crate::taint::log;
 
 /// What stands before a report, and what ends it.
 pub const CUT_HERE: &str = "------------[ cut here ]------------";
+pub(super) const ARM_CUT_HERE: &str = "8<--- cut here ---";
 pub const END: &str = "---[ end trace ";
 pub(super) const PANIC: &str = "Kernel panic - not syncing";
 pub(super) const BOOT: &str = "Linux version ";
