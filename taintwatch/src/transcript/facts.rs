@@ -78,7 +78,8 @@ impl Facts {
 
     /// `… Tainted: G        W  OE      6.12.1 #1`, `… Not tainted (2.6.25 #1)`.
     fn state(&mut self, line: &str) {
-        if let Some(finding) = text::line(line)
+        // The old `EIP:` line ends with how its code is printed.
+        if let Some(finding) = text::line(line.strip_suffix("VLI").unwrap_or(line))
             && (self.mask.is_none() || self.mask_is_doubtful)
         {
             self.mask = Some(finding.mask);

@@ -142,5 +142,8 @@ pub(super) fn is_part(text: &str) -> bool {
 /// Whether a stack trace has begun.
 pub(super) fn is_trace(text: &str) -> bool {
     let text = text.trim_start();
-    text.contains("+0x") || text.to_ascii_lowercase().starts_with("call trace")
+    ["Call Trace", "Call trace", "Backtrace"]
+        .iter()
+        .any(|begin| text.starts_with(begin))
+        || text.contains("+0x")
 }

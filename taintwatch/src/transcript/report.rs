@@ -128,11 +128,11 @@ impl Report {
 
     fn note(&mut self, text: &str) {
         self.has_end |= text.starts_with(END);
-        self.has_trace |= is_trace(text);
         self.has_header |= (text.contains("CPU: ") && text.contains("PID: "))
             || text.starts_with("Pid: ")
             || text.starts_with("Modules linked in:")
             || text.starts_with("Call ");
+        self.has_trace |= is_trace(text) && self.has_header;
         if self.cpu.is_none() && text.starts_with("CPU: ") {
             self.cpu = cpu_of(text);
         }
