@@ -159,21 +159,22 @@ fn warning(line: &str) -> Option<Told> {
         let file = place.split(' ').next().unwrap_or_default();
         file.contains(':').then(|| without_file(place))?
     };
-    let mut words = place.split(' ');
-    let code = words
-        .next()
-        .map(|code| code.trim_end_matches("()"))
-        .filter(|code| code.contains("+0x"));
-    let module = words.next().and_then(|word| {
-        word.trim_end_matches("()")
-            .strip_prefix('[')?
-            .strip_suffix(']')
-    });
+    let (code, rest) = place.split_once(' ').unwrap_or((place, ""));
+    let code = Some(code.trim_end_matches("()")).filter(|code| code.contains("+0x"));
+    let module = module_of(rest);
     Some(Told {
         module: module.map(str::to_owned),
         code: code.map(str::to_owned),
         ..Told::by_kernel(9, true)
     })
+}
+
+/// The module behind a symbol: `[m]`, `[m]()`, `[m 0123abcd…]` with its build id, `[m@8ad9+0x96c0]` on kernels without symbols.
+#[must_use]
+pub fn module_of(rest: &str) -> Option<&str> {
+    let inside = rest.strip_prefix('[')?.split(']').next()?;
+    let name = inside.split([' ', '@', '+']).next()?;
+    (!name.is_empty()).then_some(name)
 }
 
 /// `FILE:LINE` comes before the symbol; kernels without debug strings leave it out.
@@ -268,6 +269,14 @@ mod tests {
             code(None, "g+0x1/0x2")
         );
         assert_eq!(short("WARNING: at last"), None);
+        assert_eq!(
+            short("WARNING: CPU: 1 PID: 9 at mac.c:208 f+0x1/0x2 [m 0123456789abcdef]"),
+            code(Some("m"), "f+0x1/0x2")
+        );
+        assert_eq!(
+            short("WARNING: CPU: 1 PID: 9 at mac.c:208 0x860546a4 [m@8ad96439+0x96c0]"),
+            Some((9, Some("m".to_owned()), None))
+        );
     }
 
     #[test]

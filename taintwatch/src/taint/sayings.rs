@@ -87,6 +87,7 @@ pub(super) const KERNEL: &[Saying] = &[
     report("Bad page state in process", 5, "bad_page", EVER),
     report("Bad page state at ", 5, "bad_page", EVER),
     report("BUG: KASAN: ", 5, "end_report", EVER),
+    report("BUG: KASan: ", 5, "end_report", EVER),
     report("BUG: KFENCE: ", 5, "kfence_report_error", EVER),
     report("BUG: KMSAN: ", 5, "kmsan_report", EVER),
     oops("BUG: kernel NULL pointer dereference"),

@@ -7,16 +7,17 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::{Sighting, What, event};
+use super::{Sighting, What, event, marks::LOCKDEP_OFF};
 use crate::{
     event::{Event, Mask, Source},
-    taint::log::{Teller, Told},
+    taint::log::Told,
 };
 
 /// Bounds: machines in one log, modules with flags in one boot.
 const MOST_HOSTS: usize = 64;
 const MOST_MODULES: usize = 4096;
-const PROPRIETARY: u32 = 0;
+/// P, F, R, M, B, D: set with `LOCKDEP_NOW_UNRELIABLE`.
+const LOCKDEP_ENDS: u64 = 1 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 7;
 
 /// What is known of a log beside its lines.
 #[derive(Clone, Debug)]
@@ -89,7 +90,7 @@ impl Account {
             What::State => ledger.before(sighting, &self.origin),
             What::Told(told) => {
                 let mut events = ledger.before(sighting, &self.origin);
-                if ledger.is_said_again(told) {
+                if ledger.is_echo(sighting, told) {
                     return events;
                 }
                 events.push(event::told(sighting, told, ledger.mask, &self.origin));
@@ -140,6 +141,13 @@ impl Ledger {
                 }
             }
         }
+        let is_off = sighting
+            .lines
+            .first()
+            .is_some_and(|line| line == LOCKDEP_OFF);
+        if is_off && Mask(self.mask.0 & LOCKDEP_ENDS) == Mask(0) {
+            events.push(event::lockdep_off(sighting, self.mask, origin));
+        }
         let Some(mask) = facts.mask else {
             return events;
         };
@@ -155,13 +163,12 @@ impl Ledger {
         events
     }
 
-    /// From 6.4 on a proprietary module has a second line, which any new P makes (`module_augment_kernel_taints`,
-    /// `kernel/module/main.c`). A first module is told once, so the second line is no second load.
-    fn is_said_again(&self, told: &Told) -> bool {
-        let name = told.module.clone().unwrap_or_default();
-        told.from == Teller::Loader
-            && told.bit == PROPRIETARY
-            && self.told.contains(&(name, told.bit))
+    /// From 6.4 on the loader prints the licence of a module twice (`module_augment_kernel_taints`).
+    fn is_echo(&self, sighting: &Sighting, told: &Told) -> bool {
+        let line = sighting.lines.first().map(String::as_str);
+        let again = line.is_some_and(|line| line.ends_with("module license taints kernel."));
+        let module = told.module.clone().unwrap_or_default();
+        again && self.told.contains(&(module, told.bit))
     }
 
     /// Whether it is told for the first time.

@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-use super::{Listed, Origin, Sighting};
+use super::{Listed, Origin, Sighting, summary};
 use crate::{
     event::{Cause, Class, Confidence, Context, Event, Kind, Mask, Module, Taint, Task, Time},
     taint::{
@@ -16,20 +16,20 @@ use crate::{
     },
 };
 
-/// What the kernel prints for the first module only (`kernel/module/main.c`): P, F, O, E, K, N.
-const FIRST_ONLY: [u32; 6] = [0, 1, 12, 13, 15, 18];
 const DIE: u32 = 7;
 const SOFT_LOCKUP: u32 = 14;
+const RANDSTRUCT: u32 = 17;
 
 /// A flag that the log tells of.
 pub(super) fn told(sighting: &Sighting, told: &Told, before: Mask, origin: &Origin) -> Event {
     let mut event = blank(sighting, told.bit, told.module.as_deref(), "told", origin);
     event.taint = Some(taint(told.bit, told.vendor, before));
     let facts = &sighting.facts;
-    let (code, module) = match (told.bit, &told.code) {
-        (_, Some(code)) => (Some(code.clone()), told.module.clone()),
-        (_, None) if told.report => (facts.code.clone(), facts.module.clone()),
-        _ => (None, told.module.clone()),
+    let is_first = !before.has(told.bit);
+    let (code, module) = if told.report && told.code.is_none() && told.module.is_none() {
+        (facts.code.clone(), facts.module.clone())
+    } else {
+        (told.code.clone(), told.module.clone())
     };
     let class = class(told, module.is_some());
     event.cpu = facts.cpu;
@@ -37,13 +37,16 @@ pub(super) fn told(sighting: &Sighting, told: &Told, before: Mask, origin: &Orig
     event.context = event.task.is_some().then_some(Context::Task);
     event.cause = Some(Cause {
         class,
-        summary: summary(
-            sighting,
+        summary: summary::told(
             told,
             class,
-            code.as_deref(),
-            module.as_deref(),
-            event.task.as_ref(),
+            &summary::Around {
+                code: code.as_deref(),
+                module: module.as_deref(),
+                task: event.task.as_ref(),
+                panic: facts.panic.as_deref(),
+                is_first,
+            },
         ),
         confidence: Confidence::Logged,
         sources: vec![origin.source],
@@ -57,7 +60,7 @@ pub(super) fn told(sighting: &Sighting, told: &Told, before: Mask, origin: &Orig
     // A soft lockup is where the CPU was, not what it did wrong; with no module to blame the place is told in words.
     event.caller = code
         .filter(|_| told.bit != SOFT_LOCKUP)
-        .map(|code| place(&code, module.as_deref()));
+        .map(|code| summary::place(&code, module.as_deref()));
     event.log.clone_from(&sighting.lines);
     event
 }
@@ -101,13 +104,44 @@ pub(super) fn unattributed(sighting: &Sighting, bit: u32, before: Mask, origin: 
         || format!("bit {bit}"),
         |flag| format!("{} ({})", flag.letter, flag.name),
     );
+    // `tainted_mask` begins with it (kernel/panic.c): no call sets it, and no line tells.
+    let built_in = bit == RANDSTRUCT;
+    let (class, told) = if built_in {
+        (
+            Class::Boot,
+            "is set from the first moment on: the kernel was built with randomised structures",
+        )
+    } else {
+        (
+            Class::Unknown,
+            "was set before this; no line of the log tells by what",
+        )
+    };
     event.cause = Some(Cause {
-        class: Class::Unknown,
-        summary: format!("{name} was set before this; no line of the log tells by what"),
+        class,
+        summary: format!("{name} {told}"),
         confidence: Confidence::Unattributed,
         sources: vec![origin.source],
     });
     event.log = line_with(sighting, "ainted");
+    event
+}
+
+/// A flag after which lock debugging is off was set, and no line tells which.
+pub(super) fn lockdep_off(sighting: &Sighting, before: Mask, origin: &Origin) -> Event {
+    let mut event = blank(sighting, u32::MAX, None, "lockdep", origin);
+    event.taint = Some(Taint {
+        mask_before: Some(before),
+        ..Taint::default()
+    });
+    event.cause = Some(Cause {
+        class: Class::Unknown,
+        summary: "a flag was set after which lock debugging is off (P, F, R, M, B or D); no line before this tells which"
+            .to_owned(),
+        confidence: Confidence::Unattributed,
+        sources: vec![origin.source],
+    });
+    event.log.clone_from(&sighting.lines);
     event
 }
 
@@ -237,55 +271,4 @@ fn asked(line: &str) -> Option<(String, u32)> {
     let (comm, pid) = before.rsplit_once('(')?;
     let comm = comm.rsplit(": ").next().unwrap_or(comm);
     Some((comm.to_owned(), pid.parse().ok()?))
-}
-
-fn happened(bit: u32, vendor: &str) -> String {
-    match flags::by_bit(bit) {
-        Some(flag) => flag.happened.to_owned(),
-        None if vendor == "linux" => format!("bit {bit} was set"),
-        None => format!("bit {bit}, a flag of {vendor}'s kernels, was set"),
-    }
-}
-
-fn place(code: &str, module: Option<&str>) -> String {
-    module.map_or_else(|| code.to_owned(), |module| format!("{code} [{module}]"))
-}
-
-fn summary(
-    sighting: &Sighting,
-    told: &Told,
-    class: Class,
-    code: Option<&str>,
-    module: Option<&str>,
-    task: Option<&Task>,
-) -> String {
-    let known = told.place.and_then(|place| callers::known(place, told.bit));
-    let what = known.map_or_else(
-        || happened(told.bit, told.vendor),
-        |place| place.sentence.to_owned(),
-    );
-    let running = task.map(|task| match known.map(|place| place.part) {
-        Some(Part::Asked) => format!(", by {} (pid {})", task.comm, task.pid),
-        _ => format!(", while {} (pid {}) was running", task.comm, task.pid),
-    });
-    let running = running.unwrap_or_default();
-    let at = code
-        .map(|code| format!(" at {}", place(code, module)))
-        .unwrap_or_default();
-    let mut text = match (class, module) {
-        (Class::ModuleLoad, Some(module))
-            if FIRST_ONLY.contains(&told.bit) && told.vendor == "linux" =>
-        {
-            format!("{what}: {module}, the first one; the kernel names no later ones")
-        }
-        (Class::ModuleLoad, Some(module)) => format!("{what}: {module}"),
-        (Class::ModuleCode, Some(module)) => {
-            format!("{what} in code of the module {module},{at}{running}")
-        }
-        _ => format!("{what}{at}{running}"),
-    };
-    if let Some(panic) = &sighting.facts.panic {
-        text = format!("{text}; then it panicked: {panic}");
-    }
-    text
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     event::Mask,
-    taint::{release::Release, text},
+    taint::{log::module_of, release::Release, text},
 };
 
 /// What a report says.
@@ -78,7 +78,8 @@ impl Facts {
 
     /// `… Tainted: G        W  OE      6.12.1 #1`, `… Not tainted (2.6.25 #1)`.
     fn state(&mut self, line: &str) {
-        if let Some(finding) = text::line(line)
+        // The old `EIP:` line ends with how its code is printed.
+        if let Some(finding) = text::line(line.strip_suffix("VLI").unwrap_or(line))
             && (self.mask.is_none() || self.mask_is_doubtful)
         {
             self.mask = Some(finding.mask);
@@ -198,23 +199,16 @@ fn place(line: &str) -> Option<(&str, Option<&str>)> {
     // `0010:f+0x1/0x2 [m]`, `0010:[<ffff>]  [<ffff>] f+0x1/0x2 [m]`, `(f+0x1/0x2 [m])`.
     let begin = named.get(..start)?.rfind([' ', ':', '(', '<', '>', ']']);
     let code = named.get(begin.map_or(0, |at| at + 1)..)?;
-    let mut words = code.split_ascii_whitespace();
-    let symbol = words.next()?.trim_end_matches([')', '>', ',']);
-    let module = words.next().and_then(module);
-    (!symbol.starts_with("+0x")).then_some((symbol, module))
-}
-
-/// `[m]`, `[m]()`, `[m])`.
-fn module(word: &str) -> Option<&str> {
-    let (name, _) = word.strip_prefix('[')?.split_once(']')?;
-    (!name.is_empty()).then_some(name)
+    let (symbol, rest) = code.split_once(' ').unwrap_or((code, ""));
+    let symbol = symbol.trim_end_matches([')', '>', ',']);
+    (!symbol.starts_with("+0x")).then_some((symbol, module_of(rest.trim_start())))
 }
 
 /// `BUG: KASAN: slab-out-of-bounds in f+0x1/0x2 [m]`.
 fn sanitizer(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("BUG: K")?;
     let (kind, rest) = rest.split_once(": ")?;
-    matches!(kind, "ASAN" | "FENCE" | "MSAN")
+    matches!(kind, "ASAN" | "ASan" | "FENCE" | "MSAN")
         .then(|| rest.split_once(" in ").map(|(_, place)| place))?
 }
 

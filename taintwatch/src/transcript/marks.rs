@@ -11,6 +11,7 @@ use crate::taint::log;
 
 /// What stands before a report, and what ends it.
 pub const CUT_HERE: &str = "------------[ cut here ]------------";
+pub(super) const ARM_CUT_HERE: &str = "8<--- cut here ---";
 pub const END: &str = "---[ end trace ";
 pub(super) const PANIC: &str = "Kernel panic - not syncing";
 pub(super) const BOOT: &str = "Linux version ";
@@ -141,5 +142,8 @@ pub(super) fn is_part(text: &str) -> bool {
 /// Whether a stack trace has begun.
 pub(super) fn is_trace(text: &str) -> bool {
     let text = text.trim_start();
-    text.contains("+0x") || text.to_ascii_lowercase().starts_with("call trace")
+    ["Call Trace", "Call trace", "Backtrace"]
+        .iter()
+        .any(|begin| text.starts_with(begin))
+        || text.contains("+0x")
 }

@@ -21,6 +21,7 @@ mod modules;
 mod report;
 mod scanner;
 pub mod stream;
+mod summary;
 mod tracker;
 
 pub use account::{Account, Origin};

@@ -5,7 +5,7 @@
 
 use super::{
     Boot, Facts, Line, Moment, Sighting, What,
-    marks::{CUT_HERE, END, LOCKDEP_OFF, PANIC, cpu_of, is_part, is_trace},
+    marks::{ARM_CUT_HERE, CUT_HERE, END, LOCKDEP_OFF, PANIC, cpu_of, is_part, is_trace},
 };
 use crate::taint::{
     log::{Told, told_on},
@@ -14,7 +14,8 @@ use crate::taint::{
 
 /// No report has more lines; a line is cut at so many bytes.
 const MOST: usize = 200;
-pub(super) const LONGEST: usize = 2048;
+pub(super) const LONGEST: usize = 4096;
+const MOST_BYTES: usize = 64 * 1024;
 /// A pause that no report has, on a slow console either.
 const PAUSE_NS: u64 = 5_000_000_000;
 /// So many lines behind a stack trace that are not a part of the report end it.
@@ -33,6 +34,7 @@ pub(super) struct Report {
     pub(super) caller: Option<String>,
     pub(super) cpu: Option<u32>,
     lines: Vec<String>,
+    bytes: usize,
     last_ns: Option<u64>,
     /// The header is behind: another oops is another report.
     has_header: bool,
@@ -49,6 +51,7 @@ impl Report {
             at: line.into(),
             caller: line.caller.map(str::to_owned),
             lines: vec![cut(line.text).to_owned()],
+            bytes: 0,
             last_ns: line.since_boot,
             has_header: false,
             has_trace: false,
@@ -87,7 +90,7 @@ impl Report {
     /// Adds a line; `false` when the report is complete.
     pub(super) fn add(&mut self, line: &Line<'_>) -> bool {
         let text = cut(line.text);
-        if text == CUT_HERE {
+        if text == CUT_HERE || text == ARM_CUT_HERE {
             return !self.has_end;
         }
         self.last_ns = line.since_boot.or(self.last_ns);
@@ -102,8 +105,10 @@ impl Report {
         }
         self.note(text);
         self.lines.push(text.to_owned());
+        self.bytes += text.len();
         let is_rule = text.len() > 20 && text.bytes().all(|byte| byte == b'=');
         let complete = self.lines.len() >= MOST
+            || self.bytes >= MOST_BYTES
             || text.starts_with("---[ end Kernel panic")
             || (self.has_end && !self.lingers())
             || (is_rule && self.is_sanitizers());
@@ -117,16 +122,17 @@ impl Report {
         {
             last.push(' ');
             last.push_str(text.trim_start());
+            self.bytes += text.len();
         }
     }
 
     fn note(&mut self, text: &str) {
         self.has_end |= text.starts_with(END);
-        self.has_trace |= is_trace(text);
         self.has_header |= (text.contains("CPU: ") && text.contains("PID: "))
             || text.starts_with("Pid: ")
             || text.starts_with("Modules linked in:")
             || text.starts_with("Call ");
+        self.has_trace |= is_trace(text) && self.has_header;
         if self.cpu.is_none() && text.starts_with("CPU: ") {
             self.cpu = cpu_of(text);
         }

@@ -5,7 +5,7 @@
 
 use std::{
     borrow::Cow,
-    io::{self, BufRead},
+    io::{self, BufRead, Read as _},
 };
 
 use memchr::{memchr, memchr3};
@@ -26,8 +26,15 @@ pub struct Read {
 /// Reads a log to its end.
 pub fn read(input: &mut dyn BufRead, sink: &mut dyn FnMut(&Line<'_>)) -> io::Result<Read> {
     let mut stream = Stream::new(sink);
-    if journal::is_export(input.fill_buf()?) {
-        return journal::export(input, &mut |line| stream.give(line)).map(|bytes| Read {
+    let mut first = Vec::new();
+    input
+        .take(LONGEST_LINE as u64)
+        .read_until(b'\n', &mut first)?;
+    let is_export = journal::is_export(&first);
+    let mut input = first.chain(input);
+    if is_export {
+        let bytes = journal::export(&mut input, &mut |line| stream.give(line))?;
+        return Ok(Read {
             bytes,
             ..stream.read
         });

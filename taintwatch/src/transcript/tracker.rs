@@ -14,7 +14,7 @@ use crate::taint::{
 };
 
 /// More reports are not followed at once.
-const MOST_OPEN: usize = 8;
+const MOST_OPEN: usize = 4;
 /// A clock that goes back by more than the CPUs' disorder has begun anew.
 const BACK_NS: u64 = 2_000_000_000;
 /// The first line of a kernel comes within so many lines of the clock's beginning.

@@ -96,7 +96,7 @@ fn upstream(text: &str) -> Option<(&str, &str)> {
     (!digits.is_empty() && digits.bytes().all(fits)).then_some((caller, rest))
 }
 
-/// `(2)[123:kworker/2:1]` and `[2:  insmod:  123]` of phones.
+/// `(2)[123:kworker/2:1]`, `[2:  insmod:  123]` and `[pid:123,cpu2,insmod]` of phones and boards.
 fn vendors(text: &str) -> Option<(&str, &str)> {
     let bracket = match text.strip_prefix('(') {
         Some(rest) => {
@@ -109,8 +109,9 @@ fn vendors(text: &str) -> Option<(&str, &str)> {
     let (inside, rest) = bracket.strip_prefix('[')?.split_once(']')?;
     let is_number = |text: &str| text.trim().parse::<u32>().is_ok();
     let (first, behind) = inside.split_once(':')?;
-    let of_task = is_number(first)
-        && (bracket.len() < text.len() || behind.rsplit(':').next().is_some_and(is_number));
+    let of_task = (first == "pid" && behind.contains(",cpu"))
+        || is_number(first)
+            && (bracket.len() < text.len() || behind.rsplit(':').next().is_some_and(is_number));
     let caller = text.get(..text.len() - rest.len())?;
     of_task.then_some((caller, rest))
 }

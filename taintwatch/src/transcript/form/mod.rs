@@ -59,6 +59,10 @@ impl Source {
             b'[' => self.bracket(raw),
             b'<' => self.priority(raw),
             b'0'..=b'9' => kmsg::record(raw).or_else(|| syslog::iso(raw).inside()),
+            // What syslogd shows to everybody who is logged in.
+            b' ' if raw.starts_with(" kernel:") => {
+                Parsed::Line(Line::of(raw.trim_start_matches(" kernel:"))).inside()
+            }
             // Further fields of a record of /dev/kmsg.
             b' ' if kmsg::is_field(raw) => Parsed::Foreign,
             b'A'..=b'Z' => syslog::stamped(raw).inside(),
@@ -194,7 +198,7 @@ mod tests {
 
     /// Forms with the text left out: `@`.
     #[rustfmt::skip]
-    const FORMS: [(&str, Expected); 41] = [
+    const FORMS: [(&str, Expected); 43] = [
         ("@", (None, false, None, None)),
         ("[ 12.345678] @", (Some(12_345_678_000), false, None, None)),
         ("[ 12.345678][ T77] @", (Some(12_345_678_000), false, Some("T77"), None)),
@@ -234,6 +238,8 @@ mod tests {
         ("[   12.345678][   T77] @", (Some(12_345_678_000), false, Some("T77"), None)),
         ("[   12.345678]  [2:  insmod:  123] @", (Some(12_345_678_000), false, Some("[2:  insmod:  123]"), None)),
         ("kern  :warn  : [   12.345678] @", (Some(12_345_678_000), false, None, None)),
+        ("[    0.000000] [pid:7,cpu0,swapper/0]@", (Some(0), false, Some("[pid:7,cpu0,swapper/0]"), None)),
+        (" kernel:[   12.345678] @", (Some(12_345_678_000), false, None, None)),
         ("kern  :err   : [   12.345678] @", (Some(12_345_678_000), false, None, None)),
         ("Nov  4 12:00:00 web1 kernel: [   12.345678] @", (Some(12_345_678_000), false, None, Some("web1"))),
     ];

@@ -1,0 +1,81 @@
+//! The sentence of an event that a log tells of.
+//!
+//! In: what was told, and what stands around it in the report. Out: one sentence, by the place that prints such a text
+//! and not by what a letter usually means.
+
+use crate::{
+    event::{Class, Task},
+    taint::{
+        callers::{self, Part},
+        flags,
+        log::Told,
+    },
+};
+
+/// What the kernel prints for the first module only (`kernel/module/main.c`): P, F, O, E, K, N.
+const FIRST_ONLY: [u32; 6] = [0, 1, 12, 13, 15, 18];
+
+/// What is known beside the flag.
+pub(super) struct Around<'a> {
+    pub(super) code: Option<&'a str>,
+    pub(super) module: Option<&'a str>,
+    pub(super) task: Option<&'a Task>,
+    pub(super) panic: Option<&'a str>,
+    /// The flag was clear before, as far as the log tells.
+    pub(super) is_first: bool,
+}
+
+/// The sentence.
+pub(super) fn told(told: &Told, class: Class, around: &Around<'_>) -> String {
+    let known = told.place.and_then(|place| callers::known(place, told.bit));
+    let what = known.map_or_else(
+        || happened(told.bit, told.vendor),
+        |place| place.sentence.to_owned(),
+    );
+    let mut text = match (class, around.module) {
+        (Class::ModuleLoad, Some(module)) => format!("{what}: {module}{}", first(told, around)),
+        (Class::ModuleCode, Some(module)) => format!("{what} in code of the module {module}"),
+        _ => what,
+    };
+    if let Some(code) = around.code {
+        let comma = if known.is_some() || class == Class::ModuleCode {
+            ","
+        } else {
+            ""
+        };
+        text = format!("{text}{comma} at {}", place(code, around.module));
+    }
+    if let Some(task) = around.task {
+        let part = match known.map(|place| place.part) {
+            Some(Part::Asked) => format!(", by {} (pid {})", task.comm, task.pid),
+            _ => format!(", while {} (pid {}) was running", task.comm, task.pid),
+        };
+        text += &part;
+    }
+    match around.panic {
+        Some(panic) => format!("{text}; then it panicked: {panic}"),
+        None => text,
+    }
+}
+
+/// The log is silent on all but the first: nobody may read it as the only one.
+fn first(told: &Told, around: &Around<'_>) -> &'static str {
+    if around.is_first && told.vendor == "linux" && FIRST_ONLY.contains(&told.bit) {
+        ", the first one; the kernel names no later ones"
+    } else {
+        ""
+    }
+}
+
+fn happened(bit: u32, vendor: &str) -> String {
+    match flags::by_bit(bit) {
+        Some(flag) => flag.happened.to_owned(),
+        None if vendor == "linux" => format!("bit {bit} was set"),
+        None => format!("bit {bit}, a flag of {vendor}'s kernels, was set"),
+    }
+}
+
+/// `symbol+0x1/0x2 [module]`.
+pub(super) fn place(code: &str, module: Option<&str>) -> String {
+    module.map_or_else(|| code.to_owned(), |module| format!("{code} [{module}]"))
+}

@@ -1,0 +1,106 @@
+//! Logs as they are found in the wild, and what is read from each. `tests/fixtures/logs/SOURCES.md` says where they are
+//! from, `expected/` beside it has what is read: `cargo insta review` shows a change.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test ends where it fails"
+)]
+
+use std::{fmt::Write as _, fs, io::BufReader, path::Path};
+
+use taintwatch::{
+    event::Event,
+    transcript::{Account, Origin, Scanner, Sighting, What, stream},
+};
+
+#[test]
+fn each_log_is_read_as_it_is_meant() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/logs");
+    let mut logs: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file() && path.extension().is_none_or(|end| end != "md"))
+        .collect();
+    logs.sort();
+    assert!(logs.len() > 60);
+    let mut settings = insta::Settings::new();
+    settings.set_snapshot_path(folder.join("expected"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| {
+        for log in logs {
+            let name = log.file_name().unwrap().to_str().unwrap();
+            insta::assert_snapshot!(name, read(&log));
+        }
+    });
+}
+
+/// A line for each event; for a boot and its kernel, and for a state that adds nothing.
+fn read(path: &Path) -> String {
+    let mut scanner = Scanner::new();
+    let mut sightings = Vec::new();
+    let mut input = BufReader::with_capacity(7, fs::File::open(path).unwrap());
+    stream::read(&mut input, &mut |line| sightings.extend(scanner.push(line))).unwrap();
+    sightings.extend(scanner.finish());
+    let mut account = Account::new(Origin::default());
+    let mut out = String::new();
+    for sighting in &sightings {
+        let events = account.enter(sighting);
+        for event in &events {
+            writeln!(out, "{}", told(event)).unwrap();
+        }
+        if events.is_empty() {
+            writeln!(out, "{}", seen(sighting)).unwrap();
+        }
+    }
+    if out.is_empty() {
+        out.push_str("nothing\n");
+    }
+    out
+}
+
+fn told(event: &Event) -> String {
+    let taint = event.taint.as_ref().unwrap();
+    let cause = event.cause.as_ref().unwrap();
+    let letter = taint.letter.map(String::from);
+    let letter = letter
+        .or_else(|| taint.bit.map(|bit| format!("[{bit}]")))
+        .unwrap_or_else(|| "?".to_owned());
+    let mask = taint.mask_after.or(taint.mask_before).unwrap();
+    let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
+    let class = serde_json::to_value(cause.class).unwrap();
+    let module = event
+        .module
+        .as_ref()
+        .and_then(|module| module.name.as_deref());
+    let when = match (event.time.is_unknown(), event.boottime_ns, &event.stamp) {
+        (false, ..) => event.time.to_string(),
+        (_, _, Some(stamp)) => stamp.clone(),
+        (_, Some(ns), _) => format!("{ns} ns"),
+        _ => "no time".to_owned(),
+    };
+    format!(
+        "{letter} {} {} module={} code={} mask={} lines={} at {when}\n    {}",
+        cause.confidence.as_str(),
+        class.as_str().unwrap(),
+        or_dash(module),
+        or_dash(event.caller.as_deref()),
+        mask,
+        event.log.len(),
+        cause.summary
+    )
+}
+
+fn seen(sighting: &Sighting) -> String {
+    let release = sighting.boot.release.as_deref().unwrap_or("unknown");
+    match (&sighting.what, &sighting.facts.panic) {
+        (What::Boot, _) => format!("boot {} of {release}", sighting.boot.ordinal + 1),
+        (_, Some(panic)) => format!("panic, no flag: {panic}"),
+        (_, None) => format!(
+            "no flag, {} lines: {}",
+            sighting.lines.len(),
+            sighting.lines[0]
+        ),
+    }
+}

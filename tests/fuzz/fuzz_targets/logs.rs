@@ -1,0 +1,52 @@
+//! Whole logs, from bytes to events: nothing panics, twice is the same, reports are bounded, and the mask agrees.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use taintwatch::{
+    event::Event,
+    transcript::{
+        Account, Origin, Scanner,
+        input::pstore::{self, Part},
+        stream,
+    },
+};
+
+fuzz_target!(|bytes: &[u8]| {
+    assert_eq!(events(bytes), events(bytes));
+    let part = |bytes: &[u8]| Part {
+        name: "dmesg-efi_pstore-170000000001001.enc.z".to_owned(),
+        bytes: bytes.to_vec(),
+    };
+    let (front, back) = bytes.split_at(bytes.len() / 2);
+    _ = pstore::join(vec![part(front), part(back)]);
+});
+
+fn events(bytes: &[u8]) -> Vec<Event> {
+    let mut scanner = Scanner::new();
+    let mut sightings = Vec::new();
+    stream::read(&mut &bytes[..], &mut |line| sightings.extend(scanner.push(line))).unwrap();
+    sightings.extend(scanner.finish());
+    let mut account = Account::new(Origin::default());
+    let mut events = Vec::new();
+    for sighting in &sightings {
+        assert!(sighting.lines.len() <= 200);
+        events.extend(account.enter(sighting));
+        let mask = account.mask(sighting.host.as_deref());
+        if let (Some(said), false) = (sighting.facts.mask, sighting.facts.mask_is_doubtful) {
+            assert_eq!(said.0 & !mask.0, 0, "{sighting:?}");
+        }
+    }
+    for event in &events {
+        let taint = event.taint.as_ref().unwrap();
+        assert!(taint.mask_after.unwrap().has(taint.bit.unwrap()));
+        let json = serde_json_of(event);
+        assert_eq!(json.as_ref(), Some(event));
+    }
+    events
+}
+
+/// What a reader of the JSON gets.
+fn serde_json_of(event: &Event) -> Option<Event> {
+    let text = serde_json::to_string(event).ok()?;
+    serde_json::from_str(&text).ok()
+}
