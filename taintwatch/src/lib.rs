@@ -19,6 +19,7 @@ pub mod watcher;
 pub mod store;
 
 pub mod cover;
+pub mod history;
 
 pub mod output;
 pub mod socket;

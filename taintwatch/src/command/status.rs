@@ -93,7 +93,10 @@ fn history(db: &Path) -> Result<History> {
     events.retain(|event| event.boot_id.as_deref() == Some(&boot));
     let running = lock::is_held(db);
     let now = cover::Now {
-        until: wall_clock(boottime_ns()),
+        until: cover::Stamp {
+            time: wall_clock(boottime_ns()),
+            boottime_ns: Some(boottime_ns()),
+        },
         running,
     };
     let cover = cover::of(events.iter(), now);
