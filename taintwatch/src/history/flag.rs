@@ -41,6 +41,12 @@ pub struct Reason<'a> {
 }
 
 impl Flag<'_> {
+    /// The time of the first setting is that of the setting, and not of the moment when somebody found it.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        self.confidence <= Confidence::Logged
+    }
+
     /// The letter, or the bit where no letter is known.
     #[must_use]
     pub fn mark(&self) -> String {

@@ -100,6 +100,8 @@ impl Paper {
         let options = textwrap::Options::new(width)
             .word_separator(textwrap::WordSeparator::AsciiSpace)
             .word_splitter(textwrap::WordSplitter::NoHyphenation)
+            // An overlong word does not take others along.
+            .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit)
             .break_words(text.split(' ').any(|word| word.len() > WHOLE))
             .initial_indent(begin)
             .subsequent_indent(hang);

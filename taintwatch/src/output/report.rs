@@ -152,11 +152,15 @@ fn flags(asked: &Asked<'_, '_>, boot: &Boot<'_>, paper: &mut Paper) {
         let name = flag.name.unwrap_or("no known name");
         let sure = flag.confidence.as_str();
         let text = match flag.first {
-            Some(first) => format!(
-                "{name}, {}, first {}, {sure}",
-                words::times(flag.count),
-                words::clock(first.time)
-            ),
+            Some(first) => {
+                let when = if flag.is_timed() {
+                    "first"
+                } else {
+                    "set before"
+                };
+                let (times, at) = (words::times(flag.count), words::clock(first.time));
+                format!("{name}, {times}, {when} {at}, {sure}")
+            }
             None if flag.count == 0 => format!("{name}, {sure}: who set it is not recorded"),
             None => format!(
                 "{name}, {} more; its first setting is not recorded",
