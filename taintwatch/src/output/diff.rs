@@ -176,3 +176,94 @@ fn doubts(diff: &Diff, paper: &mut Paper) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        history::{self, History, tests::fixture},
+        output::paper::MAIL,
+    };
+
+    #[test]
+    fn the_good_boot_against_the_present_one() {
+        let (events, signs) = fixture();
+        let history = History::of(&events, &signs);
+        let diff = history::diff(&history.boots[0], &history.boots[2]);
+        let mut paper = Paper::new(MAIL);
+        print(&diff, &mut paper);
+        let text = anstream::adapter::strip_str(&paper.text()).to_string();
+        insta::assert_snapshot!(text, @r##"
+        What differs between two boots
+
+        A  boot 1f0e7c52-3b64-4d0a-9a41-5c1f2b7de001
+           kernel  6.1.0-18-amd64
+           known   2026-01-05 08:00:11Z to 2026-01-05 11:59:10Z
+           flags   PWOE (12801)
+
+        B  boot c2d4e6f8-0a1b-4c3d-9e5f-6a7b8c9d0003
+           kernel  6.1.0-20-amd64
+           known   2026-01-06 10:02:10Z to 2026-01-06 11:02:00Z
+           flags   PSUOE (12357)
+
+        Another kernel
+              A  6.1.0-18-amd64
+              B  6.1.0-20-amd64
+
+        Flags in A only
+          W   WARN, 14 times, observed
+              the kernel issued a warning in code of the module nvidia, at
+              nv_drm_atomic_commit+0x1c4 [nvidia]
+
+        Flags in B only
+          S   CPU_OUT_OF_SPEC, once, unattributed
+              the kernel runs on hardware out of its specification
+          U   USER, once, observed
+              a write to /proc/sys/kernel/tainted by sh (pid 2301)
+
+        Flags with another cause
+          O   OOT_MODULE
+              A  once, observed: an out-of-tree module was loaded: nvidia, loaded by
+                 (udev-worker) (pid 412)
+              B  2 times, listed: the loaded module vboxdrv carries it; an
+                 out-of-tree module was loaded: nvidia, loaded by (udev-worker) (pid
+                 401)
+          E   UNSIGNED_MODULE
+              A  once, observed: an unsigned module was loaded: nvidia, loaded by
+                 (udev-worker) (pid 412)
+              B  2 times, listed: the loaded module vboxdrv carries it; an unsigned
+                 module was loaded: nvidia, loaded by (udev-worker) (pid 401)
+
+        Modules in A only
+          snd_hda_intel
+
+        Modules in B only
+          vboxdrv 7.0.14 r161095 (its flags: OE)
+
+        Modules that are not the same
+          nvidia
+            version
+              A  535.183.01
+              B  545.29.06
+            build id
+              A  4be1a7700c52f8c9d1f20d88a1d3a0b4c7715e21
+              B  c81d2f06a7735be94410ff2ab6d8e35527c01944
+            sha256
+              A  4be1a7700c52f8c9d1f20d88a1d3a0b4c7715e214be1a7700c52f8c9d1f20d88
+              B  c81d2f06a7735be94410ff2ab6d8e35527c01944c81d2f06a7735be94410ff2a
+            file
+              A  /lib/modules/6.1.0-18-amd64/updates/dkms/nvidia.ko.xz
+              B  /lib/modules/6.1.0-20-amd64/updates/dkms/nvidia.ko.xz
+
+        What this cannot tell
+          1 interval of A had no full watch: what is not recorded there may have
+          happened all the same
+          1 interval of B had no full watch: what is not recorded there may have
+          happened all the same
+        "##);
+        let same = history::diff(&history.boots[0], &history.boots[0]);
+        let mut paper = Paper::new(MAIL);
+        print(&same, &mut paper);
+        assert!(paper.text().contains("nothing that is recorded differs"));
+    }
+}

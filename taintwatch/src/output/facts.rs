@@ -4,6 +4,8 @@
 
 use std::collections::HashSet;
 
+use jiff::SignedDuration;
+
 use super::{human, words};
 use crate::{
     cover::{Hole, Interval},
@@ -154,6 +156,9 @@ pub fn evidence(event: &Event) -> Facts {
 #[must_use]
 pub fn module_facts(module: &Module<'_>) -> Facts {
     let mut facts = Facts::new();
+    if !module.versions.is_empty() {
+        facts.push(("version", module.versions.join(", ")));
+    }
     for span in &module.spans {
         facts.push(("loaded", loaded(span)));
     }
@@ -209,11 +214,11 @@ pub fn loaded(span: &Span) -> String {
 }
 
 #[must_use]
-pub fn interval_length(it: &Interval) -> String {
+pub fn interval_length(it: &Interval) -> SignedDuration {
     words::between((it.from, it.from_ns), (it.to, it.to_ns))
 }
 
 #[must_use]
-pub fn hole_length(it: &Hole) -> String {
+pub fn hole_length(it: &Hole) -> SignedDuration {
     words::between((it.from, it.from_ns), (it.to, it.to_ns))
 }

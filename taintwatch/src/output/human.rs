@@ -66,7 +66,8 @@ pub(super) fn mark(event: &Event, count: u64) -> (Style, String) {
 }
 
 /// What happened, as a sentence; not yet escaped.
-pub(super) fn told(event: &Event) -> String {
+#[must_use]
+pub fn told(event: &Event) -> String {
     if let Some(cause) = &event.cause {
         return cause.summary.clone();
     }

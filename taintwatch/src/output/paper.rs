@@ -22,6 +22,8 @@ const WHOLE: usize = 110;
 #[derive(Debug)]
 pub struct Paper {
     width: usize,
+    /// Where somebody sees it, at a glance: single lines end at the edge.
+    is_seen: bool,
     text: String,
 }
 
@@ -30,6 +32,7 @@ impl Paper {
     pub const fn new(width: usize) -> Self {
         Self {
             width,
+            is_seen: false,
             text: String::new(),
         }
     }
@@ -39,15 +42,13 @@ impl Paper {
     pub fn for_stdout() -> Self {
         use std::io::IsTerminal as _;
         if std::io::stdout().is_terminal() {
-            Self::new(textwrap::termwidth().clamp(40, 100))
+            Self {
+                is_seen: true,
+                ..Self::new(textwrap::termwidth().clamp(40, 100))
+            }
         } else {
             Self::new(MAIL)
         }
-    }
-
-    #[must_use]
-    pub const fn width(&self) -> usize {
-        self.width
     }
 
     #[must_use]
@@ -87,6 +88,25 @@ impl Paper {
     pub fn indented(&mut self, indent: usize, text: &str) {
         let begin = " ".repeat(indent);
         self.wrapped(&begin, &begin, text);
+    }
+
+    /// A text on one line: what does not fit on a terminal is cut off there, and nowhere else.
+    pub fn line(&mut self, indent: usize, text: &str) {
+        let text = Escaped(text).to_string();
+        let room = self.width.saturating_sub(indent);
+        // Writing to a String cannot fail.
+        _ = if self.is_seen && textwrap::core::display_width(&text) > room {
+            let mut left = room.saturating_sub(1);
+            let cut = text.chars().take_while(|c| {
+                let wide = textwrap::core::display_width(c.encode_utf8(&mut [0; 4]));
+                let fits = wide <= left;
+                left = left.saturating_sub(wide);
+                fits
+            });
+            writeln!(self.text, "{:indent$}{}…", "", cut.collect::<String>())
+        } else {
+            writeln!(self.text, "{:indent$}{text}", "")
+        };
     }
 
     fn wrapped(&mut self, begin: &str, hang: &str, text: &str) {
@@ -129,6 +149,18 @@ mod tests {
         let mut paper = Paper::new(30);
         paper.marked(2, "alone", 9, Style::new(), "");
         assert_eq!(paper.text(), "  alone\n");
+    }
+
+    #[test]
+    fn a_line_ends_at_the_edge_where_somebody_sees_it() {
+        let mut paper = Paper::new(12);
+        paper.line(2, "longer than this");
+        paper.is_seen = true;
+        paper.line(2, "longer than this");
+        paper.line(2, "漢字漢字漢字");
+        paper.line(2, "as long as");
+        let lines = "  longer than this\n  longer th…\n  漢字漢字…\n  as long as\n";
+        assert_eq!(paper.text(), lines);
     }
 
     proptest! {

@@ -41,12 +41,12 @@ pub fn length(length: SignedDuration) -> String {
 
 /// The length between two moments: by the boot's clock where both are on it.
 #[must_use]
-pub fn between(from: (Time, Option<u64>), to: (Time, Option<u64>)) -> String {
+pub fn between(from: (Time, Option<u64>), to: (Time, Option<u64>)) -> SignedDuration {
     let by_boot_clock = from.1.zip(to.1).and_then(|(from, to)| {
         let length = std::time::Duration::from_nanos(to.saturating_sub(from));
         SignedDuration::try_from(length).ok()
     });
-    length(by_boot_clock.unwrap_or_else(|| to.0.0.duration_since(from.0.0)))
+    by_boot_clock.unwrap_or_else(|| to.0.0.duration_since(from.0.0))
 }
 
 /// `once`, `2 times`.

@@ -347,7 +347,7 @@ fn filters(page: &Page, browser: &Browser) -> Result<()> {
         &[(page.policy()?, loose), ("</body>", drive)],
     )?;
     let dom = browser.dom("driven.html")?;
-    let entries = dom.split("<details class=\"event\"").skip(1);
+    let entries = dom.split("<details class=\"event").skip(1);
     let tags: Vec<_> = entries
         .filter_map(|entry| entry.split('>').next())
         .collect();

@@ -16,7 +16,7 @@ pub(super) fn entry(entry: &Entry<'_>) -> Markup {
     let event = entry.event;
     let confidence = event.cause.as_ref().map(|cause| cause.confidence.as_str());
     html! {
-        details.event id={ "e" (event.seq) } data-event=(event.seq) data-kind=(event.kind)
+        details.event.key[is_key(event)] id={ "e" (event.seq) } data-event=(event.seq) data-kind=(event.kind)
             data-bits=(bits(event)) data-module=(text(module_of(event))) data-confidence=[confidence] {
             summary {
                 (time(event.time, &words::time_of_day(event.time)))
@@ -47,6 +47,13 @@ pub(super) fn entry(entry: &Entry<'_>) -> Markup {
             }
         }
     }
+}
+
+/// It set a flag, or wrote the mask past the kernel's functions.
+fn is_key(event: &Event) -> bool {
+    let taint = event.taint.as_ref();
+    let first = taint.and_then(|taint| taint.first) != Some(false);
+    matches!(event.kind, Kind::Taint | Kind::MaskWrite) && first
 }
 
 /// The flag's letter, or what happened instead, in the look that it has in the drawing.

@@ -108,11 +108,11 @@ impl Drawing<'_, '_> {
             @for it in &cover.intervals {
                 @let (from, to) = (stamp(it.from, it.from_ns), stamp(it.to, it.to_ns));
                 @let class = if it.full { "full" } else { "part" };
-                (self.bar(class, Some(from), Some(to), &format!("{} ({})", human::interval(it), interval_length(it))))
+                (self.bar(class, Some(from), Some(to), &format!("{} ({})", human::interval(it), words::length(interval_length(it)))))
             }
             @for it in &cover.holes {
                 @let (from, to) = (stamp(it.from, it.from_ns), stamp(it.to, it.to_ns));
-                (self.bar("hole", Some(from), Some(to), &format!("{} ({})", human::hole(it), hole_length(it))))
+                (self.bar("hole", Some(from), Some(to), &format!("{} ({})", human::hole(it), words::length(hole_length(it)))))
             }
         };
         let lane = Lane {

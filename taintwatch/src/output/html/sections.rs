@@ -111,7 +111,10 @@ pub(super) fn boots(asked: &Asked<'_, '_>) -> Markup {
 
 fn length(boot: &Boot<'_>) -> String {
     let (from, to) = (boot.from, boot.to);
-    words::between((from.time, from.boottime_ns), (to.time, to.boottime_ns))
+    words::length(words::between(
+        (from.time, from.boottime_ns),
+        (to.time, to.boottime_ns),
+    ))
 }
 
 /// Everything of one boot.
@@ -247,7 +250,7 @@ fn module_row(module: &Module<'_>) -> Markup {
             td data-label="version" { (text(&module.versions.join(", "))) }
             td {
                 dl {
-                    @for (name, value) in module_facts(module) { dt { (name) } dd { (text(&value)) } }
+                    @for (name, value) in module_facts(module).into_iter().filter(|(name, _)| *name != "version") { dt { (name) } dd { (text(&value)) } }
                     @for hash in &module.hashes { dt { "sha256" } dd { code.hash { (text(hash)) } } }
                     @for version in &module.srcversions { dt { "srcversion" } dd { code { (text(version)) } } }
                 }
@@ -265,9 +268,9 @@ fn cover(boot: &Boot<'_>) -> Markup {
         h3 { "What was watched" }
         ul.cover {
             @for it in &cover.intervals {
-                li class=(if it.full { "full" } else { "part" }) { (text(&human::interval(it))) " (" (interval_length(it)) ")" }
+                li class=(if it.full { "full" } else { "part" }) { (text(&human::interval(it))) " (" (words::length(interval_length(it))) ")" }
             }
-            @for it in &cover.holes { li.hole { (text(&human::hole(it))) " (" (hole_length(it)) ")" } }
+            @for it in &cover.holes { li.hole { (text(&human::hole(it))) " (" (words::length(hole_length(it))) ")" } }
             @for event in boot.losses() {
                 li.lost { (time(event.time, &words::clock(event.time))) ": " (text(&human::told(event))) }
             }
