@@ -3,6 +3,8 @@
 //! In: the coverage events of one boot, and the last sign of life of the watch. Out: intervals and the holes
 //! between them. Pure. Silence proves that nothing happened within an interval that is `full`, and nowhere else.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use serde::Serialize;
 
@@ -13,6 +15,11 @@ use crate::event::{CoverageState, Event, Time};
 pub struct Interval {
     pub from: Time,
     pub to: Time,
+    /// The same on `CLOCK_BOOTTIME`, which no setting of the wall clock moves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_ns: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_ns: Option<u64>,
     /// Every layer was in place.
     pub full: bool,
     /// What was missing, or that nothing was.
@@ -27,14 +34,55 @@ pub struct Interval {
 pub struct Hole {
     pub from: Time,
     pub to: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_ns: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_ns: Option<u64>,
     pub reason: String,
+}
+
+/// A moment of a boot, on the wall clock and on `CLOCK_BOOTTIME` where that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    pub time: Time,
+    pub boottime_ns: Option<u64>,
+}
+
+impl Stamp {
+    /// When the event happened.
+    #[must_use]
+    pub const fn of(event: &Event) -> Self {
+        Self {
+            time: event.time,
+            boottime_ns: event.boottime_ns,
+        }
+    }
+
+    /// By the clock that never jumps, where both moments have it.
+    #[must_use]
+    pub fn is_before(self, other: Self) -> bool {
+        match (self.boottime_ns, other.boottime_ns) {
+            (Some(own), Some(other)) => own < other,
+            _ => self.time < other.time,
+        }
+    }
+
+    /// When this moment's boot began.
+    #[must_use]
+    pub fn boot(self) -> Option<Self> {
+        let since = SignedDuration::try_from(Duration::from_nanos(self.boottime_ns?)).ok()?;
+        Some(Self {
+            time: Time(self.time.0.checked_sub(since).ok()?),
+            boottime_ns: Some(0),
+        })
+    }
 }
 
 /// What is known of the end of a boot's last interval.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
     /// The moment up to which there are holes to tell: now, or the last sign of the boot.
-    pub until: Time,
+    pub until: Stamp,
     /// The recorder runs.
     pub running: bool,
 }
@@ -49,47 +97,45 @@ pub struct Cover {
 /// The cover of the boot that these events are of, oldest first.
 #[must_use]
 pub fn of<'a>(events: impl Iterator<Item = &'a Event>, now: Now) -> Cover {
+    let events: Vec<_> = events.collect();
     let mut cover = Cover::default();
     let mut open: Option<Interval> = None;
-    let mut end_of_last: Option<(Time, String)> = None;
+    // What the watch itself stamped tells best when the boot began; what was found later has a time worked out.
+    let stamped = events.iter().find(|event| event.coverage.is_some());
+    let mut end_of_last = stamped
+        .or(events.first())
+        .and_then(|event| Stamp::of(event).boot())
+        .map(|boot| (boot, BEFORE.to_owned()));
     for event in events {
-        if end_of_last.is_none() && open.is_none() {
-            end_of_last = boot_time(event).map(|boot| (boot, "before the watch began".to_owned()));
-        }
         let Some(coverage) = &event.coverage else {
             continue;
         };
-        if let Some(mut interval) = open.take() {
-            interval.to = event.time;
-            interval.ended = Some(coverage.reason.clone());
-            end_of_last = Some((event.time, coverage.reason.clone()));
-            cover.intervals.push(interval);
+        let at = Stamp::of(event);
+        if let Some(interval) = open.take() {
+            end_of_last = Some((at, coverage.reason.clone()));
+            cover.interval(interval, at, Some(coverage.reason.clone()));
         }
         if coverage.state == CoverageState::Ended {
             continue;
         }
         if let Some((end, reason)) = end_of_last.take() {
-            cover.hole(end, event.time, reason);
+            cover.hole(end, at, reason);
         }
         open = Some(Interval {
-            from: event.time,
-            to: event.time,
+            from: at.time,
+            to: at.time,
+            from_ns: at.boottime_ns,
+            to_ns: None,
             full: coverage.state == CoverageState::Began,
             how: coverage.reason.clone(),
             ended: None,
         });
     }
-    match (open, now.running) {
-        (Some(mut interval), running) => {
-            interval.to = now.until;
-            interval.ended = (!running).then(|| UNCLEAN.to_owned());
-            cover.intervals.push(interval);
-        }
-        (None, _) => {
-            if let Some((end, reason)) = end_of_last {
-                cover.hole(end, now.until, reason);
-            }
-        }
+    if let Some(interval) = open {
+        let ended = (!now.running).then(|| UNCLEAN.to_owned());
+        cover.interval(interval, now.until, ended);
+    } else if let Some((end, reason)) = end_of_last {
+        cover.hole(end, now.until, reason);
     }
     cover
 }
@@ -97,18 +143,30 @@ pub fn of<'a>(events: impl Iterator<Item = &'a Event>, now: Now) -> Cover {
 /// Why an interval ended that has no event of its end.
 pub const UNCLEAN: &str = "the watch ended without a word: it was killed, or the machine went down";
 
+/// The reason of the hole that every boot begins with.
+const BEFORE: &str = "before the watch began";
+
 impl Cover {
-    fn hole(&mut self, from: Time, to: Time, reason: String) {
-        if from < to {
-            self.holes.push(Hole { from, to, reason });
+    fn interval(&mut self, interval: Interval, to: Stamp, ended: Option<String>) {
+        self.intervals.push(Interval {
+            to: to.time,
+            to_ns: to.boottime_ns,
+            ended,
+            ..interval
+        });
+    }
+
+    fn hole(&mut self, from: Stamp, to: Stamp, reason: String) {
+        if from.is_before(to) {
+            self.holes.push(Hole {
+                from: from.time,
+                to: to.time,
+                from_ns: from.boottime_ns,
+                to_ns: to.boottime_ns,
+                reason,
+            });
         }
     }
-}
-
-/// When the event's boot began.
-fn boot_time(event: &Event) -> Option<Time> {
-    let since = SignedDuration::try_from(std::time::Duration::from_nanos(event.boottime_ns?));
-    event.time.0.checked_sub(since.ok()?).ok().map(Time)
 }
 
 #[cfg(test)]
@@ -122,6 +180,13 @@ mod tests {
             "coverage": {"state": state, "reason": reason},
         }))
         .unwrap()
+    }
+
+    fn until(second: u32) -> Stamp {
+        Stamp {
+            time: at(second),
+            boottime_ns: Some(u64::from(second) * 1_000_000_000),
+        }
     }
 
     fn at(second: u32) -> Time {
@@ -140,7 +205,7 @@ mod tests {
         let cover = of(
             events.iter(),
             Now {
-                until: at(50),
+                until: until(50),
                 running: false,
             },
         );
@@ -178,7 +243,7 @@ mod tests {
         let running = of(
             events.iter(),
             Now {
-                until: at(9),
+                until: until(9),
                 running: true,
             },
         );
@@ -186,7 +251,7 @@ mod tests {
         let killed = of(
             events.iter(),
             Now {
-                until: at(9),
+                until: until(9),
                 running: false,
             },
         );
@@ -195,11 +260,37 @@ mod tests {
             of(
                 [].iter(),
                 Now {
-                    until: at(9),
+                    until: until(9),
                     running: false
                 }
             ),
             Cover::default()
         );
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_hides_no_hole() {
+        let mut again = coverage("began", 30, "all");
+        again.time = at(2);
+        let events = [
+            coverage("began", 5, "all"),
+            coverage("ended", 20, "stopped"),
+            again,
+        ];
+        let now = Now {
+            until: Stamp {
+                time: at(9),
+                boottime_ns: Some(37_000_000_000),
+            },
+            running: true,
+        };
+        let cover = of(events.iter(), now);
+        let holes: Vec<_> = cover
+            .holes
+            .iter()
+            .map(|it| (it.from_ns, it.to_ns))
+            .collect();
+        let second = |number: u64| Some(number * 1_000_000_000);
+        assert_eq!(holes, [(second(0), second(5)), (second(20), second(30))]);
     }
 }

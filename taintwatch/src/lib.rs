@@ -23,6 +23,7 @@ pub mod watcher;
 pub mod store;
 
 pub mod cover;
+pub mod history;
 
 pub mod crash;
 

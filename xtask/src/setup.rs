@@ -13,8 +13,9 @@ const BPF_LINKER: &str = "0.10.4";
 const RUST_SRC: &str = "rust-src=1.95.0+dfsg1*";
 
 /// Programs and the packages that have them.
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 4] = [
     ("/usr/bin/qemu-system-x86_64", "qemu-system-x86"),
+    ("/usr/bin/chromium", "chromium"),
     ("/usr/bin/mmdebstrap", "mmdebstrap"),
     ("/usr/sbin/mkfs.ext4", "e2fsprogs"),
 ];

@@ -1,15 +1,20 @@
-//! `taintwatch report`: the history, oldest first.
+//! `taintwatch report`: the history over boots, as a text, a page, or events.
 
-use std::{io::Write, path::Path};
+use std::{
+    collections::HashSet,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::{
-    cover::{self, Now},
-    event::{Event, Kind},
-    kernel::identity::{boottime_ns, wall_clock},
-    output::human,
-    store::{Filter, Store, lock},
+    cover::{Now, Stamp},
+    event::Event,
+    history::{self, Boot, History, Signs},
+    kernel::identity::{Identity, boottime_ns, wall_clock},
+    output::{self, escape::Escaped, facts::Asked, paper::Paper},
+    store::{Filter, Store, Wanted, lock},
 };
 
 /// Show the history: what tainted this kernel, when, and how that is known
@@ -17,135 +22,194 @@ use crate::{
 pub struct Args {
     #[command(flatten)]
     filter: Filter,
-    /// Which boot: its id, -1 for the one before, or `all`
+    /// Which boots: 0 for this one, -1 for the one before, the start of an id, or `all`
+    #[arg(
+        long,
+        value_name = "ID,-1,all",
+        default_value = "0",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    boot: Vec<String>,
+    /// Show what differs between the boot and this other one
     #[arg(
         long,
         value_name = "BOOT",
-        default_value = "0",
-        allow_hyphen_values = true
+        allow_hyphen_values = true,
+        conflicts_with = "html"
     )]
-    boot: String,
-    /// Print events as JSON, one a line
-    #[arg(long)]
+    diff: Option<String>,
+    /// Print events as JSON, one a line; with --diff one object
+    #[arg(long, conflicts_with = "html")]
     json: bool,
+    /// Write a page for a browser, all in one file; `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
-/// Prints what the filter lets pass.
+/// Prints what was asked for.
 pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
-    let all = Store::open(db)?.events(&args.filter, None)?;
-    let wanted = boot(&args.boot, &all)?;
-    let events = all
-        .iter()
-        .filter(|event| wanted.is_none() || event.boot_id == wanted);
-    if args.json {
-        for event in events {
-            serde_json::to_writer(&mut *out, event)?;
-            writeln!(out)?;
+    let store = Store::open(db)?;
+    let events = store.events(&Filter::default(), None)?;
+    let signs = signs(&store, &events, db)?;
+    let history = History::of(&events, &signs);
+    let current = Identity::read().ok().map(|identity| identity.boot_id);
+    let select = |words: &[String]| history::select(&history, words, current.as_deref());
+    let boots = match select(&args.boot) {
+        // Nothing is wrong with asking what there is of this boot.
+        Err(unknown @ history::Unknown::Current(_))
+            if args.html.is_none() && args.diff.is_none() =>
+        {
+            if !args.json {
+                writeln!(out, "{unknown}")?;
+            }
+            return Ok(0);
         }
-        return Ok(0);
+        boots => boots?,
+    };
+    if let Some(other) = &args.diff {
+        let [a] = boots.as_slice() else {
+            anyhow::bail!("--diff holds one boot against another: give one to --boot, too");
+        };
+        let others = select(std::slice::from_ref(other))?;
+        let [b] = others.as_slice() else {
+            anyhow::bail!("--diff takes one boot");
+        };
+        return diff(args.json, a, b, out);
     }
-    print(events, out)?;
-    let is_wanted = |id: &Option<String>| wanted.is_none() || *id == wanted;
-    print_cover(db, is_wanted, out)?;
+    if args.json {
+        return json(&args.filter, &boots, out);
+    }
+    let asked = asked(args, boots);
+    if let Some(file) = &args.html {
+        return page(file, &asked, out);
+    }
+    let mut paper = Paper::for_stdout();
+    output::report::print(&asked, &mut paper);
+    write!(out, "{}", paper.text())?;
     Ok(0)
 }
 
-/// The id of the boot asked for; `None` for all of them.
-fn boot(asked: &str, events: &[Event]) -> Result<Option<String>> {
-    if asked == "all" {
-        return Ok(None);
-    }
-    let mut boots: Vec<_> = events
+/// What is known of the watch's life beside the events.
+fn signs(store: &Store, events: &[Event], db: &Path) -> Result<Signs> {
+    let mut signs = Signs::default();
+    let boots: HashSet<_> = events
         .iter()
-        .filter_map(|event| event.boot_id.clone())
+        .filter_map(|event| event.boot_id.as_ref())
         .collect();
-    boots.dedup();
-    let Ok(back) = asked.parse::<i64>() else {
-        return Ok(Some(asked.to_owned()));
-    };
-    if back == 0 {
-        let current = crate::kernel::identity::Identity::read().map(|identity| identity.boot_id);
-        return Ok(current.ok());
-    }
-    let back = usize::try_from(-back)
-        .ok()
-        .filter(|back| *back < boots.len());
-    let found = back.and_then(|back| boots.iter().rev().nth(back));
-    match found {
-        Some(id) => Ok(Some(id.clone())),
-        None => anyhow::bail!(
-            "the history has {} boots: --boot takes 0, -1 … or an id",
-            boots.len()
-        ),
-    }
-}
-
-fn print<'a>(events: impl Iterator<Item = &'a Event>, out: &mut dyn Write) -> Result<()> {
-    let mut boot = None;
-    let mut shown = 0;
-    for event in events {
-        if boot != Some(&event.boot_id) {
-            boot = Some(&event.boot_id);
-            let id = event.boot_id.as_deref().unwrap_or("unknown");
-            writeln!(out, "{}boot {id}{:#}", human::BOLD, human::BOLD)?;
-        }
-        shown += 1;
-        match event.kind {
-            Kind::Taint | Kind::MaskWrite => write!(out, "{}", human::block(event))?,
-            _ => writeln!(out, "{}", human::line(event))?,
-        }
-    }
-    if shown == 0 {
-        writeln!(out, "the history has no such event")?;
-    }
-    Ok(())
-}
-
-/// What was watched and what was not, of each boot that was asked for.
-fn print_cover(
-    db: &Path,
-    is_wanted: impl Fn(&Option<String>) -> bool,
-    out: &mut dyn Write,
-) -> Result<()> {
-    let store = Store::open(db)?;
-    let mut all = store.events(&Filter::default(), None)?;
-    all.retain(|event| is_wanted(&event.boot_id));
-    let current = crate::kernel::identity::Identity::read()
-        .map(|identity| identity.boot_id)
-        .ok();
-    let mut boots: Vec<_> = all
-        .iter()
-        .filter_map(|event| event.boot_id.clone())
-        .collect();
-    boots.dedup();
     for boot in boots {
-        let events = all
-            .iter()
-            .filter(|event| event.boot_id.as_deref() == Some(&boot));
-        let is_current = current.as_deref() == Some(&boot);
-        let last = events.clone().map(|event| event.time).max();
-        let alive = store.last_alive(&boot)?.map(|(time, _)| time);
-        let until = if is_current {
-            Some(wall_clock(boottime_ns()))
-        } else {
-            last.max(alive)
-        };
-        let Some(until) = until else {
-            continue;
-        };
-        let now = Now {
-            until,
-            running: is_current && lock::is_held(db),
-        };
-        let cover = cover::of(events, now);
-        let (bold, dim) = (human::BOLD, human::DIM);
-        writeln!(out, "{bold}cover of boot {boot}{bold:#}")?;
-        for interval in &cover.intervals {
-            writeln!(out, "  {}", human::interval(interval))?;
-        }
-        for hole in &cover.holes {
-            writeln!(out, "  {dim}{}{dim:#}", human::hole(hole))?;
+        if let Some((time, boottime_ns)) = store.last_alive(boot)? {
+            let stamp = Stamp {
+                time,
+                boottime_ns: Some(boottime_ns),
+            };
+            signs.alive.insert(boot.clone(), stamp);
         }
     }
-    Ok(())
+    if let Ok(identity) = Identity::read() {
+        let now = Now {
+            until: now(),
+            running: lock::is_held(db),
+        };
+        signs.current = Some((identity.boot_id, now));
+    }
+    Ok(signs)
+}
+
+fn now() -> Stamp {
+    let now = boottime_ns();
+    Stamp {
+        time: wall_clock(now),
+        boottime_ns: Some(now),
+    }
+}
+
+/// In the order of the sequence, which is not that of the clocks.
+fn json(filter: &Filter, boots: &[&Boot<'_>], out: &mut dyn Write) -> Result<u8> {
+    let events = boots.iter().flat_map(|boot| &boot.events);
+    let mut events: Vec<_> = events.filter(|event| filter.passes(event)).collect();
+    events.sort_by_key(|event| event.seq);
+    for event in events {
+        serde_json::to_writer(&mut *out, event)?;
+        writeln!(out)?;
+    }
+    Ok(0)
+}
+
+fn diff(as_json: bool, a: &Boot<'_>, b: &Boot<'_>, out: &mut dyn Write) -> Result<u8> {
+    let diff = history::diff(a, b);
+    if as_json {
+        serde_json::to_writer(&mut *out, &diff)?;
+        writeln!(out)?;
+        return Ok(0);
+    }
+    let mut paper = Paper::for_stdout();
+    output::diff::print(&diff, &mut paper);
+    write!(out, "{}", paper.text())?;
+    Ok(0)
+}
+
+fn asked<'h, 'a>(args: &Args, boots: Vec<&'h Boot<'a>>) -> Asked<'h, 'a> {
+    let filter = &args.filter;
+    let words = words(filter);
+    let events = boots.iter().flat_map(|boot| &boot.events);
+    let passing = events.filter(|event| filter.passes(event));
+    let only = (!words.is_empty()).then(|| passing.map(|event| event.seq).collect());
+    let which = match args.boot.as_slice() {
+        [all] if all == "all" => "all boots".to_owned(),
+        [this] if this == "0" => "the boot that runs".to_owned(),
+        others => format!("boot {}", others.join(", ")),
+    };
+    let mut what = vec![which];
+    what.extend(words);
+    Asked {
+        boots,
+        what: what.join("; "),
+        made: now().time,
+        only,
+    }
+}
+
+/// The filter's conditions, for the head of a report; none when everything passes.
+fn words(filter: &Filter) -> Vec<String> {
+    let Filter {
+        flags,
+        module,
+        kinds,
+        since,
+        until,
+    } = filter;
+    let flags = flags.iter().map(|wanted| match wanted {
+        Wanted::Letter(letter) => letter.to_string(),
+        Wanted::Bit(bit) => {
+            let known = crate::taint::flags::by_bit(*bit);
+            history::mark(*bit, known.map(|flag| flag.letter))
+        }
+    });
+    let kinds = kinds.iter().map(ToString::to_string);
+    let listed = |name: &str, words: Vec<String>| {
+        (!words.is_empty()).then(|| format!("{name} {}", words.join(", ")))
+    };
+    let moment = |moment: &crate::store::Moment| output::words::clock(crate::event::Time(moment.0));
+    let conditions = [
+        listed("flags", flags.collect()),
+        listed("modules", module.iter().cloned().collect()),
+        listed("kinds", kinds.collect()),
+        since.as_ref().map(|at| format!("since {}", moment(at))),
+        until.as_ref().map(|at| format!("until {}", moment(at))),
+    ];
+    conditions.into_iter().flatten().collect()
+}
+
+/// Writes the page, and says where.
+fn page(file: &Path, asked: &Asked<'_, '_>, out: &mut dyn Write) -> Result<u8> {
+    let page = output::html::page(asked);
+    if file == Path::new("-") {
+        out.write_all(page.as_bytes())?;
+        return Ok(0);
+    }
+    std::fs::write(file, page).with_context(|| format!("write the page {}", file.display()))?;
+    let name = file.display().to_string();
+    writeln!(out, "{}: {}", Escaped(&name), asked.size())?;
+    Ok(0)
 }

@@ -4,16 +4,22 @@
 use std::{io::Write, path::Path};
 
 use anyhow::Result;
+use jiff::SignedDuration;
 use serde::Serialize;
 
 use crate::{
     cover::{self, Cover, Hole, Interval},
     event::{Confidence, Event, Mask},
+    history,
     kernel::{
         identity::{Identity, boottime_ns, wall_clock},
         mask, suse,
     },
-    output::{escape::Escaped, human, wrap},
+    output::{
+        facts, human,
+        paper::Paper,
+        words::{self, clock},
+    },
     store::{Filter, Store, lock},
     taint::{
         tables::{LINUX, Table},
@@ -72,7 +78,9 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
         serde_json::to_writer(&mut *out, &status)?;
         writeln!(out)?;
     } else {
-        print(&status, table, out)?;
+        let mut paper = Paper::for_stdout();
+        print(&status, table, &mut paper);
+        write!(out, "{}", paper.text())?;
         if let Err(reason) = history {
             writeln!(out, "{}no history: {reason}{:#}", human::DIM, human::DIM)?;
         }
@@ -101,7 +109,10 @@ fn history(db: &Path) -> Result<History> {
     events.retain(|event| event.boot_id.as_deref() == Some(&boot));
     let running = lock::is_held(db);
     let now = cover::Now {
-        until: wall_clock(boottime_ns()),
+        until: cover::Stamp {
+            time: wall_clock(boottime_ns()),
+            boottime_ns: Some(boottime_ns()),
+        },
         running,
     };
     let cover = cover::of(events.iter(), now);
@@ -177,66 +188,118 @@ fn flag(bit: u32, table: &Table, events: &[Event]) -> Flag {
     }
 }
 
-fn print(status: &Status, table: &Table, out: &mut dyn Write) -> Result<()> {
-    let (bold, dim) = (human::BOLD, human::DIM);
+/// One glance: what, since when, by whom, how much was watched, and what to ask next.
+fn print(status: &Status, table: &Table, paper: &mut Paper) {
     if status.mask == Mask(0) {
-        writeln!(out, "{bold}not tainted{bold:#}")?;
+        paper.title(0, "not tainted");
     } else {
         let letters = table.letters(status.mask);
-        writeln!(out, "{bold}tainted: {letters}{bold:#} ({})", status.mask.0)?;
+        // Only found set: it may have been so for longer.
+        let is_timed = |flag: &Flag| flag.confidence <= Confidence::Logged;
+        let is_timed = status.flags.iter().all(is_timed);
+        let firsts = status.flags.iter().map(|flag| flag.first.as_ref());
+        let since = firsts.min_by_key(|first| first.map(|event| event.time));
+        let since = since.flatten().map(|event| clock(event.time));
+        let since = since.map_or("before the record".to_owned(), |since| {
+            format!("{since}{}", if is_timed { "" } else { " or before" })
+        });
+        let since = format!("({}), since {since}", status.mask.0);
+        let mark = format!("tainted: {letters}");
+        paper.marked(0, &mark, mark.len() + 1, human::BOLD, &since);
     }
     for flag in &status.flags {
-        let letter = flag
-            .letter
-            .map_or_else(|| format!("[{}]", flag.bit), String::from);
-        let name = flag.name.unwrap_or("a flag that is not known here");
-        let times = if flag.count > 1 {
-            format!(", {} times", flag.count)
-        } else {
-            String::new()
-        };
-        writeln!(out, "  {bold}{letter:<4}{bold:#} {name}{times}")?;
-        match &flag.first {
-            Some(event) => writeln!(out, "       {}", human::line(event))?,
-            None => writeln!(out, "       {dim}who set it is not recorded{dim:#}")?,
-        }
+        print_flag(flag, paper);
     }
     if status.cleared != Mask(0) {
-        let letters = table.letters(status.cleared);
-        let alarm = human::ALARM;
-        writeln!(
-            out,
-            "{alarm}tampered with: {letters} was set in this boot and is clear now{alarm:#}"
-        )?;
-        writeln!(
-            out,
-            "       true mask {} ({}), the kernel says {}",
-            status.true_mask.0,
-            table.letters(status.true_mask),
-            status.mask.0
-        )?;
-        writeln!(
-            out,
-            "       `taintwatch report --kind mask_write` shows who wrote the mask"
-        )?;
+        print_tampering(status, table, paper);
     }
     if let Some(support) = &status.suse {
-        let support = Escaped(&support.to_string()).to_string();
-        writeln!(out, "{}", wrap::hanging(&support, 7, wrap::width()))?;
+        paper.line(7, &support.to_string());
     }
-    for interval in &status.intervals {
-        writeln!(out, "{dim}{}{dim:#}", human::interval(interval))?;
+    print_cover(status, paper);
+    if let Some(flag) = status.flags.first() {
+        let name = history::mark(flag.bit, flag.letter);
+        let next =
+            format!("`taintwatch why {name}` for the whole chain, `taintwatch report` for all");
+        paper.marked(0, "next", 6, human::DIM, &next);
     }
-    for hole in &status.holes {
-        writeln!(out, "{dim}{}{dim:#}", human::hole(hole))?;
+}
+
+fn print_flag(flag: &Flag, paper: &mut Paper) {
+    let mark = history::mark(flag.bit, flag.letter);
+    let name = flag.name.unwrap_or("a flag that is not known here");
+    let Some(event) = &flag.first else {
+        let unknown = format!("{name}, {}", flag.confidence.as_str());
+        paper.marked(2, &mark, 5, human::BOLD, &unknown);
+        return paper.line(7, "who set it is not recorded");
+    };
+    let again = if flag.count > 1 {
+        format!(", {}", words::times(flag.count))
+    } else {
+        String::new()
+    };
+    let when = clock(event.time);
+    let text = format!("{name}{again}, {} {when}", flag.confidence.as_str());
+    paper.marked(2, &mark, 5, human::BOLD, &text);
+    paper.line(7, &human::told(event));
+}
+
+fn print_tampering(status: &Status, table: &Table, paper: &mut Paper) {
+    let letters = table.letters(status.cleared);
+    let mark = "tampered with:";
+    let text = format!("{letters} was set in this boot and is clear now");
+    paper.marked(0, mark, mark.len() + 1, human::ALARM, &text);
+    let (seen, now) = (status.true_mask, status.mask.0);
+    paper.line(
+        7,
+        &format!(
+            "true mask {} ({}), the kernel says {now}",
+            seen.0,
+            table.letters(seen)
+        ),
+    );
+    paper.line(
+        7,
+        "`taintwatch report --kind mask_write` shows who wrote the mask",
+    );
+}
+
+/// Cover, holes and losses, a line each.
+fn print_cover(status: &Status, paper: &mut Paper) {
+    let last = status.intervals.last();
+    match last {
+        Some(last) if status.covered => paper.line(0, &human::interval(last)),
+        Some(last) => {
+            let ended = last.ended.as_deref().unwrap_or("no watch runs");
+            paper.line(0, &format!("not watched since {}: {ended}", clock(last.to)));
+        }
+        None => {}
     }
-    if !status.covered && !status.intervals.is_empty() {
-        writeln!(out, "{dim}no watch records now{dim:#}")?;
+    let holes: SignedDuration = status.holes.iter().map(facts::hole_length).sum();
+    let longest = status
+        .holes
+        .iter()
+        .max_by_key(|hole| facts::hole_length(hole));
+    if let Some(longest) = longest {
+        let (number, all) = (
+            words::number(status.holes.len(), "hole"),
+            words::length(holes),
+        );
+        let until = clock(longest.to);
+        paper.line(
+            0,
+            &format!(
+                "{number} in the cover, {all}; the longest until {until}: {}",
+                longest.reason
+            ),
+        );
     }
     if status.lost > 0 {
-        writeln!(out, "{} records of this boot were lost", status.lost)?;
+        paper.line(
+            0,
+            &format!("{} records of this boot were lost", status.lost),
+        );
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -259,6 +322,56 @@ mod tests {
         );
         assert_eq!(status.flags[1].letter, None);
         assert!(!status.covered);
+    }
+
+    fn glance(status: &Status) -> String {
+        let mut paper = Paper::new(80);
+        print(status, LINUX, &mut paper);
+        anstream::adapter::strip_str(&paper.text()).to_string()
+    }
+
+    #[test]
+    fn one_glance_fits_a_terminal() {
+        let (events, signs) = history::tests::fixture();
+        let (id, now) = signs.current.unwrap();
+        let is_own = |event: &Event| event.boot_id.as_ref() == Some(&id);
+        let events: Vec<_> = events.into_iter().filter(is_own).collect();
+        let cover = cover::of(events.iter(), now);
+        let mut history = History {
+            events,
+            cover,
+            running: true,
+        };
+        let text = glance(&status(Mask(0x3045), LINUX, &history));
+        assert!(text.lines().count() < 24);
+        insta::assert_snapshot!(text, @r##"
+        tainted: PSUOE (12357), since 2026-01-06 10:02:10Z or before
+          P    PROPRIETARY_MODULE, observed 2026-01-06 10:02:13Z
+               a proprietary module was loaded: nvidia, loaded by (udev-worker) (pid 401)
+          S    CPU_OUT_OF_SPEC, unattributed 2026-01-06 10:02:10Z
+               the kernel runs on hardware out of its specification
+          U    USER, observed 2026-01-06 10:17:00Z
+               a write to /proc/sys/kernel/tainted by sh (pid 2301)
+          O    OOT_MODULE, 2 times, listed 2026-01-06 10:02:10Z
+               the loaded module vboxdrv carries it
+          E    UNSIGNED_MODULE, 2 times, listed 2026-01-06 10:02:10Z
+               the loaded module vboxdrv carries it
+        watched since 2026-01-06 10:02:10Z: every layer is in place
+        1 hole in the cover, 10.1 s; the longest until 2026-01-06 10:02:10Z: before the watch began
+        next  `taintwatch why P` for the whole chain, `taintwatch report` for all
+        "##);
+        history.running = false;
+        insta::assert_snapshot!(glance(&status(Mask(1 << 31), LINUX, &history)), @r##"
+        tainted: [31] (2147483648), since before the record
+          [31] a flag that is not known here, unattributed
+               who set it is not recorded
+        tampered with: PSUOE was set in this boot and is clear now
+               true mask 2147496005 (PSUOE[31]), the kernel says 2147483648
+               `taintwatch report --kind mask_write` shows who wrote the mask
+        not watched since 2026-01-06 11:02:00Z: no watch runs
+        1 hole in the cover, 10.1 s; the longest until 2026-01-06 10:02:10Z: before the watch began
+        next  `taintwatch why [31]` for the whole chain, `taintwatch report` for all
+        "##);
     }
 
     #[test]

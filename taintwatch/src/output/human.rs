@@ -4,12 +4,12 @@
 //! a pipe. Everything that came from the kernel is escaped.
 
 use anstyle::{AnsiColor, Style};
-use std::fmt::Write as _;
 
-use super::escape::Escaped;
+use super::{escape::Escaped, words::clock};
 use crate::{
     cover::{Hole, Interval},
-    event::{Confidence, CoverageState, Event, Kind, Time},
+    event::{Confidence, CoverageState, Event, Kind},
+    history::count,
 };
 
 pub const DIM: Style = Style::new().dimmed();
@@ -23,15 +23,11 @@ pub const GOOD: Style = AnsiColor::Green.on_default();
 #[must_use]
 pub fn line(event: &Event) -> String {
     let time = moment(event);
-    let (style, mark) = mark(event);
-    let confidence = event.cause.as_ref().map(|cause| cause.confidence);
-    let doubt = match confidence {
-        None | Some(Confidence::Observed) => String::new(),
-        Some(weaker) => format!(" {DIM}({}){DIM:#}", weaker.as_str()),
-    };
+    let (style, mark) = mark(event, count(event));
+    let doubt = doubt(event).map_or_else(String::new, |doubt| format!(" {DIM}({doubt}){DIM:#}"));
     format!(
         "{DIM}{time}{DIM:#} {style}{mark:<6}{style:#} {}{doubt}",
-        told(event)
+        Escaped(&told(event))
     )
 }
 
@@ -51,8 +47,14 @@ fn moment(event: &Event) -> String {
     }
 }
 
-/// The flag, or a word in its place.
-fn mark(event: &Event) -> (Style, String) {
+/// How it is known, where that is weaker than seen.
+pub(super) fn doubt(event: &Event) -> Option<&'static str> {
+    let confidence = event.cause.as_ref()?.confidence;
+    (confidence != Confidence::Observed).then_some(confidence.as_str())
+}
+
+/// The flag with how often it was set again, or a word in its place.
+pub(super) fn mark(event: &Event, count: u64) -> (Style, String) {
     let taint = event.taint.as_ref();
     match event.kind {
         Kind::Taint => {
@@ -67,7 +69,6 @@ fn mark(event: &Event) -> (Style, String) {
             if first {
                 (TAINTED, letter)
             } else {
-                let count = taint.and_then(|taint| taint.count).unwrap_or(1);
                 (AGAIN, format!("{letter} +{count}"))
             }
         }
@@ -80,10 +81,11 @@ fn mark(event: &Event) -> (Style, String) {
     }
 }
 
-/// What happened, as a sentence.
-fn told(event: &Event) -> String {
+/// What happened, as a sentence; not yet escaped.
+#[must_use]
+pub fn told(event: &Event) -> String {
     if let Some(cause) = &event.cause {
-        return Escaped(&cause.summary).to_string();
+        return cause.summary.clone();
     }
     if let Some(coverage) = &event.coverage {
         let state = match coverage.state {
@@ -92,42 +94,41 @@ fn told(event: &Event) -> String {
             CoverageState::Degraded => "is degraded",
         };
         let tested = match &coverage.self_test {
-            Some(tested) if tested.starts_with("unproven") => String::new(),
-            Some(_) => ", proven on every CPU".to_owned(),
-            None => String::new(),
+            Some(tested) if tested.starts_with("unproven") => "",
+            Some(_) => ", proven on every CPU",
+            None => "",
         };
-        return format!("the watch {state}: {}{tested}", Escaped(&coverage.reason));
+        return format!("the watch {state}: {}{tested}", coverage.reason);
     }
     if let Some(lost) = &event.lost {
         let what = match lost.what.as_str() {
             "detail" => "occurrences are counted without their detail",
             _ => "records are lost",
         };
-        return format!("{} {what}: {}", lost.count, Escaped(&lost.reason));
+        return format!("{} {what}: {}", lost.count, lost.reason);
     }
     module_sentence(event)
 }
 
 fn module_sentence(event: &Event) -> String {
     let module = event.module.clone().unwrap_or_default();
-    let name = module
+    let mut out = module
         .name
         .unwrap_or_else(|| "a module that has no name yet".to_owned());
-    let mut out = Escaped(&name).to_string();
     let verb = match event.kind {
         Kind::ModuleLoadFailed => "failed to load",
         Kind::ModuleUnload => "was unloaded",
         _ => "was loaded",
     };
     if let Some(version) = module.version {
-        out = format!("{out} {}", Escaped(&version));
+        out = format!("{out} {version}");
     }
     out = format!("{out} {verb}");
     if let Some(errno) = module.errno {
         out = format!("{out} ({errno})");
     }
     if let Some(task) = &event.task {
-        out = format!("{out} by {} (pid {})", Escaped(&task.comm), task.pid);
+        out = format!("{out} by {} (pid {})", task.comm, task.pid);
     }
     if let Some(taints) = module.taints {
         out = format!("{out}, its flags: {taints}");
@@ -135,11 +136,11 @@ fn module_sentence(event: &Event) -> String {
     out
 }
 
-/// A watched interval on one line.
+/// A watched interval on one line; not yet escaped.
 #[must_use]
 pub fn interval(interval: &Interval) -> String {
     let (from, to) = (clock(interval.from), clock(interval.to));
-    let how = Escaped(&interval.how).to_string();
+    let how = &interval.how;
     let kind = if interval.full {
         "watched"
     } else {
@@ -147,56 +148,17 @@ pub fn interval(interval: &Interval) -> String {
     };
     match &interval.ended {
         None => format!("{kind} since {from}: {how}"),
-        Some(ended) => format!("{kind} {from} to {to}: {how}; {}", Escaped(ended)),
+        Some(ended) => format!("{kind} {from} to {to}: {how}; {ended}"),
     }
 }
 
-/// An interval without cover on one line.
+/// An interval without cover on one line; not yet escaped.
 #[must_use]
 pub fn hole(hole: &Hole) -> String {
     format!(
         "not watched {} to {}: {}",
         clock(hole.from),
         clock(hole.to),
-        Escaped(&hole.reason)
+        hole.reason
     )
-}
-
-fn clock(time: Time) -> String {
-    time.0.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
-}
-
-/// An event with its evidence, several lines, each ended.
-#[must_use]
-pub fn block(event: &Event) -> String {
-    let mut out = line(event) + "\n";
-    let mut detail = |name: &str, value: &str| {
-        // Writing to a String cannot fail.
-        _ = writeln!(out, "    {DIM}{name:<10}{DIM:#} {}", Escaped(value));
-    };
-    if let Some(task) = &event.task {
-        let command = if task.cmdline.is_empty() {
-            task.comm.clone()
-        } else {
-            task.cmdline.join(" ")
-        };
-        let uid = task
-            .uid
-            .map_or_else(String::new, |uid| format!(", uid {uid}"));
-        detail("task", &format!("{command} (pid {}{uid})", task.pid));
-    }
-    if let Some(caller) = &event.caller {
-        detail("code", caller);
-    }
-    if let (Some(cause), Kind::Taint | Kind::MaskWrite) = (&event.cause, event.kind) {
-        let masks = event
-            .taint
-            .as_ref()
-            .and_then(|taint| Some((taint.mask_before?, taint.mask_after?)));
-        if let Some((before, after)) = masks {
-            detail("mask", &format!("{before} -> {after}"));
-        }
-        detail("known by", cause.confidence.as_str());
-    }
-    out
 }

@@ -1,7 +1,13 @@
 //! Where events go: one sink a file.
 
 pub mod boots;
+pub mod diff;
 pub mod escape;
+pub mod facts;
+pub mod html;
 pub mod human;
 pub mod journald;
+pub mod paper;
+pub mod report;
+pub mod words;
 pub mod wrap;

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use rusqlite_migration::{M, Migrations};
 
 use crate::event::{CoverageState, Event, SCHEMA, Time};
-pub use filter::Filter;
+pub use filter::{Filter, Moment, Wanted};
 
 /// Where the daemon keeps the history.
 pub const DEFAULT_PATH: &str = "/var/lib/taintwatch/events.db";

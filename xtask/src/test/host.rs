@@ -1,10 +1,10 @@
-//! What needs no guest: formatting, lints on both halves, unit and property tests, snapshots.
+//! What needs no guest: formatting, lints on both halves, unit and property tests, snapshots, a browser.
 
 use std::process::Command;
 
 use anyhow::Result;
 
-use super::matrix::Matrix;
+use super::{browser, matrix::Matrix};
 use crate::{cache, run};
 
 pub(super) fn run(matrix: &mut Matrix) -> Result<()> {
@@ -34,7 +34,12 @@ pub(super) fn run(matrix: &mut Matrix) -> Result<()> {
     );
     let tests = run::shown(&mut cargo(&["test", "--quiet", "--locked"]));
     matrix.check("unit, property and snapshot tests", tests);
+    in_a_browser(matrix);
     Ok(())
+}
+
+pub(super) fn in_a_browser(matrix: &mut Matrix) {
+    matrix.check("the HTML report in a browser", browser::run());
 }
 
 /// The kernel half is linted for its own target, with the core library that it is built with.

@@ -1,0 +1,169 @@
+//! What a boot's events tell of each flag.
+//!
+//! In: the boot's events in order. Out: a flag each, lowest bit first, with the event that set it and everything
+//! that set it again. A flag that only a mask shows is there too, with nobody to name.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    event::{Class, Confidence, Event, Kind, Mask},
+    taint::flags,
+};
+
+/// A flag in one boot.
+#[derive(Debug)]
+pub struct Flag<'a> {
+    pub bit: u32,
+    pub letter: Option<char>,
+    pub name: Option<&'a str>,
+    /// What set it first; absent when it was set already before anything was recorded, or when only a mask shows it.
+    pub first: Option<&'a Event>,
+    pub confidence: Confidence,
+    /// Occurrences, as far as recorded.
+    pub count: u64,
+    /// Every event that set it, in order.
+    pub events: Vec<&'a Event>,
+    /// What set it, each once, in order.
+    pub reasons: Vec<Reason<'a>>,
+    /// What cleared it: only a write past the kernel's functions does.
+    pub cleared: Vec<&'a Event>,
+}
+
+/// One cause of a flag, however often.
+#[derive(Debug)]
+pub struct Reason<'a> {
+    pub class: Option<Class>,
+    pub module: Option<&'a str>,
+    /// The function that acted, without the offset.
+    pub function: Option<&'a str>,
+    pub first: &'a Event,
+    pub count: u64,
+}
+
+impl Flag<'_> {
+    /// The time of the first setting is that of the setting, and not of the moment when somebody found it.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        self.confidence <= Confidence::Logged
+    }
+
+    /// The letter, or the bit where no letter is known.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        mark(self.bit, self.letter)
+    }
+}
+
+/// A flag's letter, or its bit where no letter is known.
+#[must_use]
+pub fn mark(bit: u32, letter: Option<char>) -> String {
+    letter.map_or_else(|| format!("[{bit}]"), String::from)
+}
+
+/// What makes two causes the same: not who happened to be at hand, since pids and times always differ.
+pub(super) fn key(event: &Event) -> (Option<Class>, Option<&str>, Option<&str>) {
+    let class = event.cause.as_ref().map(|cause| cause.class);
+    let module = event.module.as_ref();
+    let module = module.and_then(|module| module.name.as_deref());
+    let caller = event.caller.as_deref().unwrap_or_default();
+    let function = caller.split('+').next().filter(|name| !name.is_empty());
+    // The loader acts from one place for all modules.
+    let function = function.filter(|_| class != Some(Class::ModuleLoad));
+    (class, module, function)
+}
+
+/// How many occurrences an event stands for.
+#[must_use]
+pub fn count(event: &Event) -> u64 {
+    let count = event.taint.as_ref().and_then(|taint| taint.count);
+    count.unwrap_or(1)
+}
+
+pub(super) fn of<'a>(events: &[&'a Event]) -> Vec<Flag<'a>> {
+    let mut found: BTreeMap<u32, Flag<'a>> = BTreeMap::new();
+    for bit in seen(events).bits() {
+        found.insert(bit, Flag::new(bit));
+    }
+    for event in events {
+        let Some(taint) = &event.taint else {
+            continue;
+        };
+        let written = taint.bits_set.iter().flatten().copied();
+        let own = taint.bit.filter(|_| event.kind == Kind::Taint);
+        for bit in own.into_iter().chain(written) {
+            found
+                .entry(bit)
+                .or_insert_with(|| Flag::new(bit))
+                .set(event);
+        }
+        for bit in taint.bits_cleared.iter().flatten() {
+            let flag = found.entry(*bit).or_insert_with(|| Flag::new(*bit));
+            flag.cleared.push(event);
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Every flag that any mask in the events shows.
+fn seen(events: &[&Event]) -> Mask {
+    let taints = events.iter().filter_map(|event| event.taint.as_ref());
+    let masks = taints.flat_map(|taint| [taint.mask_before, taint.mask_after]);
+    let began = events.iter().map(|event| event.coverage.as_ref()?.mask);
+    let all = masks.chain(began).flatten();
+    all.fold(Mask(0), |all, mask| Mask(all.0 | mask.0))
+}
+
+impl<'a> Flag<'a> {
+    fn new(bit: u32) -> Self {
+        let known = flags::by_bit(bit);
+        Self {
+            bit,
+            letter: known.map(|flag| flag.letter),
+            name: known.map(|flag| flag.name),
+            first: None,
+            confidence: Confidence::Unattributed,
+            count: 0,
+            events: Vec::new(),
+            reasons: Vec::new(),
+            cleared: Vec::new(),
+        }
+    }
+
+    fn set(&mut self, event: &'a Event) {
+        let taint = event.taint.as_ref().filter(|_| event.kind == Kind::Taint);
+        // As it was recorded: this program's own tables may be older, or of another vendor.
+        if let Some(taint) = taint {
+            self.letter = taint.letter.or(self.letter);
+            self.name = taint.name.as_deref().or(self.name);
+        }
+        let was_clear = taint.and_then(|taint| taint.first) != Some(false);
+        let cause = event.cause.as_ref();
+        let confidence = cause.map_or(Confidence::Unattributed, |cause| cause.confidence);
+        // Of several tellings of the first setting the surest counts; after a clearing it is another setting.
+        let is_better = self.first.is_none() || confidence < self.confidence;
+        if was_clear && is_better && self.cleared.is_empty() {
+            self.first = Some(event);
+            self.confidence = confidence;
+        }
+        self.count = self.count.saturating_add(count(event));
+        self.events.push(event);
+        self.reason(event);
+    }
+
+    fn reason(&mut self, event: &'a Event) {
+        let (class, module, function) = key(event);
+        let same = |reason: &&mut Reason<'_>| {
+            (reason.class, reason.module, reason.function) == (class, module, function)
+        };
+        match self.reasons.iter_mut().find(same) {
+            Some(reason) => reason.count = reason.count.saturating_add(count(event)),
+            None => self.reasons.push(Reason {
+                class,
+                module,
+                function,
+                first: event,
+                count: count(event),
+            }),
+        }
+    }
+}

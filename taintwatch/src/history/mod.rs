@@ -1,0 +1,237 @@
+//! What happened over the boots of a machine: the model that every report is drawn from.
+//!
+//! In: events as the store keeps them, and what is known beside them of the watch's life. Out: boots in order, each
+//! with its flags, modules, cover, losses and writes to the mask. Pure.
+
+pub mod diff;
+mod entry;
+mod flag;
+mod module;
+mod order;
+mod select;
+
+use std::collections::HashMap;
+
+use jiff::SignedDuration;
+
+use crate::{
+    cover::{self, Cover, Hole, Now, Stamp, UNCLEAN},
+    event::{Coverage, CoverageState, Event, Kind, Mask, Source, Time},
+};
+pub use diff::{Diff, Identity, Side, diff};
+pub use entry::{Entry, entries};
+pub use flag::{Flag, Reason, count, mark};
+pub use module::{Module, Span};
+pub use select::{Unknown, select};
+
+/// The wall clock drifts against the boot's clock; this far it was set.
+const SET: SignedDuration = SignedDuration::from_secs(2);
+
+/// What is known beside the events.
+#[derive(Debug, Default)]
+pub struct Signs {
+    /// The last sign of life of each boot's watch.
+    pub alive: HashMap<String, Stamp>,
+    /// The boot that runs, and what its clocks say.
+    pub current: Option<(String, Now)>,
+}
+
+/// Boots, oldest first; at the end the events whose boot is not known.
+#[derive(Debug)]
+pub struct History<'a> {
+    pub boots: Vec<Boot<'a>>,
+}
+
+/// One boot of the machine.
+#[derive(Debug)]
+pub struct Boot<'a> {
+    pub id: Option<&'a str>,
+    pub host: Option<&'a str>,
+    /// The kernel, as `uname -r` says it; more than one only when somebody lied.
+    pub releases: Vec<&'a str>,
+    /// Every event, in order.
+    pub events: Vec<&'a Event>,
+    /// The first and the last moment that anything is known of.
+    pub from: Stamp,
+    pub to: Stamp,
+    pub cover: Cover,
+    pub end: End,
+    pub flags: Vec<Flag<'a>>,
+    pub modules: Vec<Module<'a>>,
+    pub jumps: Vec<Jump>,
+}
+
+/// How a boot ended, as far as its watch tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It is the boot that runs.
+    Running,
+    /// The watch said that it ends.
+    Clean,
+    /// The watch ended without a word.
+    Unclean,
+    /// No watch: all that is known was found later.
+    Unwatched,
+}
+
+/// The wall clock was set between two events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Jump {
+    /// The last event before, and the first after.
+    pub before: Stamp,
+    pub after: Stamp,
+    pub by: SignedDuration,
+}
+
+impl<'a> History<'a> {
+    #[must_use]
+    pub fn of(events: &'a [Event], signs: &Signs) -> Self {
+        let groups = order::boots(events).into_iter();
+        let boots = groups.filter_map(|group| Boot::of(group.id, group.events, signs));
+        Self {
+            boots: boots.collect(),
+        }
+    }
+}
+
+impl<'a> Boot<'a> {
+    fn of(id: Option<&'a str>, events: Vec<&'a Event>, signs: &Signs) -> Option<Self> {
+        let (first, last) = (events.first()?, events.last()?);
+        let current = signs.current.as_ref();
+        let current = current.filter(|(current, _)| Some(current.as_str()) == id);
+        let alive = id.and_then(|id| signs.alive.get(id)).copied();
+        let (cover, to) = match current {
+            Some((_, now)) => (cover::of(events.iter().copied(), *now), now.until),
+            None => ended(&events, alive, Stamp::of(last)),
+        };
+        Some(Self {
+            id,
+            host: events.iter().find_map(|event| event.host.as_deref()),
+            releases: releases(&events),
+            from: Stamp::of(first),
+            to,
+            end: end(&events, current.is_some()),
+            cover,
+            flags: flag::of(&events),
+            modules: module::of(&events),
+            jumps: jumps(&events),
+            events,
+        })
+    }
+
+    /// Every flag that this boot had at any time.
+    #[must_use]
+    pub fn mask(&self) -> Mask {
+        self.flags
+            .iter()
+            .fold(Mask(0), |mask, flag| mask.with(flag.bit))
+    }
+
+    /// Records that could not be handed over.
+    pub fn losses(&self) -> impl Iterator<Item = &'a Event> {
+        self.of_kind(Kind::Lost)
+    }
+
+    /// Writes to the mask past the kernel's own functions.
+    pub fn mask_writes(&self) -> impl Iterator<Item = &'a Event> {
+        self.of_kind(Kind::MaskWrite)
+    }
+
+    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &'a Event> {
+        let events = self.events.iter().copied();
+        events.filter(move |event| event.kind == kind)
+    }
+
+    /// What this boot left behind when the kernel died, or when it stumbled and went on.
+    #[must_use]
+    pub fn crash(&self) -> Option<&'a Event> {
+        let left = |event: &&Event| {
+            let cause = event.cause.as_ref();
+            cause.is_some_and(|cause| cause.sources.contains(&Source::Crash))
+        };
+        self.events.iter().copied().find(left)
+    }
+}
+
+/// The cover of a boot that is over, and the last moment that anything is known of.
+fn ended(events: &[&Event], alive: Option<Stamp>, last: Stamp) -> (Cover, Stamp) {
+    let later = |one: Stamp, other: Stamp| if one.is_before(other) { other } else { one };
+    let own = events.iter().rev().find(|event| !order::is_import(event));
+    let own = own.map(|event| Stamp::of(event));
+    let watched = match (own, alive) {
+        (Some(own), Some(alive)) => later(own, alive),
+        (own, alive) => own.or(alive).unwrap_or(last),
+    };
+    let until = later(watched, last);
+    let open = is_open(events);
+    let now = Now {
+        until: if open { watched } else { until },
+        running: false,
+    };
+    let mut cover = cover::of(events.iter().copied(), now);
+    // The watch does not see what comes after its last sign of life; a crash's own log may.
+    if open && watched.is_before(until) {
+        cover.holes.push(Hole {
+            from: watched.time,
+            to: until.time,
+            from_ns: watched.boottime_ns,
+            to_ns: until.boottime_ns,
+            reason: UNCLEAN.to_owned(),
+        });
+    }
+    (cover, until)
+}
+
+fn last_coverage<'a>(events: &[&'a Event]) -> Option<&'a Coverage> {
+    let mut latest = events.iter().rev();
+    latest.find_map(|event| event.coverage.as_ref())
+}
+
+/// The last interval has no end of its own.
+fn is_open(events: &[&Event]) -> bool {
+    last_coverage(events).is_some_and(|coverage| coverage.state != CoverageState::Ended)
+}
+
+fn end(events: &[&Event], is_current: bool) -> End {
+    match last_coverage(events) {
+        _ if is_current => End::Running,
+        None => End::Unwatched,
+        Some(last) if last.state == CoverageState::Ended && last.reason != UNCLEAN => End::Clean,
+        Some(_) => End::Unclean,
+    }
+}
+
+fn releases<'a>(events: &[&'a Event]) -> Vec<&'a str> {
+    let mut releases = Vec::new();
+    for event in events {
+        let release = event
+            .coverage
+            .as_ref()
+            .and_then(|coverage| coverage.release.as_deref());
+        releases.extend(release.filter(|release| !releases.contains(release)));
+    }
+    releases
+}
+
+/// Only what was stamped when it happened: the times of imports are worked out later.
+fn jumps(events: &[&Event]) -> Vec<Jump> {
+    let mut jumps = Vec::new();
+    let mut before: Option<(Time, Stamp)> = None;
+    for event in events.iter().filter(|event| !order::is_import(event)) {
+        let after = Stamp::of(event);
+        let Some(boot) = after.boot() else {
+            continue;
+        };
+        if let Some((last, before)) = before {
+            let by = boot.time.0.duration_since(last.0);
+            if by.abs() >= SET {
+                jumps.push(Jump { before, after, by });
+            }
+        }
+        before = Some((boot.time, after));
+    }
+    jumps
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

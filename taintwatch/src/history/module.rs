@@ -1,0 +1,163 @@
+//! What a boot's events tell of each module.
+//!
+//! In: the boot's events in order. Out: a module each, in the order of the first event, with what is known of its
+//! identity and from when to when it was loaded. Nothing is filled in: an end that no event tells of is open.
+
+use std::collections::HashMap;
+
+use super::flag::count;
+use crate::{
+    cover::Stamp,
+    event::{self, Class, Confidence, Event, Kind},
+};
+
+/// A module in one boot.
+#[derive(Debug)]
+pub struct Module<'a> {
+    pub name: &'a str,
+    /// Everything that was told of it, each once; more than one is another file under the same name.
+    pub versions: Vec<&'a str>,
+    pub srcversions: Vec<&'a str>,
+    pub build_ids: Vec<&'a str>,
+    pub hashes: Vec<&'a str>,
+    pub paths: Vec<&'a str>,
+    pub licenses: Vec<&'a str>,
+    pub signers: Vec<&'a str>,
+    /// A file of it had no signature.
+    pub unsigned: bool,
+    /// Its own flags, as letters.
+    pub taints: String,
+    pub hidden: bool,
+    /// The flags that it set, with how often.
+    pub set: Vec<(u32, Option<char>, u64)>,
+    pub spans: Vec<Span>,
+    pub failed: Vec<&'a Event>,
+    pub events: Vec<&'a Event>,
+}
+
+/// A time that it was loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Absent: before the record begins.
+    pub from: Option<Stamp>,
+    /// Absent: no unload is recorded.
+    pub to: Option<Stamp>,
+}
+
+pub(super) fn of<'a>(events: &[&'a Event]) -> Vec<Module<'a>> {
+    let mut modules: Vec<Module<'a>> = Vec::new();
+    let mut known = HashMap::new();
+    for event in events {
+        let Some((name, told)) = named(event) else {
+            continue;
+        };
+        let index = *known.entry(name).or_insert_with(|| {
+            modules.push(Module::new(name));
+            modules.len() - 1
+        });
+        if let Some(module) = modules.get_mut(index) {
+            module.take(event, told);
+        }
+    }
+    for module in &mut modules {
+        module.was_there();
+    }
+    modules
+}
+
+fn named(event: &Event) -> Option<(&str, &event::Module)> {
+    let module = event.module.as_ref()?;
+    Some((module.name.as_deref()?, module))
+}
+
+impl<'a> Module<'a> {
+    fn new(name: &'a str) -> Self {
+        Self {
+            name,
+            versions: Vec::new(),
+            srcversions: Vec::new(),
+            build_ids: Vec::new(),
+            hashes: Vec::new(),
+            paths: Vec::new(),
+            licenses: Vec::new(),
+            signers: Vec::new(),
+            unsigned: false,
+            taints: String::new(),
+            hidden: false,
+            set: Vec::new(),
+            spans: Vec::new(),
+            failed: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, event: &'a Event, told: &'a event::Module) {
+        for (all, one) in [
+            (&mut self.versions, &told.version),
+            (&mut self.srcversions, &told.srcversion),
+            (&mut self.build_ids, &told.build_id),
+            (&mut self.hashes, &told.sha256),
+            (&mut self.paths, &told.path),
+            (&mut self.licenses, &told.license),
+            (&mut self.signers, &told.signer),
+        ] {
+            let new = one.as_deref().filter(|one| !all.contains(one));
+            all.extend(new);
+        }
+        self.unsigned |= told.signature.as_deref() == Some("none");
+        self.hidden |= told.hidden == Some(true);
+        let letters = told.taints.as_deref().unwrap_or_default().chars();
+        for letter in letters {
+            if !self.taints.contains(letter) {
+                self.taints.push(letter);
+            }
+        }
+        self.set(event);
+        self.span(event);
+        self.events.push(event);
+    }
+
+    fn set(&mut self, event: &Event) {
+        let taint = event.taint.as_ref().filter(|_| event.kind == Kind::Taint);
+        let Some((bit, letter)) = taint.and_then(|taint| Some((taint.bit?, taint.letter))) else {
+            return;
+        };
+        match self.set.iter_mut().find(|(known, ..)| *known == bit) {
+            Some((.., times)) => *times = times.saturating_add(count(event)),
+            None => self.set.push((bit, letter, count(event))),
+        }
+    }
+
+    fn span(&mut self, event: &'a Event) {
+        let at = Some(Stamp::of(event));
+        let cause = event.cause.as_ref();
+        let is_listed = cause.is_some_and(|cause| cause.confidence == Confidence::Listed);
+        let open = self.spans.last_mut().filter(|span| span.to.is_none());
+        match (event.kind, open) {
+            // Two loads in a row: the unload in between was not seen, and nothing says when it was.
+            (Kind::ModuleLoad, _) => self.spans.push(Span { from: at, to: None }),
+            (Kind::ModuleUnload, Some(open)) => open.to = at,
+            (Kind::ModuleUnload, None) => self.spans.push(Span { from: None, to: at }),
+            (Kind::ModuleLoadFailed, _) => self.failed.push(event),
+            (_, None) if is_listed => self.spans.push(Span {
+                from: None,
+                to: None,
+            }),
+            _ => {}
+        }
+    }
+
+    /// Code of it ran, though nobody saw it come: it was there. Its init function alone does not show that.
+    fn was_there(&mut self) {
+        let ran = |event: &&Event| {
+            let cause = event.cause.as_ref();
+            cause.is_some_and(|cause| cause.class == Class::ModuleCode)
+        };
+        if self.spans.is_empty() && self.failed.is_empty() && self.events.iter().any(ran) {
+            self.spans.push(Span {
+                from: None,
+                to: None,
+            });
+        }
+    }
+}

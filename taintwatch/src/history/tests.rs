@@ -1,0 +1,303 @@
+//! The model against a history of three boots: a wall clock that is set, holes, a late crash, hostile names.
+
+use super::*;
+use crate::event::Confidence;
+
+const LINES: &str = include_str!("../../tests/fixtures/three-boots.jsonl");
+pub(crate) const A: &str = "1f0e7c52-3b64-4d0a-9a41-5c1f2b7de001";
+pub(crate) const B: &str = "1f9b20aa-7c11-4e57-8d20-90aa17c4b002";
+pub(crate) const C: &str = "c2d4e6f8-0a1b-4c3d-9e5f-6a7b8c9d0003";
+
+/// The recorded events, and the last sign of life of the boot that crashed; the third boot goes on.
+pub(crate) fn fixture() -> (Vec<Event>, Signs) {
+    let mut signs = Signs::default();
+    let mut events = Vec::new();
+    for line in LINES.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        if let Some(boot) = value["alive"].as_str() {
+            let stamp = Stamp {
+                time: serde_json::from_value(value["time"].clone()).unwrap(),
+                boottime_ns: value["boottime_ns"].as_u64(),
+            };
+            signs.alive.insert(boot.to_owned(), stamp);
+        } else {
+            events.push(serde_json::from_value(value).unwrap());
+        }
+    }
+    let until = Stamp {
+        time: Time("2026-01-06T11:02:00Z".parse().unwrap()),
+        boottime_ns: Some(3_600_000_000_000),
+    };
+    let now = Now {
+        until,
+        running: true,
+    };
+    signs.current = Some((C.to_owned(), now));
+    (events, signs)
+}
+
+fn flag<'h, 'a>(boot: &'h Boot<'a>, letter: char) -> &'h Flag<'a> {
+    let found = boot.flags.iter().find(|flag| flag.letter == Some(letter));
+    found.unwrap()
+}
+
+fn module<'h, 'a>(boot: &'h Boot<'a>, name: &str) -> &'h Module<'a> {
+    boot.modules
+        .iter()
+        .find(|module| module.name == name)
+        .unwrap()
+}
+
+#[test]
+fn boots_stand_in_the_order_of_recording_whatever_the_wall_clock_says() {
+    let (events, signs) = fixture();
+    let history = History::of(&events, &signs);
+    let ids: Vec<_> = history.boots.iter().map(|boot| boot.id).collect();
+    assert_eq!(ids, [Some(A), Some(B), Some(C), None]);
+    let [a, b, c, unknown] = history.boots.as_slice() else {
+        panic!()
+    };
+    assert_eq!(
+        (a.end, b.end, c.end, unknown.end),
+        (End::Clean, End::Unclean, End::Running, End::Unwatched)
+    );
+    assert_eq!(a.releases, ["6.1.0-18-amd64"]);
+    let total: usize = history.boots.iter().map(|boot| boot.events.len()).sum();
+    assert_eq!(total, events.len());
+}
+
+#[test]
+fn a_set_clock_disorders_nothing_and_is_told() {
+    let (events, signs) = fixture();
+    let history = History::of(&events, &signs);
+    let b = &history.boots[1];
+    let clocks: Vec<_> = b
+        .events
+        .iter()
+        .filter_map(|event| event.boottime_ns)
+        .collect();
+    assert!(clocks.is_sorted());
+    assert_eq!(b.jumps.len(), 1);
+    assert_eq!(b.jumps[0].before.boottime_ns, Some(12_300_000_000));
+    assert_eq!(b.jumps[0].by.as_hours(), 219 * 24 + 7);
+    assert!(history.boots[0].jumps.is_empty() && history.boots[2].jumps.is_empty());
+    let spans: Vec<_> = b
+        .cover
+        .intervals
+        .iter()
+        .map(|it| (it.from_ns, it.to_ns, it.full))
+        .collect();
+    let second = |number: u64| Some(number * 1_000_000_000);
+    assert_eq!(
+        spans,
+        [
+            (Some(9_500_000_000), second(1800), true),
+            (second(1800), second(3600), false),
+            (second(5400), second(8995), true),
+        ]
+    );
+}
+
+#[test]
+fn what_a_crash_left_belongs_to_the_boot_that_crashed() {
+    let (events, signs) = fixture();
+    let history = History::of(&events, &signs);
+    let b = &history.boots[1];
+    let last = b.events.last().unwrap();
+    assert_eq!(last.taint.as_ref().unwrap().letter, Some('D'));
+    assert_eq!(b.crash().map(|event| event.seq), Some(last.seq));
+    assert_eq!(flag(b, 'D').confidence, Confidence::Logged);
+    // The watch's last sign of life is before the crash: what lies between is no cover.
+    let holes: Vec<_> = b
+        .cover
+        .holes
+        .iter()
+        .map(|it| (it.from_ns, it.to_ns))
+        .collect();
+    assert_eq!(
+        holes.last(),
+        Some(&(Some(8_995_000_000_000), Some(9_000_400_000_000)))
+    );
+    assert_eq!(holes.len(), 3);
+}
+
+#[test]
+fn flags_have_their_first_setting_and_all_others() {
+    let (events, signs) = fixture();
+    let history = History::of(&events, &signs);
+    let [a, b, c, _] = history.boots.as_slice() else {
+        panic!()
+    };
+    let warned = flag(a, 'W');
+    assert_eq!(
+        (warned.count, warned.events.len(), warned.reasons.len()),
+        (14, 3, 1)
+    );
+    assert_eq!(warned.first.unwrap().boottime_ns, Some(5_400_500_000_000));
+    assert_eq!(flag(b, 'W').count, 8 + 3187);
+    assert_eq!(flag(b, 'O').cleared.len(), 1);
+    assert_eq!(flag(b, 'O').reasons.len(), 2);
+    // A module that is only listed does not take the first setting from nobody, and the loader's repeat does neither.
+    assert_eq!(flag(c, 'O').confidence, Confidence::Listed);
+    assert_eq!(flag(c, 'S').confidence, Confidence::Unattributed);
+    assert_eq!(
+        flag(c, 'U').first.unwrap().boottime_ns,
+        Some(900_000_000_000)
+    );
+    assert_eq!(b.mask_writes().count(), 1);
+    assert_eq!(b.losses().count(), 1);
+}
+
+#[test]
+fn modules_have_their_times_and_nothing_is_filled_in() {
+    let (events, signs) = fixture();
+    let history = History::of(&events, &signs);
+    let [a, b, c, _] = history.boots.as_slice() else {
+        panic!()
+    };
+    let sound = &module(a, "snd_hda_intel").spans;
+    let ends = |span: &Span| {
+        (
+            span.from.and_then(|at| at.boottime_ns),
+            span.to.and_then(|at| at.boottime_ns),
+        )
+    };
+    assert_eq!(
+        sound.iter().map(ends).collect::<Vec<_>>(),
+        [(Some(14_900_000_000), Some(14_000_000_000_000))]
+    );
+    assert_eq!(module(a, "nvidia").set.len(), 4);
+    let failed = module(b, "zfs");
+    assert!(failed.spans.is_empty() && failed.failed.len() == 1);
+    assert_eq!(
+        module(c, "vboxdrv").spans,
+        [Span {
+            from: None,
+            to: None
+        }]
+    );
+    let rowdy = module(b, "<img src=x onerror=document.title='owned'>");
+    assert_eq!(rowdy.spans.len(), 1);
+}
+
+#[test]
+fn a_mask_alone_names_nobody() {
+    let event = |body| serde_json::from_value::<Event>(body).unwrap();
+    let events = [event(serde_json::json!({
+        "schema": 1, "id": "x", "seq": 1, "kind": "coverage", "boot_id": "b", "time": "2026-01-01T00:00:00Z",
+        "coverage": {"state": "began", "reason": "all", "mask": "0x80000001"},
+    }))];
+    let history = History::of(&events, &Signs::default());
+    let flags = &history.boots[0].flags;
+    assert_eq!(
+        flags.iter().map(Flag::mark).collect::<Vec<_>>(),
+        ["P", "[31]"]
+    );
+    assert!(
+        flags
+            .iter()
+            .all(|flag| flag.first.is_none() && flag.count == 0)
+    );
+}
+
+#[test]
+fn a_boot_of_which_only_a_crash_tells_is_before_the_one_that_found_it() {
+    let line = |seq: u64, boot: &str, sources: &[&str], second: u32| {
+        serde_json::from_value::<Event>(serde_json::json!({
+            "schema": 1, "id": seq.to_string(), "seq": seq, "kind": "taint", "boot_id": boot,
+            "time": format!("2026-01-01T00:00:{second:02}Z"), "taint": {"bit": 9},
+            "cause": {"class": "unknown", "summary": "s", "confidence": "logged", "sources": sources},
+        }))
+        .unwrap()
+    };
+    let crash = ["crash"].as_slice();
+    let events = [
+        line(1, "one", &["taint_entry"], 1),
+        line(2, "three", &["taint_entry"], 30),
+        line(3, "two", crash, 20),
+        line(4, "one", crash, 2),
+        line(5, "three", &["taint_entry"], 31),
+        line(6, "lost", crash, 40),
+    ];
+    let history = History::of(&events, &Signs::default());
+    let ids: Vec<_> = history.boots.iter().filter_map(|boot| boot.id).collect();
+    assert_eq!(ids, ["one", "two", "lost", "three"]);
+    assert_eq!(history.boots[0].events.len(), 2);
+}
+
+#[test]
+fn boots_are_named_by_steps_back_by_the_start_of_an_id_and_all_at_once() {
+    let (events, signs) = fixture();
+    let history = History::of(&events, &signs);
+    let ids = |words: &[&str], current| {
+        let words: Vec<_> = words.iter().map(|&word| word.to_owned()).collect();
+        let boots = select(&history, &words, current).map_err(|error| error.to_string())?;
+        Ok::<_, String>(boots.iter().map(|boot| boot.id).collect::<Vec<_>>())
+    };
+    assert_eq!(ids(&["0"], Some(C)), Ok(vec![Some(C)]));
+    assert_eq!(ids(&["-1"], Some(C)), Ok(vec![Some(B)]));
+    assert_eq!(ids(&["-1"], Some("elsewhere")), Ok(vec![Some(C)]));
+    assert_eq!(ids(&["-2", "1F0E7C52-3"], None), Ok(vec![Some(A), Some(B)]));
+    assert_eq!(ids(&["1f9b20aa7c11"], None), Ok(vec![Some(B)]));
+    assert_eq!(ids(&["all"], None).map(|ids| ids.len()), Ok(4));
+    for (words, says) in [
+        ("0", "--boot -1 is the newest of its 3"),
+        ("-4", "the history has 3 boots"),
+        ("1f", A),
+        ("f00", "begins with \"f00\""),
+        ("", "begins with \"\""),
+    ] {
+        let error = ids(&[words], None).unwrap_err();
+        assert!(error.contains(says), "{words}: {error}");
+    }
+}
+
+#[test]
+fn two_boots_differ_by_kernel_flags_and_versions() {
+    let (events, signs) = fixture();
+    let history = History::of(&events, &signs);
+    let (a, c) = (&history.boots[0], &history.boots[2]);
+    let found = diff(a, c);
+    let letters = |sets: &[diff::Set]| sets.iter().filter_map(|set| set.letter).collect::<String>();
+    assert_eq!(letters(&found.flags_only_a), "W");
+    assert_eq!(letters(&found.flags_only_b), "SU");
+    let other: String = found
+        .flags_other_cause
+        .iter()
+        .filter_map(|both| both.a.letter)
+        .collect();
+    assert_eq!(other, "OE");
+    let changed = &found.modules_changed[0];
+    assert_eq!(changed.name, "nvidia");
+    let version = &changed.changes[0];
+    assert_eq!(
+        (version.what, version.a[0].as_str(), version.b[0].as_str()),
+        ("version", "535.183.01", "545.29.06")
+    );
+    assert!(diff(a, a).is_empty() && !found.is_empty());
+}
+
+proptest::proptest! {
+    /// Whatever order and clocks events have: each is in one boot, and none gets lost.
+    #[test]
+    fn no_event_gets_lost(told in proptest::collection::vec((0_u8..4, proptest::option::of(0_u64..50), proptest::bool::ANY, -99_i64..99), 0..40)) {
+        let events: Vec<Event> = (1_u64..).zip(told).map(|(seq, (boot, clock, crash, second))| {
+            let mut event: Event = serde_json::from_value(serde_json::json!({
+                "schema": 1, "id": seq.to_string(), "seq": seq, "kind": "taint", "time": "2026-01-01T00:00:00Z",
+                "taint": {"bit": 9}, "boottime_ns": clock,
+                "cause": {"class": "unknown", "summary": "s", "confidence": "logged", "sources": if crash { vec!["crash"] } else { vec![] }},
+            })).unwrap();
+            event.boot_id = (boot > 0).then(|| boot.to_string());
+            event.time = Time(event.time.0 + SignedDuration::from_secs(second));
+            event
+        }).collect();
+        let history = History::of(&events, &Signs::default());
+        let mut seen: Vec<_> = history.boots.iter().flat_map(|boot| &boot.events).map(|event| event.seq).collect();
+        seen.sort_unstable();
+        proptest::prop_assert_eq!(seen, (1..).take(events.len()).collect::<Vec<u64>>());
+        for boot in &history.boots {
+            let clocks: Vec<_> = boot.events.iter().filter_map(|event| event.boottime_ns).collect();
+            proptest::prop_assert!(clocks.is_sorted());
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The page as text; what a browser makes of it is tested with a browser.
+
+use super::*;
+use crate::{
+    history::{History, Signs, tests::fixture},
+    kernel::identity,
+};
+
+fn page_of(events: &[Event], signs: &Signs) -> String {
+    let history = History::of(events, signs);
+    page(&Asked {
+        boots: history.boots.iter().collect(),
+        what: "all boots; modules <b>&\u{1b}".to_owned(),
+        made: identity::wall_clock(0),
+        only: None,
+    })
+}
+
+#[test]
+fn what_a_stranger_wrote_is_text() {
+    let (events, signs) = fixture();
+    let page = page_of(&events, &signs);
+    assert!(page.contains("&lt;img src=x onerror=document.title='owned'&gt;"));
+    assert!(page.contains("modules &lt;b&gt;&amp;\\x1b"));
+    assert!(!page.contains("<img") && !page.contains("<b>&"));
+    assert_eq!(page.matches("</script").count(), 2);
+    let odd = |c: char| c.is_control() && c != '\n' || ('\u{202a}'..='\u{202e}').contains(&c);
+    assert!(!page.contains(odd));
+    // Whatever follows a quote that opens an attribute stays within it.
+    assert!(page.contains("data-module=\"&lt;img src=x onerror=document.title='owned'&gt;\""));
+}
+
+#[test]
+fn asks_nobody_for_anything() {
+    let (events, signs) = fixture();
+    let page = page_of(&events, &signs);
+    for word in [
+        "src=\"",
+        "@import",
+        "//fonts",
+        "<link",
+        "<iframe",
+        " style=\"",
+        " onclick",
+    ] {
+        assert!(!page.replace("&quot;", "").contains(word), "{word}");
+    }
+    assert!(!STYLE.contains("</") && !SCRIPT.contains("</") && !STYLE.contains("http"));
+}
+
+#[test]
+fn a_page_of_many_events_says_what_it_leaves_out() {
+    let (mut events, signs) = fixture();
+    let load = events
+        .iter()
+        .find(|event| event.kind == Kind::ModuleLoad)
+        .cloned()
+        .unwrap();
+    for seq in 1000..4000 {
+        let mut event = load.clone();
+        (event.seq, event.id) = (seq, seq.to_string());
+        events.push(event);
+    }
+    let page = page_of(&events, &signs);
+    assert_eq!(page.matches("<details class=\"event").count(), ENTRIES);
+    let whole = 3000
+        + page_of(&fixture().0, &signs)
+            .matches("<details class=\"event")
+            .count();
+    assert!(page.contains(&format!("{} entries are not on this page", whole - ENTRIES)));
+    // What says most is there: each first setting, and what the crash left.
+    for event in fixture().0.iter().filter(|event| rank(event) == 0) {
+        assert!(
+            page.contains(&format!("id=\"e{}\"", event.seq)),
+            "{}",
+            event.seq
+        );
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
+    /// Clocks and counts that no kernel has, and any text.
+    #[test]
+    fn draws_whatever_it_is_given(told in proptest::collection::vec((proptest::prelude::any::<(Option<u64>, u64, i64, bool)>(), ".*"), 1..9)) {
+        let events: Vec<Event> = (1_u64..).zip(told).map(|(seq, ((boottime, count, second, first), text))| {
+            let kind = Kind::ALL[usize::try_from(seq).unwrap() % Kind::ALL.len()];
+            serde_json::from_value(serde_json::json!({
+                "schema": 1, "id": text, "seq": seq, "kind": kind, "boot_id": "b", "boottime_ns": boottime,
+                "time": jiff::Timestamp::from_second(second % 200_000_000_000).unwrap().to_string(),
+                "taint": {"bit": count % 99, "count": count, "first": first, "bits_cleared": [count % 70]},
+                "module": {"name": text, "version": text, "taints": text}, "caller": text, "stack": [text], "log": [text],
+                "lost": {"count": count, "reason": text, "since_ns": boottime},
+                "coverage": {"state": if first { "began" } else { "ended" }, "reason": text, "mask": format!("{count:x}")},
+            })).unwrap()
+        }).collect();
+        let page = page_of(&events, &Signs::default());
+        proptest::prop_assert_eq!(page.matches("</script").count(), 2);
+        proptest::prop_assert!(!page.chars().any(|c| c.is_control() && c != '\n'));
+    }
+}

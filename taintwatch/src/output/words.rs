@@ -1,0 +1,150 @@
+//! Words that every report uses: times, lengths, and how a thing is known.
+//!
+//! In: values of events. Out: plain text, not yet escaped for any medium.
+
+use jiff::SignedDuration;
+
+use crate::event::{Confidence, Event, Source, Task, Time};
+
+/// A moment to the second, in UTC.
+#[must_use]
+pub fn clock(time: Time) -> String {
+    time.0.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+#[must_use]
+pub fn day(time: Time) -> String {
+    time.0.strftime("%Y-%m-%d").to_string()
+}
+
+/// The time of the day to the millisecond.
+#[must_use]
+pub fn time_of_day(time: Time) -> String {
+    time.0.strftime("%H:%M:%S%.3f").to_string()
+}
+
+/// A length by its two largest units: `3 d 4 h`, `12.3 s`.
+#[must_use]
+pub fn length(length: SignedDuration) -> String {
+    let seconds = length.as_secs().unsigned_abs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => {
+            let tenths = length.as_millis().unsigned_abs() / 100;
+            format!("{}.{} s", tenths / 10, tenths % 10)
+        }
+        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (0, ..) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+/// The length between two moments: by the boot's clock where both are on it.
+#[must_use]
+pub fn between(from: (Time, Option<u64>), to: (Time, Option<u64>)) -> SignedDuration {
+    let by_boot_clock = from.1.zip(to.1).and_then(|(from, to)| {
+        let length = std::time::Duration::from_nanos(to.saturating_sub(from));
+        SignedDuration::try_from(length).ok()
+    });
+    by_boot_clock.unwrap_or_else(|| to.0.0.duration_since(from.0.0))
+}
+
+/// `once`, `2 times`.
+#[must_use]
+pub fn times(count: u64) -> String {
+    match count {
+        0 => "not recorded".to_owned(),
+        1 => "once".to_owned(),
+        _ => format!("{count} times"),
+    }
+}
+
+/// `1 boot`, `2 boots`.
+#[must_use]
+pub fn number(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+/// What a confidence promises.
+#[must_use]
+pub const fn promise(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Observed => "a hook in the kernel saw it when it happened",
+        Confidence::Logged => "a line of the kernel's log tells it, with its time",
+        Confidence::Listed => "a loaded module carries the flag; when it was set is not known",
+        Confidence::Unattributed => "only the bit is there; nothing tells who set it",
+    }
+}
+
+/// A layer of evidence, for people.
+#[must_use]
+pub const fn source(source: Source) -> &'static str {
+    match source {
+        Source::MaskWatch => "watchpoint on the mask",
+        Source::TaintEntry => "hook on add_taint",
+        Source::LoaderSlot => "hooks around the module loader",
+        Source::Reconcile => "the mask, read again",
+        Source::Baseline => "what the kernel still told at the start of the watch",
+        Source::Log => "the kernel's log",
+        Source::Crash => "what a crash left behind",
+    }
+}
+
+/// The layers that an event's cause rests on.
+#[must_use]
+pub fn sources(event: &Event) -> String {
+    let sources = event.cause.iter().flat_map(|cause| &cause.sources);
+    let words: Vec<_> = sources.map(|it| source(*it)).collect();
+    words.join(", ")
+}
+
+/// A task with whom it belongs to.
+#[must_use]
+pub fn task(task: &Task) -> String {
+    let command = if task.cmdline.is_empty() {
+        task.comm.clone()
+    } else {
+        task.cmdline.join(" ")
+    };
+    let mut text = format!("{command} (pid {}", task.pid);
+    for (what, value) in [("uid", task.uid), ("logged in as uid", task.auid)] {
+        if let Some(value) = value {
+            text = format!("{text}, {what} {value}");
+        }
+    }
+    for (what, value) in [("unit", &task.unit), ("container", &task.container)] {
+        if let Some(value) = value {
+            text = format!("{text}, {what} {value}");
+        }
+    }
+    text + ")"
+}
+
+/// The processes above a task, the parent first.
+#[must_use]
+pub fn ancestors(task: &Task) -> Option<String> {
+    let above = task.ancestors.iter();
+    let words: Vec<_> = above
+        .map(|it| format!("{} ({})", it.comm, it.pid))
+        .collect();
+    (!words.is_empty()).then(|| words.join(" < "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_have_two_units() {
+        for (milliseconds, expected) in [
+            (0, "0.0 s"),
+            (12_345, "12.3 s"),
+            (61_000, "1 min 1 s"),
+            (7_140_000, "1 h 59 min"),
+            (-97_200_000, "1 d 3 h"),
+        ] {
+            assert_eq!(length(SignedDuration::from_millis(milliseconds)), expected);
+        }
+    }
+}
