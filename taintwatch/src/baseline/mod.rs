@@ -19,7 +19,7 @@ use crate::{
     taint::tables::Table,
     transcript::{Account, Origin, Sighting, What},
 };
-pub use module::Carrier;
+pub use module::{Carrier, loaded, unloaded};
 pub use past::Past;
 
 /// What a running kernel still tells.

@@ -53,7 +53,8 @@ impl Carrier {
 }
 
 /// The modules of `/proc/modules` whose seventh column tells of flags: `(POE)`, `(OE+)` while one comes.
-pub(super) fn loaded(list: &str, table: &Table) -> Vec<Carrier> {
+#[must_use]
+pub fn loaded(list: &str, table: &Table) -> Vec<Carrier> {
     let parse = |line: &str| {
         let mut words = line.split_ascii_whitespace();
         let name = words.next()?.to_owned();
@@ -64,7 +65,8 @@ pub(super) fn loaded(list: &str, table: &Table) -> Vec<Carrier> {
 }
 
 /// `NAME (POE) 2` (`kernel/module/tracking.c`, 6.0 and later with `CONFIG_MODULE_UNLOAD_TAINT_TRACKING`).
-pub(super) fn unloaded(list: &str, table: &Table) -> Vec<Carrier> {
+#[must_use]
+pub fn unloaded(list: &str, table: &Table) -> Vec<Carrier> {
     let parse = |line: &str| {
         let mut words = line.split_ascii_whitespace();
         let name = words.next()?.to_owned();

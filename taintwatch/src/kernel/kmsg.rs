@@ -94,7 +94,8 @@ impl std::os::fd::AsRawFd for Kmsg {
 }
 
 /// `PRIORITY,SEQ,MICROSECONDS,FLAGS[,caller=…];TEXT`, and lines with more fields behind.
-fn parse(record: &[u8]) -> Option<Line> {
+#[must_use]
+pub fn parse(record: &[u8]) -> Option<Line> {
     let record = String::from_utf8_lossy(record);
     let (prefix, rest) = record.split_once(';')?;
     let mut fields = prefix.split(',');

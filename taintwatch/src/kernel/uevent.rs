@@ -71,7 +71,8 @@ impl Uevents {
 }
 
 /// A device that came (`add`), or that somebody asked to announce itself again (`change`); `None` for the rest.
-fn parse(datagram: &[u8]) -> Option<Announced> {
+#[must_use]
+pub fn parse(datagram: &[u8]) -> Option<Announced> {
     let text = std::str::from_utf8(datagram).ok()?;
     let mut fields = text.split('\0');
     let (action, device) = fields.next()?.split_once('@')?;

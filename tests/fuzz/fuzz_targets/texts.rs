@@ -1,17 +1,47 @@
-//! Single lines: the taint state, what the kernel says, the forms of a line, the facts of a report.
+//! Single texts: the taint state, what the kernel says, the forms of a line, the facts of a report, lists of modules,
+//! whose kernel it is, records of the kernel's log and of its devices.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use taintwatch::{
-    taint::{log, release::Release, text},
+    baseline,
+    kernel::{kmsg, suse, uevent},
+    output::escape::Escaped,
+    store::Moment,
+    taint::{log, release::Release, tables::TABLES, text, vendor},
     transcript::{Facts, form::Source},
 };
 
 fuzz_target!(|text: &str| {
     _ = text::decode(text);
     _ = text::line(text);
+    _ = text::modules_linked_in(text);
+    _ = text::unloaded_tainted(text);
     _ = log::told(text);
     _ = log::told_on(text, Release::parse(text));
+    _ = vendor::of_release(text);
+    _ = vendor::version(text);
+    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+    _ = vendor::of_machine(rest, first);
+    for table in TABLES {
+        let reader = text::Reader {
+            chosen: Some(table),
+            ..text::Reader::default()
+        };
+        _ = reader.line(first);
+        _ = reader.whole(first, rest);
+        _ = baseline::loaded(text, table);
+        _ = baseline::unloaded(text, table);
+    }
+    _ = kmsg::parse(text.as_bytes());
+    _ = uevent::parse(text.as_bytes());
+    _ = suse::supported_line(text);
+    _ = text.parse::<Moment>();
+    assert!(!Escaped(text).to_string().chars().any(char::is_control));
+    facts(text);
+});
+
+fn facts(text: &str) {
     let lines: Vec<_> = text.lines().map(str::to_owned).collect();
     _ = Facts::read(&lines);
     let mut source = Source::default();
@@ -20,4 +50,4 @@ fuzz_target!(|text: &str| {
             assert!(text.contains(line.text));
         }
     }
-});
+}
