@@ -67,7 +67,7 @@ const OOT: &str = "a: loading out-of-tree module taints kernel.";
 #[test]
 fn the_log_names_the_first_and_the_list_the_rest() {
     let mut evidence = evidence(1 << 12 | 1 << 6, &[(5, OOT)]);
-    evidence.modules = module::loaded("a 1 0 - Live 0x0 (O)\nb 1 0 - Live 0x0 (O)\n", LINUX);
+    evidence.modules = loaded("a 1 0 - Live 0x0 (O)\nb 1 0 - Live 0x0 (O)\n", LINUX);
     let events = events(&evidence, &Past::default(), &identity(), began());
     assert_eq!(
         told(&events),

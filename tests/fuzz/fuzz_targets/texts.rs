@@ -23,7 +23,7 @@ fuzz_target!(|text: &str| {
     _ = vendor::version(text);
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
     _ = vendor::of_machine(rest, first);
-    for table in TABLES {
+    for table in &TABLES {
         let reader = text::Reader {
             chosen: Some(table),
             ..text::Reader::default()
