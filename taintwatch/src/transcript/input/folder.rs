@@ -12,20 +12,22 @@ use super::{Visitor, one, pstore};
 /// No support tool nests deeper.
 const DEEPEST: usize = 16;
 
-/// Visits the files below a folder, by name.
+/// Visits the files below a folder: those of the folder itself by name, then those of the folders in it.
 pub(super) fn visit(root: &Path, visitor: &mut dyn Visitor) -> io::Result<()> {
     let mut parts = Vec::new();
     let mut open = vec![(root.to_owned(), 0)];
     while let Some((path, depth)) = open.pop() {
+        let mut folders = Vec::new();
         // What cannot be read is told, and the rest is read all the same.
         match children(&path) {
             Ok(children) => {
-                for child in children.into_iter().rev() {
-                    entry(root, &child, depth, &mut open, &mut parts, visitor)?;
+                for child in children {
+                    entry(root, &child, depth, &mut folders, &mut parts, visitor)?;
                 }
             }
             Err(error) => visitor.refused(&name(root, &path), &error.to_string()),
         }
+        open.extend(folders.into_iter().rev());
     }
     pstore::dumps(parts, visitor)
 }
@@ -34,7 +36,7 @@ fn children(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut children: Vec<_> = fs::read_dir(path)?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .collect();
-    children.sort_unstable_by(|a, b| b.cmp(a));
+    children.sort_unstable();
     Ok(children)
 }
 
@@ -42,7 +44,7 @@ fn entry(
     root: &Path,
     path: &Path,
     depth: usize,
-    open: &mut Vec<(PathBuf, usize)>,
+    folders: &mut Vec<(PathBuf, usize)>,
     parts: &mut Vec<pstore::Part>,
     visitor: &mut dyn Visitor,
 ) -> io::Result<()> {
@@ -51,7 +53,7 @@ fn entry(
         return Ok(());
     };
     if meta.is_dir() && depth < DEEPEST {
-        open.push((path.to_owned(), depth + 1));
+        folders.push((path.to_owned(), depth + 1));
         return Ok(());
     }
     if !meta.is_file() {

@@ -1,0 +1,239 @@
+//! `taintwatch analyze` as people use it: folders, archives, pstore, pipes; hostile ones too.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test ends where it fails"
+)]
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::symlink,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+const DMESG: &str = "\
+[    0.000000] Linux version 6.1.0-50-amd64 (debian-kernel@lists.debian.org) #1
+[    9.123456] vboxdrv: loading out-of-tree module taints kernel.
+[   19.000001] WARNING: CPU: 1 PID: 77 at x.c:1 f+0x1/0x2 [vboxdrv]
+[   19.000002] Modules linked in: vboxdrv(OE)
+[   19.000003] CPU: 1 PID: 77 Comm: VBoxHeadless Tainted: G           OE      6.1.0-50-amd64 #1
+[   19.000004] ---[ end trace 0000000000000000 ]---
+";
+
+fn analyze(args: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_taintwatch"))
+        .arg("analyze")
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    // A reader that ends early is no failure of the test.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Bit, confidence, module and sources of each event.
+fn events(output: &Output) -> Vec<String> {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let short = |line: &str| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        let module = event["module"]["name"].as_str().unwrap_or("-");
+        let cause = &event["cause"];
+        format!(
+            "{} {} {module} {}",
+            event["taint"]["bit"],
+            cause["confidence"].as_str().unwrap(),
+            cause["sources"][0].as_str().unwrap()
+        )
+    };
+    text(&output.stdout).lines().map(short).collect()
+}
+
+fn put(root: &Path, name: &str, bytes: impl AsRef<[u8]>) {
+    let path = root.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+fn gz(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap()
+}
+
+/// As a support tool leaves it.
+fn support_folder(root: &Path) {
+    put(root, "sos_commands/kernel/dmesg", DMESG);
+    let mut syslog = Vec::new();
+    for line in DMESG.lines() {
+        writeln!(syslog, "Nov 24 12:00:00 web1 kernel: {line}").unwrap();
+    }
+    put(root, "var/log/messages-20261124.gz", gz(&syslog));
+    put(root, "var/log/journal/1/system.journal", b"LPKSHHRH");
+    put(root, "proc/sys/kernel/tainted", "78340\n");
+    put(
+        root,
+        "proc/modules",
+        "vboxdrv 1 2 - Live 0x0 (OE)\nfalcon 1 0 - Live 0x0 (E)\next4 1 0 - Live 0x0\n",
+    );
+    put(
+        root,
+        "proc/version",
+        "Linux version 6.1.0-50-amd64 (x@y) #1\n",
+    );
+    put(
+        root,
+        "etc/os-release",
+        "PRETTY_NAME=\"Debian GNU/Linux 12\"\n",
+    );
+}
+
+/// 78340 is S, W, O, E and X: the log tells of O and W, the lists of E, and nothing of S and X.
+const OF_SUPPORT: [&str; 6] = [
+    "12 logged vboxdrv log",
+    "13 listed vboxdrv log",
+    "9 logged vboxdrv log",
+    "13 listed falcon log",
+    "2 unattributed - log",
+    "16 unattributed - log",
+];
+
+#[test]
+fn a_support_folder_tells_each_event_once_and_what_no_log_explains() {
+    let folder = tempfile::tempdir().unwrap();
+    support_folder(folder.path());
+    let path = folder.path().to_str().unwrap();
+    assert_eq!(events(&analyze(&["--json", path], b"")), OF_SUPPORT);
+    let again = [
+        analyze(&["--json", path], b""),
+        analyze(&["--json", path], b""),
+    ];
+    assert_eq!(again[0].stdout, again[1].stdout);
+}
+
+#[test]
+fn an_archive_tells_what_its_folder_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    support_folder(folder.path());
+    let mut tar = tar::Builder::new(Vec::new());
+    tar.follow_symlinks(false);
+    tar.append_dir_all("sos-web1", folder.path()).unwrap();
+    let packed = gz(&tar.into_inner().unwrap());
+    let mut told = events(&analyze(&["--json", "-"], &packed));
+    let mut expected: Vec<_> = OF_SUPPORT.iter().map(ToString::to_string).collect();
+    told.sort();
+    expected.sort();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn people_read_it_boot_by_boot() {
+    let folder = tempfile::tempdir().unwrap();
+    support_folder(folder.path());
+    let output = analyze(&[folder.path().to_str().unwrap()], b"");
+    let out = text(&output.stdout);
+    assert!(out.contains("boot 1, 6.1.0-50-amd64"), "{out}");
+    assert!(
+        out.contains("[    9.123456] O      an out-of-tree module was loaded: vboxdrv"),
+        "{out}"
+    );
+    assert!(!out.contains('\x1b'), "a pipe is plain: {out}");
+}
+
+#[test]
+fn a_link_leads_nowhere() {
+    let outside = tempfile::tempdir().unwrap();
+    put(outside.path(), "messages", DMESG);
+    let folder = tempfile::tempdir().unwrap();
+    symlink(
+        outside.path().join("messages"),
+        folder.path().join("messages"),
+    )
+    .unwrap();
+    symlink(outside.path(), folder.path().join("var")).unwrap();
+    symlink("/proc/modules", folder.path().join("modules")).unwrap();
+    let output = analyze(&[folder.path().to_str().unwrap()], b"");
+    assert_eq!(text(&output.stdout), "no kernel log was found there\n");
+}
+
+#[test]
+fn the_parts_of_a_crash_are_one_log_to_its_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = [
+        "Panic#1 Part1\n<0>[    9.000005] ---[ end trace 0000000000000000 ]---\n<0>[    9.000006] Kernel panic - not syncing: Fatal exception\n",
+        "Panic#1 Part2\n<4>[    9.000003] CPU: 0 PID: 5 Comm: sh Not tainted 6.1.0 #1\n<4>[    9.000004] RIP: 0010:boom+0x1/0x2 [foo]\n",
+        "Panic#1 Part3\n<1>[    9.000001] BUG: kernel NULL pointer dereference, address: 0000000000000000\n<4>[    9.000002] Oops: 0002 [#1] SMP\n",
+    ];
+    for (number, part) in (1..).zip(parts) {
+        put(
+            folder.path(),
+            &format!("dmesg-efi_pstore-17955216000{number}001"),
+            part,
+        );
+    }
+    let output = analyze(&["--json", folder.path().to_str().unwrap()], b"");
+    assert_eq!(events(&output), ["7 logged foo crash"]);
+    assert!(text(&output.stdout).contains("then it panicked: Fatal exception"));
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    let missing = analyze(&["/nonexistent/log"], b"");
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(text(&missing.stderr).contains("/nonexistent/log"));
+    let journal = analyze(&["-"], b"LPKSHHRH and more");
+    assert!(
+        text(&journal.stderr).contains("journalctl --file"),
+        "{}",
+        text(&journal.stderr)
+    );
+    let nothing = analyze(&["-"], b"[    1.000000] usb 1-1: new device\n");
+    assert!(text(&nothing.stdout).contains("1 lines of a kernel, and none tells of a taint"));
+    let broken = analyze(&["-"], &gz(DMESG.as_bytes())[..60]);
+    assert_eq!(
+        broken.status.code(),
+        Some(2),
+        "a log that is cut is not taken for a whole one"
+    );
+}
+
+/// Reports without end on many machines at once, lines without end, names without end: in 96 MiB of addresses.
+#[test]
+fn no_log_takes_more_than_its_share() {
+    let mut log = Vec::new();
+    let filler = "x".repeat(3000);
+    for host in 0..70 {
+        for cpu in 0..6 {
+            writeln!(log, "Nov 24 12:00:00 web{host} kernel: WARNING: CPU: {cpu} PID: 1 at x.c:1 f+0x1/0x2 [m{host}]").unwrap();
+            for _ in 0..20 {
+                writeln!(log, "Nov 24 12:00:00 web{host} kernel: CPU: {cpu} {filler}").unwrap();
+            }
+        }
+    }
+    log.extend(vec![b'y'; 20_000_000]);
+    let limited = format!(
+        "ulimit -v 98304; exec {} analyze --json -",
+        env!("CARGO_BIN_EXE_taintwatch")
+    );
+    let mut child = Command::new("sh")
+        .args(["-c", &limited])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&log).unwrap();
+    assert!(child.wait().unwrap().success());
+}
