@@ -259,6 +259,9 @@ mod tests {
         let boots: Vec<_> = found.iter().map(|sighting| sighting.boot.ordinal).collect();
         assert_eq!(boots, [0, 1, 1, 1]);
         assert_eq!(found[1].what, What::Boot);
+        let back = sightings(&[log[3], (1, None, log[4].2)]);
+        assert_eq!((&back[1].what, back[1].facts.mask), (&What::Boot, None));
+        assert_eq!(back[2].facts.mask, Some(Mask(0x1200)));
         let events = events(&log);
         assert_eq!(
             short(&events),

@@ -269,6 +269,11 @@ impl Tracker {
 
     fn single(&self, what: What, line: &Line<'_>) -> Sighting {
         let lines = vec![cut(line.text.trim()).to_owned()];
+        // What the first line of a boot says beside belongs to its own sighting.
+        let facts = match what {
+            What::Boot => Facts::default(),
+            _ => Facts::read(&lines),
+        };
         let mut what = what;
         if let (What::Told(told), Some(release)) = (&mut what, self.release)
             && let Some(again) = told_on(line.text.trim(), Some(release))
@@ -280,7 +285,7 @@ impl Tracker {
             host: self.host.clone(),
             boot: self.boot.clone(),
             at: line.into(),
-            facts: Facts::read(&lines),
+            facts,
             lines,
         }
     }
