@@ -117,6 +117,7 @@ fn logged(evidence: &Evidence, past: &Past, identity: &Identity, began: Began) -
         host: identity.host.clone(),
         boot_id: Some(identity.boot_id.clone()),
         booted,
+        table: Some(evidence.table),
     });
     let mut events = Vec::new();
     for sighting in &evidence.sightings {

@@ -14,6 +14,7 @@ use crate::{
     event::{Event, Source},
     output::{boots::Boots, escape::Escaped, human},
     store::Filter,
+    taint::{tables::Table, vendor::Vendor},
     transcript::{
         Account, Origin, Scanner, Sighting,
         input::{self, Fact, Snapshot, Visitor},
@@ -33,6 +34,9 @@ pub struct Args {
     /// A log, packed or not, a folder, an archive, or `-` for standard input
     #[arg(value_name = "FILE, DIR or -", required = true, num_args = 1..)]
     input: Vec<PathBuf>,
+    /// Whose flags to read; `auto` is whoever the log shows
+    #[arg(long, value_name = "V", default_value = "auto")]
+    vendor: Vendor,
     #[command(flatten)]
     filter: Filter,
     /// Print events as JSON, one a line
@@ -142,6 +146,7 @@ impl<'a> Analysis<'a> {
         let source = if is_crash { Source::Crash } else { Source::Log };
         let mut account = Account::new(Origin {
             source,
+            table: self.table(),
             ..Origin::default()
         });
         if !self.args.json {
@@ -181,7 +186,10 @@ impl<'a> Analysis<'a> {
     fn finish(mut self) -> Result<()> {
         self.bar.finish_and_clear();
         if let Some(sighting) = self.snapshot.sighting() {
-            let mut account = Account::default();
+            let mut account = Account::new(Origin {
+                table: self.table(),
+                ..Origin::default()
+            });
             for log in &self.accounts {
                 account.absorb(log, self.snapshot.release.as_deref());
             }
@@ -195,6 +203,10 @@ impl<'a> Analysis<'a> {
             writeln!(self.out, "{}", self.nothing())?;
         }
         Ok(())
+    }
+
+    fn table(&self) -> Option<&'static Table> {
+        self.args.vendor.table()
     }
 
     /// Why there are no events: nothing was told, or nothing could be read.

@@ -90,6 +90,7 @@ pub fn events(dump: &Dump, boots: &[Boot]) -> Vec<Event> {
         host: boot.and_then(|boot| boot.host.clone()),
         boot_id: boot.map(|boot| boot.boot_id.clone()),
         booted: boot.map(|boot| boot.booted).or(reckoned),
+        table: None,
     });
     let mut events: Vec<_> = dump
         .sightings

@@ -14,7 +14,6 @@ use super::{
 };
 use crate::{
     event::{Confidence, Event, Mask},
-    taint::flags,
     transcript::{Boot, Sighting},
 };
 
@@ -33,6 +32,8 @@ pub struct Boots {
 /// What explains a flag.
 #[derive(Debug)]
 struct Explained {
+    /// As the vendor of that kernel has it.
+    letter: Option<char>,
     confidence: Confidence,
     summary: String,
     count: u64,
@@ -81,6 +82,7 @@ impl Boots {
                 .filter(|mask| self.masks.last() != Some(mask) && self.masks.len() < 64),
         );
         let explained = self.flags.entry(bit).or_insert_with(|| Explained {
+            letter: taint.letter,
             confidence: cause.confidence,
             summary: cause.summary.clone(),
             count: 0,
@@ -105,7 +107,11 @@ impl Boots {
         if open.is_none() {
             return Ok(());
         }
-        let letters: Vec<_> = masks.iter().map(|mask| flags::letters(*mask)).collect();
+        let letter = |bit| letter(bit, flags.get(&bit).and_then(|flag| flag.letter));
+        let letters: Vec<String> = masks
+            .iter()
+            .map(|mask| mask.bits().map(letter).collect())
+            .collect();
         writeln!(out, "  {DIM}mask{DIM:#}  {}", letters.join(" -> "))?;
         for (bit, explained) in flags {
             writeln!(out, "  {}", summary(bit, &explained))?;
@@ -128,10 +134,14 @@ fn heading(host: Option<&str>, boot: &Boot, out: &mut dyn Write) -> io::Result<(
     writeln!(out, "{BOLD}{name}{release}{host}{BOLD:#}")
 }
 
+/// `W`, or `[31]` for a bit without a letter.
+fn letter(bit: u32, letter: Option<char>) -> String {
+    letter.map_or_else(|| format!("[{bit}]"), String::from)
+}
+
 /// `W  3 times; …`.
 fn summary(bit: u32, explained: &Explained) -> String {
-    let letter =
-        flags::by_bit(bit).map_or_else(|| format!("[{bit}]"), |flag| flag.letter.to_string());
+    let letter = letter(bit, explained.letter);
     let words = match (explained.confidence, explained.modules.as_slice()) {
         (Confidence::Unattributed, []) => {
             format!("{DIM}unknown: set before the log tells of it{DIM:#}")

@@ -207,7 +207,7 @@ fn filter(asked: &Asked<'_, '_>, entries: &Entries<'_>) -> Markup {
         form #filter role="search" aria-label="Filter the report" hidden {
             label.grow {
                 span { "Search" }
-                input #search type="search" name="text" autocomplete="off" spellcheck="false" placeholder="name, path, function, log line …   ( / )";
+                input #search type="search" name="text" autocomplete="off" spellcheck="false" placeholder="name, path, code, log line …";
             }
             fieldset {
                 legend { "Flags" }

@@ -10,7 +10,12 @@ use jiff::Timestamp;
 use super::{Sighting, What, event, marks::LOCKDEP_OFF};
 use crate::{
     event::{Event, Mask, Source},
-    taint::log::Told,
+    taint::{
+        log::Told,
+        tables::{LINUX, Table},
+        text::{Reader, Reading},
+        vendor,
+    },
 };
 
 /// Bounds: machines in one log, modules with flags in one boot.
@@ -30,6 +35,24 @@ pub struct Origin {
     pub boot_id: Option<String>,
     /// When that boot was, for lines that have only a time since the boot.
     pub booted: Option<Timestamp>,
+    /// Whose kernel it was, when the user says so; else the log's own releases tell.
+    pub table: Option<&'static Table>,
+}
+
+impl Origin {
+    /// Whose flags a sighting's are.
+    pub(super) fn table_of(&self, sighting: &Sighting) -> &'static Table {
+        self.table.or(own_table(sighting)).unwrap_or(LINUX)
+    }
+}
+
+/// By the release of the boot, or of the report.
+fn own_table(sighting: &Sighting) -> Option<&'static Table> {
+    let releases = [&sighting.boot.release, &sighting.facts.release];
+    releases
+        .into_iter()
+        .flatten()
+        .find_map(|release| vendor::of_release(release))
 }
 
 impl Default for Origin {
@@ -39,6 +62,7 @@ impl Default for Origin {
             host: None,
             boot_id: None,
             booted: None,
+            table: None,
         }
     }
 }
@@ -57,6 +81,8 @@ struct Ledger {
     /// Modules and flags that an event has told of.
     told: HashSet<(String, u32)>,
     release: Option<String>,
+    /// Flags of readings that were told of.
+    either: Mask,
     /// The last flag that was told of: a report on another CPU may have been begun before.
     last: Option<u32>,
 }
@@ -148,19 +174,43 @@ impl Ledger {
         if is_off && Mask(self.mask.0 & LOCKDEP_ENDS) == Mask(0) {
             events.push(event::lockdep_off(sighting, self.mask, origin));
         }
+        let facts = facts.read_by(&Reader {
+            chosen: origin.table,
+            log: own_table(sighting),
+            local: None,
+        });
         let Some(mask) = facts.mask else {
             return events;
         };
+        if self.is_new(&facts.readings) {
+            events.push(event::either(sighting, &facts.readings, self.mask, origin));
+        }
         for bit in mask.minus(self.mask).bits() {
             events.push(event::unattributed(sighting, bit, self.mask, origin));
             self.mask = self.mask.with(bit);
         }
         // A flag that is clear here was not set by the text that seemed to tell of it.
         if !facts.mask_is_doubtful {
-            let fresh = self.last.map_or(Mask(0), |bit| Mask(0).with(bit));
+            let either = facts.readings.iter().map(|reading| reading.bit);
+            let fresh = self
+                .last
+                .into_iter()
+                .chain(either)
+                .fold(Mask(0), Mask::with);
             self.mask = self.mask.minus(self.mask.minus(mask).minus(fresh));
         }
         events
+    }
+
+    /// Whether flags that kernels mean differently are set, and none of their readings is explained.
+    fn is_new(&mut self, readings: &[Reading]) -> bool {
+        let bits = readings
+            .iter()
+            .map(|reading| reading.bit)
+            .fold(Mask(0), Mask::with);
+        let known = Mask(bits.0 & (self.mask.0 | self.either.0));
+        self.either = Mask(self.either.0 | bits.0);
+        known == Mask(0) && bits != Mask(0)
     }
 
     /// From 6.4 on the loader prints the licence of a module twice (`module_augment_kernel_taints`).

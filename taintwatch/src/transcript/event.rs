@@ -11,8 +11,10 @@ use crate::{
     event::{Cause, Class, Confidence, Context, Event, Kind, Mask, Module, Taint, Task, Time},
     taint::{
         callers::{self, Part},
-        flags,
+        flags::VENDOR,
         log::{Teller, Told},
+        tables::Table,
+        text::Reading,
     },
 };
 
@@ -23,7 +25,8 @@ const RANDSTRUCT: u32 = 17;
 /// A flag that the log tells of.
 pub(super) fn told(sighting: &Sighting, told: &Told, before: Mask, origin: &Origin) -> Event {
     let mut event = blank(sighting, told.bit, told.module.as_deref(), "told", origin);
-    event.taint = Some(taint(told.bit, told.vendor, before));
+    let table = table_of(told, sighting, origin);
+    event.taint = Some(taint(table, told.bit, before));
     let facts = &sighting.facts;
     let is_first = !before.has(told.bit);
     let (code, module) = if told.report && told.code.is_none() && told.module.is_none() {
@@ -41,6 +44,7 @@ pub(super) fn told(sighting: &Sighting, told: &Told, before: Mask, origin: &Orig
             told,
             class,
             &summary::Around {
+                table,
                 code: code.as_deref(),
                 module: module.as_deref(),
                 task: event.task.as_ref(),
@@ -74,7 +78,7 @@ pub(super) fn listed(
     origin: &Origin,
 ) -> Event {
     let mut event = blank(sighting, bit, Some(&module.name), "listed", origin);
-    event.taint = Some(taint(bit, "linux", before));
+    event.taint = Some(taint(origin.table_of(sighting), bit, before));
     let when = if module.loaded {
         "carries the flag; no line tells when it was loaded"
     } else {
@@ -99,8 +103,9 @@ pub(super) fn listed(
 /// A flag that is set in a state that the kernel printed, and that nothing before explains.
 pub(super) fn unattributed(sighting: &Sighting, bit: u32, before: Mask, origin: &Origin) -> Event {
     let mut event = blank(sighting, bit, None, "unattributed", origin);
-    event.taint = Some(taint(bit, "linux", before));
-    let name = flags::by_bit(bit).map_or_else(
+    let table = origin.table_of(sighting);
+    event.taint = Some(taint(table, bit, before));
+    let name = table.flag(bit).map_or_else(
         || format!("bit {bit}"),
         |flag| format!("{} ({})", flag.letter, flag.name),
     );
@@ -142,6 +147,36 @@ pub(super) fn lockdep_off(sighting: &Sighting, before: Mask, origin: &Origin) ->
         sources: vec![origin.source],
     });
     event.log.clone_from(&sighting.lines);
+    event
+}
+
+/// A place of a state that kernels mean differently: every reading, and no guess.
+pub(super) fn either(
+    sighting: &Sighting,
+    readings: &[Reading],
+    before: Mask,
+    origin: &Origin,
+) -> Event {
+    let mut event = blank(sighting, u32::MAX, None, "either", origin);
+    event.taint = Some(Taint {
+        mask_before: Some(before),
+        ..Taint::default()
+    });
+    let one = |reading: &Reading| {
+        let name = reading.name.unwrap_or("a flag without a name");
+        format!("{name} (bit {}, {})", reading.bit, reading.vendor)
+    };
+    let readings: Vec<_> = readings.iter().map(one).collect();
+    event.cause = Some(Cause {
+        class: Class::Unknown,
+        summary: format!(
+            "a flag was set before this, and the log does not tell whose kernel it was: {}",
+            readings.join(" or ")
+        ),
+        confidence: Confidence::Unattributed,
+        sources: vec![origin.source],
+    });
+    event.log = line_with(sighting, "ainted");
     event
 }
 
@@ -213,13 +248,22 @@ fn id(
     format!("log-{}", hex::encode(hash.get(..16).unwrap_or_default()))
 }
 
-fn taint(bit: u32, vendor: &str, before: Mask) -> Taint {
-    let flag = flags::by_bit(bit);
+/// A text that one vendor's kernels alone print tells whose flag it is.
+fn table_of(told: &Told, sighting: &Sighting, origin: &Origin) -> &'static Table {
+    let table = origin.table_of(sighting);
+    match Table::named(told.vendor) {
+        Some(own) if told.vendor != VENDOR && table.flag(told.bit).is_none() => own,
+        _ => table,
+    }
+}
+
+fn taint(table: &Table, bit: u32, before: Mask) -> Taint {
+    let flag = table.flag(bit);
     Taint {
         bit: Some(bit),
         letter: flag.map(|flag| flag.letter),
         name: flag.map(|flag| flag.name.to_owned()),
-        vendor: Some(vendor.to_owned()).filter(|vendor| flag.is_some() || vendor != "linux"),
+        vendor: flag.map(|_| table.vendor_of(bit).to_owned()),
         first: Some(!before.has(bit)),
         count: Some(1),
         mask_before: Some(before),

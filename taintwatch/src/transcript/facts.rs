@@ -8,7 +8,11 @@ use super::{
 };
 use crate::{
     event::Mask,
-    taint::{log::module_of, release::Release, text},
+    taint::{
+        log::module_of,
+        release::Release,
+        text::{self, Finding, Reader, Reading},
+    },
 };
 
 /// What a report says.
@@ -22,6 +26,10 @@ pub struct Facts {
     pub mask: Option<Mask>,
     /// Blanks were lost on the way, and the letters were read without their places.
     pub mask_is_doubtful: bool,
+    /// Flags that are set and that kernels mean differently: each reading. They are not in the mask.
+    pub readings: Vec<Reading>,
+    /// The line that the mask was read from: whose kernel it is may be known by another line.
+    pub state: Option<String>,
     /// Where the kernel was, `symbol+0xoffset/0xsize`.
     pub code: Option<String>,
     /// The module of that code.
@@ -82,12 +90,31 @@ impl Facts {
         if let Some(finding) = text::line(line.strip_suffix("VLI").unwrap_or(line))
             && (self.mask.is_none() || self.mask_is_doubtful)
         {
-            self.mask = Some(finding.mask);
-            self.mask_is_doubtful = finding.notes.iter().any(|note| note.contains("blanks"));
+            self.take(finding);
+            self.state = Some(line.to_owned());
         }
         if self.release.is_none() {
             self.release = release(line).map(str::to_owned);
         }
+    }
+
+    /// What is certain of a state, and beside it what is not.
+    fn take(&mut self, finding: Finding) {
+        let either = finding.readings.iter().map(|reading| reading.bit);
+        let either = either.fold(Mask(0), Mask::with);
+        self.mask = Some(finding.mask.minus(either));
+        self.mask_is_doubtful = finding.notes.iter().any(|note| note.contains("blanks"));
+        self.readings = finding.readings;
+    }
+
+    /// The same facts, the state read by somebody who knows whose kernel it is.
+    #[must_use]
+    pub fn read_by(&self, reader: &Reader) -> Self {
+        let mut facts = self.clone();
+        if let Some(finding) = self.state.as_ref().and_then(|line| reader.line(line)) {
+            facts.take(finding);
+        }
+        facts
     }
 
     /// The shapes in which reports name the running task.

@@ -7,8 +7,8 @@ use crate::{
     event::{Class, Task},
     taint::{
         callers::{self, Part},
-        flags,
         log::Told,
+        tables::Table,
     },
 };
 
@@ -17,6 +17,7 @@ const FIRST_ONLY: [u32; 6] = [0, 1, 12, 13, 15, 18];
 
 /// What is known beside the flag.
 pub(super) struct Around<'a> {
+    pub(super) table: &'static Table,
     pub(super) code: Option<&'a str>,
     pub(super) module: Option<&'a str>,
     pub(super) task: Option<&'a Task>,
@@ -29,7 +30,7 @@ pub(super) struct Around<'a> {
 pub(super) fn told(told: &Told, class: Class, around: &Around<'_>) -> String {
     let known = told.place.and_then(|place| callers::known(place, told.bit));
     let what = known.map_or_else(
-        || happened(told.bit, told.vendor),
+        || happened(told.bit, around.table),
         |place| place.sentence.to_owned(),
     );
     let mut text = match (class, around.module) {
@@ -67,12 +68,11 @@ fn first(told: &Told, around: &Around<'_>) -> &'static str {
     }
 }
 
-fn happened(bit: u32, vendor: &str) -> String {
-    match flags::by_bit(bit) {
-        Some(flag) => flag.happened.to_owned(),
-        None if vendor == "linux" => format!("bit {bit} was set"),
-        None => format!("bit {bit}, a flag of {vendor}'s kernels, was set"),
-    }
+fn happened(bit: u32, table: &Table) -> String {
+    table.flag(bit).map_or_else(
+        || format!("bit {bit} was set"),
+        |flag| flag.happened.to_owned(),
+    )
 }
 
 /// `symbol+0x1/0x2 [module]`.
