@@ -218,7 +218,8 @@ fn print(status: &Status, table: &Table, paper: &mut Paper) {
     }
     print_cover(status, paper);
     if let Some(flag) = status.flags.first() {
-        let name = history::mark(flag.bit, flag.letter);
+        let bit = || flag.bit.to_string();
+        let name = flag.letter.map_or_else(bit, String::from);
         let next =
             format!("`taintwatch why {name}` for the whole chain, `taintwatch report` for all");
         paper.marked(0, "next", 6, human::DIM, &next);
@@ -370,7 +371,7 @@ mod tests {
                `taintwatch report --kind mask_write` shows who wrote the mask
         not watched since 2026-01-06 11:02:00Z: no watch runs
         1 hole in the cover, 10.1 s; the longest until 2026-01-06 10:02:10Z: before the watch began
-        next  `taintwatch why [31]` for the whole chain, `taintwatch report` for all
+        next  `taintwatch why 31` for the whole chain, `taintwatch report` for all
         "##);
     }
 

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use super::{human, words};
 use crate::{
     cover::{Hole, Interval},
-    event::{Event, Time},
+    event::{Event, RequestedBy, Time},
     history::{self, Boot, End, Flag, Module, Span},
 };
 
@@ -131,10 +131,7 @@ pub fn evidence(event: &Event) -> Facts {
         format!("{}{by}", cause.confidence.as_str())
     });
     let facts = [
-        (
-            "asked",
-            by.map(|by| format!("the kernel asked for {}", by.alias)),
-        ),
+        ("asked", by.map(asked)),
         ("for", by.and_then(|by| by.task.as_ref()).map(words::task)),
         ("task", task.map(words::task)),
         ("above", task.and_then(words::ancestors)),
@@ -221,4 +218,15 @@ pub fn interval_length(it: &Interval) -> SignedDuration {
 #[must_use]
 pub fn hole_length(it: &Hole) -> SignedDuration {
     words::between((it.from, it.from_ns), (it.to, it.to_ns))
+}
+/// Who needed a module: the kernel itself, or a device that udev looked for a driver for.
+fn asked(by: &RequestedBy) -> String {
+    let alias = &by.alias;
+    if by.devices.is_empty() {
+        return format!("the kernel asked for {alias}");
+    }
+    format!(
+        "udev looked for {alias}, the driver of {}",
+        by.devices.join(" or ")
+    )
 }

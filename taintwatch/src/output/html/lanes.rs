@@ -3,7 +3,7 @@
 //! In: a boot, and the entries that are on the page. Out: lanes, each a small drawing as wide as there is room;
 //! places are percents, so that nothing is stretched. Repeats that stand too close are one mark that says how many.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use maud::{Markup, html};
 
@@ -273,11 +273,8 @@ impl Drawing<'_, '_> {
             .map(|span| span.from)
             .chain([None]);
         let spans = module.spans.iter().zip(next);
-        let bits = module
-            .events
-            .iter()
-            .map(|event| bits(event))
-            .collect::<Vec<_>>();
+        let bits: BTreeSet<_> = module.events.iter().map(|event| bits(event)).collect();
+        let bits: Vec<_> = bits.into_iter().collect();
         let drawn = html! {
             @for (span, next) in spans { (self.span(span, next, &title)) }
             @for event in &module.failed {
