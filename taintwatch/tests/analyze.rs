@@ -227,9 +227,14 @@ fn no_log_takes_more_than_its_share() {
             writeln!(log, "{prefix} {filler}").unwrap();
         }
     }
-    writeln!(log, "BUG: unable to handle page fault for address: 0").unwrap();
+    let prefix = "Nov 24 12:00:00 web1 kernel:";
+    writeln!(
+        log,
+        "{prefix} BUG: unable to handle page fault for address: 0"
+    )
+    .unwrap();
     for _ in 0..40_000 {
-        writeln!(log, "{filler}").unwrap();
+        writeln!(log, "{prefix} {filler}").unwrap();
     }
     log.extend(vec![b'y'; 20_000_000]);
     let limited = format!(

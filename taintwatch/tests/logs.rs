@@ -1,4 +1,4 @@
-//! Logs as they are found in the wild, and what is read from each. `tests/fixtures/logs/SOURCES.md` says where they are
+//! Logs in the forms in which they are found, and what is read from each. `tests/fixtures/logs/SOURCES.md` says where they are
 //! from, `expected/` beside it has what is read: `cargo insta review` shows a change.
 
 #![expect(

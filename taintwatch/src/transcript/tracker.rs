@@ -257,12 +257,13 @@ impl Tracker {
     }
 
     fn emit(&mut self, report: Report, out: &mut Vec<Sighting>) {
-        let sighting = report.sighting(self.host.as_deref(), &self.boot);
+        let mut sighting = report.sighting(self.host.as_deref(), &self.boot);
         if self.boot.release.is_none()
             && let Some(release) = &sighting.facts.release
         {
             self.boot.release = Some(release.clone());
             self.release = Release::parse(release);
+            sighting.boot.release.clone_from(&self.boot.release);
         }
         out.push(sighting);
     }
