@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     event::{Class, Confidence, Event, Kind, Mask},
-    taint::flags,
+    taint::{flags, tables::Table},
 };
 
 /// A flag in one boot.
@@ -16,6 +16,8 @@ pub struct Flag<'a> {
     pub bit: u32,
     pub letter: Option<char>,
     pub name: Option<&'a str>,
+    /// What happened when it is set, in the words of the vendor whose flag it is.
+    pub meaning: Option<&'static str>,
     /// What set it first; absent when it was set already before anything was recorded, or when only a mask shows it.
     pub first: Option<&'a Event>,
     pub confidence: Confidence,
@@ -120,6 +122,7 @@ impl<'a> Flag<'a> {
             bit,
             letter: known.map(|flag| flag.letter),
             name: known.map(|flag| flag.name),
+            meaning: known.map(|flag| flag.happened),
             first: None,
             confidence: Confidence::Unattributed,
             count: 0,
@@ -135,6 +138,9 @@ impl<'a> Flag<'a> {
         if let Some(taint) = taint {
             self.letter = taint.letter.or(self.letter);
             self.name = taint.name.as_deref().or(self.name);
+            let table = taint.vendor.as_deref().and_then(Table::named);
+            let flag = table.and_then(|table| table.flag(self.bit));
+            self.meaning = flag.map(|flag| flag.happened).or(self.meaning);
         }
         let was_clear = taint.and_then(|taint| taint.first) != Some(false);
         let cause = event.cause.as_ref();

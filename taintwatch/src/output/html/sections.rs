@@ -10,7 +10,6 @@ use crate::{
         facts::{Asked, end, hole_length, hosts, interval_length, mask, module_facts, set},
         human, words,
     },
-    taint::flags,
 };
 
 /// Modules in the tables of all boots, and of each boot at least; of the others the names are there.
@@ -174,10 +173,9 @@ fn flags(asked: &Asked<'_, '_>, boot: &Boot<'_>) -> Markup {
 }
 
 fn flag_row(flag: &Flag<'_>) -> Markup {
-    let meaning = flags::by_bit(flag.bit).map(|flag| flag.happened);
     html! {
         tr data-bits=(flag.bit) {
-            th scope="row" { (chip(flag)) " " (text(flag.name.unwrap_or("no known name"))) @if let Some(meaning) = meaning { span.sub { (meaning) } } }
+            th scope="row" { (chip(flag)) " " (text(flag.name.unwrap_or("no known name"))) @if let Some(meaning) = flag.meaning { span.sub { (meaning) } } }
             td data-label="set first" { (first(flag)) }
             td data-label="by" {
                 @if flag.reasons.is_empty() { "only the mask shows it" }
