@@ -362,8 +362,10 @@ mod tests {
                                every CPU
           00:00:12.000  O      an out-of-tree module was loaded: nvidia, loaded by
                                (udev-worker) (pid 398)
-                        asked    the kernel asked for
-                                 pci:v000010DEd00002204sv00001043sd000087D9bc03sc00i00
+                        asked    udev looked for
+                                 pci:v000010DEd00002204sv00001043sd000087D9bc03sc00i00,
+                                 the driver of
+                                 /devices/pci0000:00/0000:00:01.0/0000:01:00.0
                         task     /usr/lib/systemd/systemd-udevd (pid 398, uid 0,
                                  unit systemd-udevd.service)
                         above    systemd-udevd (298) < systemd (1)
