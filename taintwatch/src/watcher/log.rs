@@ -17,8 +17,10 @@ use crate::{
 const KEPT: usize = 2000;
 /// Reports that were given to an event.
 const TAKEN: usize = 256;
-/// The end of an oops is printed when its flag is set already (`oops_end`, `arch/x86/kernel/dumpstack.c`).
-const REST_OF_OOPS: Duration = Duration::from_millis(60);
+/// The end of an oops is printed when its flag is set already (`oops_end`, `arch/x86/kernel/dumpstack.c`), and so is
+/// the whole text of some: C by the loader, I by `numa_node_store` (`drivers/pci/pci-sysfs.c`).
+const REST: Duration = Duration::from_millis(60);
+const TEXT_FOLLOWS: [u32; 2] = [10, 11];
 const DIE: u32 = 7;
 
 /// The log from the start of the watch on; nothing where it cannot be read.
@@ -68,16 +70,29 @@ impl Log {
 
     /// Adds an event's lines to it.
     pub(super) fn add_to(&mut self, event: &mut Event) {
-        if event.taint.as_ref().and_then(|taint| taint.bit) == Some(DIE) {
-            sleep(REST_OF_OOPS);
+        let bit = event.taint.as_ref().and_then(|taint| taint.bit);
+        if bit == Some(DIE) {
+            sleep(REST);
         }
+        let found = self.look(event);
+        if !found && bit.is_some_and(|bit| TEXT_FOLLOWS.contains(&bit)) {
+            sleep(REST);
+            self.look(event);
+        }
+    }
+
+    /// Looks for the lines among those that were printed by now.
+    fn look(&mut self, event: &mut Event) -> bool {
         self.catch_up();
         let taken: Vec<_> = self.taken.iter().copied().collect();
-        if let Some((lines, used)) = lines_of(event, self.lines.make_contiguous(), &taken) {
-            event.log = lines;
-            self.taken.extend(used);
-            let many = self.taken.len().saturating_sub(TAKEN);
-            self.taken.drain(..many);
-        }
+        let found = lines_of(event, self.lines.make_contiguous(), &taken);
+        let Some((lines, used)) = found else {
+            return false;
+        };
+        event.log = lines;
+        self.taken.extend(used);
+        let many = self.taken.len().saturating_sub(TAKEN);
+        self.taken.drain(..many);
+        true
     }
 }
