@@ -20,6 +20,10 @@ pub struct Logged {
 
 /// How far the log's clock and that of the hooks may be apart, and how long printing a report takes on a slow console.
 const APART_NS: u64 = 50_000_000;
+/// From a flag to the end of a text that is printed when it is set already, on a machine that is busy.
+const FOLLOWS_NS: u64 = 500_000_000;
+/// Flags whose texts follow: C by the loader, I by `numa_node_store` (`drivers/pci/pci-sysfs.c`).
+pub const TEXT_FOLLOWS: [u32; 2] = [10, 11];
 const PRINTED_NS: u64 = 5_000_000_000;
 /// No report is longer; a broken one ends here.
 const MOST: usize = 120;
@@ -62,7 +66,11 @@ fn reasons(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String>,
 
 /// Printed shortly before a moment, or a little after it, and nobody's yet.
 fn is_near(logged: &Logged, at: u64, taken: &[u64]) -> bool {
-    logged.boottime_ns <= at + APART_NS
+    is_near_or_behind(logged, at, APART_NS, taken)
+}
+
+fn is_near_or_behind(logged: &Logged, at: u64, behind: u64, taken: &[u64]) -> bool {
+    logged.boottime_ns <= at.saturating_add(behind)
         && at.saturating_sub(logged.boottime_ns) <= PRINTED_NS
         && !taken.contains(&logged.line.seq)
 }
@@ -75,7 +83,12 @@ fn report_of(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String
         .bit
         .filter(|_| event.kind == Kind::Taint)?;
     let at = event.boottime_ns?;
-    let near = |logged: &&Logged| is_near(logged, at, taken);
+    let behind = if TEXT_FOLLOWS.contains(&bit) {
+        FOLLOWS_NS
+    } else {
+        APART_NS
+    };
+    let near = |logged: &&Logged| is_near_or_behind(logged, at, behind, taken);
     let class = event.cause.as_ref()?.class;
     // The nearest before the event, or a moment behind: some are printed when the flag is set already.
     let first = log.iter().filter(near).rev().find(|logged| {

@@ -5,7 +5,7 @@
 use std::{collections::VecDeque, thread::sleep, time::Duration};
 
 use crate::{
-    attribute::report::{Logged, lines_of},
+    attribute::report::{Logged, TEXT_FOLLOWS, lines_of},
     event::Event,
     kernel::{
         identity::log_clock,
@@ -18,9 +18,10 @@ const KEPT: usize = 2000;
 /// Reports that were given to an event.
 const TAKEN: usize = 256;
 /// The end of an oops is printed when its flag is set already (`oops_end`, `arch/x86/kernel/dumpstack.c`), and so is
-/// the whole text of some: C by the loader, I by `numa_node_store` (`drivers/pci/pci-sysfs.c`).
+/// the whole text of some flags.
 const REST: Duration = Duration::from_millis(60);
-const TEXT_FOLLOWS: [u32; 2] = [10, 11];
+/// How often a text that follows is looked for.
+const LOOKS: u32 = 5;
 const DIE: u32 = 7;
 
 /// The log from the start of the watch on; nothing where it cannot be read.
@@ -74,10 +75,12 @@ impl Log {
         if bit == Some(DIE) {
             sleep(REST);
         }
-        let found = self.look(event);
-        if !found && bit.is_some_and(|bit| TEXT_FOLLOWS.contains(&bit)) {
+        let follows = bit.is_some_and(|bit| TEXT_FOLLOWS.contains(&bit));
+        for _ in 0..LOOKS {
+            if self.look(event) || !follows {
+                return;
+            }
             sleep(REST);
-            self.look(event);
         }
     }
 
