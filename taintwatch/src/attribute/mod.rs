@@ -146,7 +146,7 @@ impl Attributor {
         };
         let key = entry.flag.to_string();
         let mut event = self.started(Kind::Taint, &entry.header, &entry.task, &key, &frames);
-        event.taint = Some(parts::taint(self.table, entry.flag, before));
+        event.taint = Some(self.table.taint(entry.flag, before));
         self.mask = Mask(self.mask.0 | before.0).with(entry.flag);
         self.attribute(event, &evidence)
     }
@@ -179,7 +179,7 @@ impl Attributor {
         };
         let mut event = self.started(kind, &write.header, &write.task, &key, &frames);
         event.taint = Some(match (bit, kind) {
-            (Some(bit), _) => parts::taint(self.table, bit, before),
+            (Some(bit), _) => self.table.taint(bit, before),
             (None, Kind::Taint) => parts::again(after),
             (None, _) => parts::change(before, after),
         });
@@ -211,7 +211,7 @@ impl Attributor {
             };
             let key = bit.to_string();
             let mut event = self.started(Kind::Taint, &write.header, &write.task, &key, &frames);
-            event.taint = Some(parts::taint(self.table, bit, before));
+            event.taint = Some(self.table.taint(bit, before));
             before = before.with(bit);
             events.push(self.attribute(event, &evidence));
         }
@@ -232,7 +232,7 @@ impl Attributor {
                 ..Taint::default()
             }
         } else {
-            parts::taint(self.table, key.flag, self.mask)
+            self.table.taint(key.flag, self.mask)
         };
         taint.count = Some(more);
         self.mask = taint.mask_after.unwrap_or(self.mask);
@@ -276,7 +276,7 @@ impl Attributor {
         let mut events = Vec::new();
         for bit in now.minus(known).bits() {
             let mut event = self.blank(Kind::Taint, boottime_ns, &format!("{bit}.reconcile"));
-            event.taint = Some(parts::taint(self.table, bit, known));
+            event.taint = Some(self.table.taint(bit, known));
             let what = cause::happened(self.table, Some(bit));
             event.cause = Some(unattributed(format!("{what}; nothing saw who did it")));
             events.push(event);
@@ -301,7 +301,7 @@ impl Attributor {
             boottime_ns,
             &format!("{}.log.{line_seq}", told.bit),
         );
-        event.taint = Some(parts::taint(self.table, told.bit, self.mask));
+        event.taint = Some(self.table.taint(told.bit, self.mask));
         self.mask = self.mask.with(told.bit);
         event.caller.clone_from(&told.code);
         event.log = vec![line.to_owned()];

@@ -12,23 +12,6 @@ use crate::{
     taint::tables::Table,
 };
 
-/// A flag that was set, or set again.
-pub(super) fn taint(table: &Table, bit: u32, before: Mask) -> Taint {
-    let flag = table.flag(bit);
-    Taint {
-        bit: Some(bit),
-        letter: flag.map(|flag| flag.letter),
-        name: flag.map(|flag| flag.name.to_owned()),
-        vendor: flag.map(|_| table.vendor_of(bit).to_owned()),
-        first: Some(!before.has(bit)),
-        count: Some(1),
-        mask_before: Some(before),
-        mask_after: Some(before.with(bit)),
-        bits_set: None,
-        bits_cleared: None,
-    }
-}
-
 /// A flag that was set already; which one is not known.
 pub(super) fn again(mask: Mask) -> Taint {
     Taint {

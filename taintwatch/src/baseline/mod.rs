@@ -153,17 +153,11 @@ fn on_boottime(event: &mut Event, suspended_ns: u64, booted: Option<Timestamp>) 
 }
 
 fn taint(evidence: &Evidence, bit: u32, known: Mask) -> Taint {
-    let flag = evidence.table.flag(bit);
     Taint {
-        bit: Some(bit),
-        letter: flag.map(|flag| flag.letter),
-        name: flag.map(|flag| flag.name.to_owned()),
-        vendor: flag.map(|_| evidence.table.vendor_of(bit).to_owned()),
         // Which of several was the first is not known.
         first: known.has(bit).then_some(false),
-        count: Some(1),
         mask_after: Some(evidence.mask),
-        ..Taint::default()
+        ..evidence.table.named_flag(bit)
     }
 }
 

@@ -26,7 +26,7 @@ const RANDSTRUCT: u32 = 17;
 pub(super) fn told(sighting: &Sighting, told: &Told, before: Mask, origin: &Origin) -> Event {
     let mut event = blank(sighting, told.bit, told.module.as_deref(), "told", origin);
     let table = table_of(told, sighting, origin);
-    event.taint = Some(taint(table, told.bit, before));
+    event.taint = Some(table.taint(told.bit, before));
     let facts = &sighting.facts;
     let is_first = !before.has(told.bit);
     let (code, module) = if told.report && told.code.is_none() && told.module.is_none() {
@@ -78,7 +78,7 @@ pub(super) fn listed(
     origin: &Origin,
 ) -> Event {
     let mut event = blank(sighting, bit, Some(&module.name), "listed", origin);
-    event.taint = Some(taint(origin.table_of(sighting), bit, before));
+    event.taint = Some(origin.table_of(sighting).taint(bit, before));
     let when = if module.loaded {
         "carries the flag; no line tells when it was loaded"
     } else {
@@ -104,7 +104,7 @@ pub(super) fn listed(
 pub(super) fn unattributed(sighting: &Sighting, bit: u32, before: Mask, origin: &Origin) -> Event {
     let mut event = blank(sighting, bit, None, "unattributed", origin);
     let table = origin.table_of(sighting);
-    event.taint = Some(taint(table, bit, before));
+    event.taint = Some(table.taint(bit, before));
     let name = table.flag(bit).map_or_else(
         || format!("bit {bit}"),
         |flag| format!("{} ({})", flag.letter, flag.name),
@@ -254,21 +254,6 @@ fn table_of(told: &Told, sighting: &Sighting, origin: &Origin) -> &'static Table
     match Table::named(told.vendor) {
         Some(own) if told.vendor != VENDOR && table.flag(told.bit).is_none() => own,
         _ => table,
-    }
-}
-
-fn taint(table: &Table, bit: u32, before: Mask) -> Taint {
-    let flag = table.flag(bit);
-    Taint {
-        bit: Some(bit),
-        letter: flag.map(|flag| flag.letter),
-        name: flag.map(|flag| flag.name.to_owned()),
-        vendor: flag.map(|_| table.vendor_of(bit).to_owned()),
-        first: Some(!before.has(bit)),
-        count: Some(1),
-        mask_before: Some(before),
-        mask_after: Some(before.with(bit)),
-        ..Taint::default()
     }
 }
 

@@ -8,7 +8,7 @@ mod own;
 use std::ops::RangeInclusive;
 
 use super::flags::{Flag, UPSTREAM, VENDOR, Version};
-use crate::event::Mask;
+use crate::event::{Mask, Taint};
 pub use own::{LINUX, TABLES};
 
 /// Whose support one asks: tables of one family share its words.
@@ -90,6 +90,31 @@ impl Table {
     /// The flags of a letter, case included. Mostly one: some kernels print two flags alike.
     pub fn by_letter(&self, letter: char) -> impl Iterator<Item = &'static Flag> {
         self.flags().filter(move |flag| flag.letter == letter)
+    }
+
+    /// A flag of an event, named as these kernels name it.
+    #[must_use]
+    pub fn named_flag(&self, bit: u32) -> Taint {
+        let flag = self.flag(bit);
+        Taint {
+            bit: Some(bit),
+            letter: flag.map(|flag| flag.letter),
+            name: flag.map(|flag| flag.name.to_owned()),
+            vendor: flag.map(|_| self.vendor_of(bit).to_owned()),
+            count: Some(1),
+            ..Taint::default()
+        }
+    }
+
+    /// A flag that was set, or set again.
+    #[must_use]
+    pub fn taint(&self, bit: u32, before: Mask) -> Taint {
+        Taint {
+            first: Some(!before.has(bit)),
+            mask_before: Some(before),
+            mask_after: Some(before.with(bit)),
+            ..self.named_flag(bit)
+        }
     }
 
     /// The set flags as letters; a bit that has none is written as its number, `[31]`.
