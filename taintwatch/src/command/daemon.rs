@@ -48,6 +48,9 @@ fn begin(without: &Without) -> Result<Watcher> {
 
 async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let mut watcher = begin(&args.without)?;
+    // Before anything is recorded: whoever stops this watch then gets its end told.
+    let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
     let mut recorder = Recorder::new(db, &args.socket)?;
     recorder.import_crashes()?;
     recorder.end_of_last()?;
@@ -65,8 +68,6 @@ async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
         )?;
     }
     out.flush()?;
-    let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
     let mut heartbeat = tokio::time::interval(HEARTBEAT);
     let reason = loop {
         tokio::select! {
