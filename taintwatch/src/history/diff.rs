@@ -34,6 +34,7 @@ pub struct Side {
     pub to: Time,
     /// Every flag that it had.
     pub mask: Mask,
+    pub letters: String,
     pub events: usize,
     /// Intervals that nobody, or only a part of the watch, looked at.
     pub not_watched: usize,
@@ -134,6 +135,7 @@ fn side(boot: &Boot<'_>) -> Side {
         from: boot.from.time,
         to: boot.to.time,
         mask: boot.mask(),
+        letters: boot.marks(),
         events: boot.events.len(),
         not_watched: boot.cover.holes.len() + part,
         lost: lost.map(|lost| lost.count).sum(),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     event::{Class, Confidence, Event, Kind, Mask},
-    taint::{flags, tables::Table},
+    taint::tables::Table,
 };
 
 /// A flag in one boot.
@@ -81,10 +81,11 @@ pub fn count(event: &Event) -> u64 {
     count.unwrap_or(1)
 }
 
-pub(super) fn of<'a>(events: &[&'a Event]) -> Vec<Flag<'a>> {
+/// `kernel`: what its bits mean where only a mask shows them.
+pub(super) fn of<'a>(events: &[&'a Event], kernel: &Table) -> Vec<Flag<'a>> {
     let mut found: BTreeMap<u32, Flag<'a>> = BTreeMap::new();
     for bit in seen(events).bits() {
-        found.insert(bit, Flag::new(bit));
+        found.insert(bit, Flag::new(bit, kernel));
     }
     for event in events {
         let Some(taint) = &event.taint else {
@@ -95,11 +96,11 @@ pub(super) fn of<'a>(events: &[&'a Event]) -> Vec<Flag<'a>> {
         for bit in own.into_iter().chain(written) {
             found
                 .entry(bit)
-                .or_insert_with(|| Flag::new(bit))
+                .or_insert_with(|| Flag::new(bit, kernel))
                 .set(event);
         }
         for bit in taint.bits_cleared.iter().flatten() {
-            let flag = found.entry(*bit).or_insert_with(|| Flag::new(*bit));
+            let flag = found.entry(*bit).or_insert_with(|| Flag::new(*bit, kernel));
             flag.cleared.push(event);
         }
     }
@@ -116,8 +117,8 @@ fn seen(events: &[&Event]) -> Mask {
 }
 
 impl<'a> Flag<'a> {
-    fn new(bit: u32) -> Self {
-        let known = flags::by_bit(bit);
+    fn new(bit: u32, kernel: &Table) -> Self {
+        let known = kernel.flag(bit);
         Self {
             bit,
             letter: known.map(|flag| flag.letter),

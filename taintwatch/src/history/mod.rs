@@ -17,6 +17,11 @@ use jiff::SignedDuration;
 use crate::{
     cover::{self, Cover, Hole, Now, Stamp, UNCLEAN},
     event::{Coverage, CoverageState, Event, Kind, Mask, Source, Time},
+    taint::{
+        flags::VENDOR,
+        tables::{LINUX, Table},
+        vendor,
+    },
 };
 pub use diff::{Diff, Identity, Side, diff};
 pub use entry::{Entry, entries};
@@ -100,6 +105,7 @@ impl<'a> Boot<'a> {
         let current = signs.current.as_ref();
         let current = current.filter(|(current, _)| Some(current.as_str()) == id);
         let alive = id.and_then(|id| signs.alive.get(id)).copied();
+        let releases = releases(&events);
         let (cover, to) = match current {
             Some((_, now)) => (cover::of(events.iter().copied(), *now), now.until),
             None => ended(&events, alive, Stamp::of(last)),
@@ -107,14 +113,14 @@ impl<'a> Boot<'a> {
         Some(Self {
             id,
             host: events.iter().find_map(|event| event.host.as_deref()),
-            releases: releases(&events),
             from: Stamp::of(first),
             to,
             end: end(&events, current.is_some()),
             cover,
-            flags: flag::of(&events),
+            flags: flag::of(&events, kernel(&events, &releases)),
             modules: module::of(&events),
             jumps: jumps(&events),
+            releases,
             events,
         })
     }
@@ -125,6 +131,12 @@ impl<'a> Boot<'a> {
         self.flags
             .iter()
             .fold(Mask(0), |mask, flag| mask.with(flag.bit))
+    }
+
+    /// Every flag of the mask, as its letter or its number.
+    #[must_use]
+    pub fn marks(&self) -> String {
+        self.flags.iter().map(Flag::mark).collect()
     }
 
     /// Records that could not be handed over.
@@ -151,6 +163,17 @@ impl<'a> Boot<'a> {
         };
         self.events.iter().copied().find(left)
     }
+}
+
+/// Whose kernel it was: as its flags were recorded, or as its release shows.
+fn kernel(events: &[&Event], releases: &[&str]) -> &'static Table {
+    let mut vendors = events
+        .iter()
+        .filter_map(|event| event.taint.as_ref()?.vendor.as_deref());
+    let own =
+        vendors.find_map(|vendor| Table::named(vendor).filter(|table| table.vendor != VENDOR));
+    let shown = || releases.iter().copied().find_map(vendor::of_release);
+    own.or_else(shown).unwrap_or(LINUX)
 }
 
 /// The cover of a boot that is over, and the last moment that anything is known of.

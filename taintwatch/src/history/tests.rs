@@ -66,6 +66,29 @@ fn boots_stand_in_the_order_of_recording_whatever_the_wall_clock_says() {
     assert_eq!(total, events.len());
 }
 
+/// A watch that found flags set, on a kernel of this release.
+fn found_set(release: &str, vendor: Option<&str>) -> Vec<Event> {
+    let event = serde_json::json!({
+        "schema": 1, "id": "1", "seq": 1, "kind": "coverage", "boot_id": A, "time": "2026-01-05T08:00:11Z",
+        "boottime_ns": 1, "coverage": {"state": "began", "reason": "", "release": release, "mask": "0x80010000"},
+        "taint": {"vendor": vendor},
+    });
+    vec![serde_json::from_value(event).unwrap()]
+}
+
+#[test]
+fn a_bit_that_only_a_mask_shows_is_named_as_its_kernel_names_it() {
+    let marks = |release, vendor| {
+        let events = found_set(release, vendor);
+        History::of(&events, &Signs::default()).boots[0].marks()
+    };
+    assert_eq!(marks("6.1.0-18-amd64", None), "X[31]");
+    assert_eq!(marks("5.14.21-150500.55.39-default", None), "XN");
+    assert_eq!(marks("5.14.21-custom", None), "X[31]");
+    assert_eq!(marks("5.14.21-custom", Some("suse")), "Xn");
+    assert_eq!(marks("5.14.21-custom", Some("linux")), "X[31]");
+}
+
 #[test]
 fn a_set_clock_disorders_nothing_and_is_told() {
     let (events, signs) = fixture();

@@ -7,13 +7,10 @@ use super::{
     paper::Paper,
     words,
 };
-use crate::{
-    history::{
-        Diff, Identity, Side,
-        diff::{Both, Change, Set},
-        mark,
-    },
-    taint::flags,
+use crate::history::{
+    Diff, Identity, Side,
+    diff::{Both, Change, Set},
+    mark,
 };
 
 /// Prints the differences.
@@ -62,10 +59,11 @@ fn boot(name: &str, side: &Side, paper: &mut Paper) {
     let id = side.boot_id.as_deref().unwrap_or("not known");
     paper.blank();
     paper.marked(0, name, 3, BOLD, &format!("boot {id}"));
-    let mut letters = flags::letters(side.mask);
-    if letters.is_empty() {
-        "none".clone_into(&mut letters);
-    }
+    let letters = if side.letters.is_empty() {
+        "none"
+    } else {
+        &side.letters
+    };
     let (from, to) = (words::clock(side.from), words::clock(side.to));
     for (what, text) in [
         ("kernel", side.releases.join(", ")),

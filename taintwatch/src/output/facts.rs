@@ -10,7 +10,7 @@ use super::{human, words};
 use crate::{
     cover::{Hole, Interval},
     event::{Event, RequestedBy, Time},
-    history::{self, Boot, End, Flag, Module, Span},
+    history::{self, Boot, End, Module, Span},
 };
 
 /// Names and values.
@@ -77,7 +77,7 @@ pub fn hosts<'a>(boots: &[&Boot<'a>]) -> Vec<&'a str> {
 /// Every flag that the boot had, as letters and as the number.
 #[must_use]
 pub fn mask(boot: &Boot<'_>) -> String {
-    let marks: String = boot.flags.iter().map(Flag::mark).collect();
+    let marks = boot.marks();
     if marks.is_empty() {
         "none".to_owned()
     } else {

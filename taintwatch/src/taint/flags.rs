@@ -87,20 +87,6 @@ pub fn by_bit(bit: u32) -> Option<&'static Flag> {
     UPSTREAM.get(usize::try_from(bit).ok()?)
 }
 
-/// The flag of a letter, case included: vendors use the other case for other flags.
-#[must_use]
-pub fn by_letter(letter: char) -> Option<&'static Flag> {
-    UPSTREAM.iter().find(|flag| flag.letter == letter)
-}
-
-/// The set flags as letters; a bit that has none is written as its number, `[31]`.
-#[must_use]
-pub fn letters(mask: Mask) -> String {
-    mask.bits()
-        .map(|bit| by_bit(bit).map_or_else(|| format!("[{bit}]"), |flag| flag.letter.to_string()))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,13 +95,9 @@ mod tests {
     fn the_index_of_a_flag_is_its_bit_and_no_letter_is_used_twice() {
         for (index, flag) in UPSTREAM.iter().enumerate() {
             assert_eq!(index, flag.bit as usize, "{flag:?}");
-            assert_eq!(by_letter(flag.letter), Some(flag));
+            let same = UPSTREAM.iter().find(|other| other.letter == flag.letter);
+            assert_eq!(same, Some(flag));
         }
-    }
-
-    #[test]
-    fn letters_show_unknown_bits_as_bits() {
-        assert_eq!(letters(Mask(1 << 0 | 1 << 12 | 1 << 31)), "PO[31]");
     }
 
     #[test]

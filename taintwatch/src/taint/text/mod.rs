@@ -246,6 +246,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::taint::tables::LINUX;
 
     fn mask(text: &str) -> Option<u64> {
         decode(text).ok().map(|finding| finding.mask.0)
@@ -410,7 +411,7 @@ mod tests {
         fn every_mask_survives_every_shape(mask in 1_u32..1 << 20) {
             let decimal = mask.to_string();
             let hex = format!("{mask:#x}");
-            let letters = flags::letters(Mask(mask.into()));
+            let letters = LINUX.letters(Mask(mask.into()));
             let bits = flags::UPSTREAM.iter().filter(|flag| mask >> flag.bit & 1 == 1);
             let items: Vec<_> = bits.map(|flag| format!("[{}]={}", flag.letter, flag.name)).collect();
             let verbose = format!("Tainted: {}", items.join(", "));
