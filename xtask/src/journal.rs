@@ -12,7 +12,7 @@ use crate::{
     kernels::Kernel,
     modules, patched,
     progress::step,
-    qemu::{Flow, Guest},
+    qemu::{BEGAN, Flow, Guest},
     run,
 };
 
@@ -64,7 +64,10 @@ fn files(kernel: &Kernel, script: &str) -> Result<Initramfs> {
     patched::add(kernel, &mut files)?;
     files.copy(&dist.join("guest/scenarios"), "usr/bin/scenarios")?;
     files.copy(&dist.join("taintwatch"), "usr/bin/taintwatch")?;
-    files.link("init", "usr/lib/systemd/systemd");
+    let init = format!(
+        "#!/bin/sh\nmount -t devtmpfs devtmpfs /dev\necho '{BEGAN}' > /dev/ttyS1\nexec /usr/lib/systemd/systemd\n"
+    );
+    files.file("init", 0o755, init.into());
     files.file("etc/systemd/system/scenarios.service", 0o644, UNIT.into());
     files.link(
         "etc/systemd/system/multi-user.target.wants/scenarios.service",

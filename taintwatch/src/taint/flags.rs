@@ -4,8 +4,6 @@
 //! and letters have not changed since each flag came in. Vendors use bits above 19 and 16 in their
 //! own ways (`tables`): a bit without an entry here is an unknown bit, and is shown as one.
 
-use crate::event::Mask;
-
 /// One flag of a kernel's taint mask.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Flag {

@@ -63,6 +63,7 @@ fn run() -> Result<()> {
         }
     }
     let mut channel = open_channel()?;
+    writeln!(channel, "guest: began").context("tell that the guest runs")?;
     let status = job(&channel)?;
     writeln!(channel, "\nguest: exit {}", code(status)).context("tell the job's status")
 }
