@@ -4,10 +4,10 @@ use std::{
     cell::RefCell,
     collections::HashSet,
     io::{self, BufRead, IsTerminal as _, Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
@@ -53,10 +53,27 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
         if let Some(error) = analysis.failed.take() {
             return Err(error.into());
         }
-        visited.with_context(|| format!("read {}", path.display()))?;
+        visited.map_err(|error| {
+            let tried = tried(path, &error);
+            anyhow::Error::from(error).context(tried)
+        })?;
         analysis.finish()?;
     }
     Ok(0)
+}
+
+/// What was tried, and what to do when whoever asked can mend it.
+fn tried(path: &Path, error: &io::Error) -> String {
+    let path = path.display();
+    match error.kind() {
+        io::ErrorKind::NotFound => format!(
+            "read {path}: name a kernel log, a folder of one, an archive, or `-` for standard input"
+        ),
+        io::ErrorKind::PermissionDenied => {
+            format!("read {path}: become root, or pipe it: `sudo cat FILE | taintwatch analyze -`")
+        }
+        _ => format!("read {path}"),
+    }
 }
 
 /// One input while it is read.

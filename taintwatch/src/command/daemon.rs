@@ -54,7 +54,7 @@ async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let mut recorder = Recorder::new(db, &args.socket)?;
     recorder.import_crashes()?;
     recorder.end_of_last()?;
-    watcher.explain_before(recorder.past()?);
+    watcher.explain_before(recorder.past()?, usize::MAX);
     writeln!(
         out,
         "taintwatch records to {}\n{}",

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use crate::{
+    baseline::Past,
     event::Event,
     output::human,
     probe::Without,
@@ -86,6 +87,7 @@ async fn watch(args: &Args, out: &mut dyn Write) -> Result<u8> {
         Ok(watcher) => watcher,
         Err(error) => Watcher::polled(&error)?,
     };
+    watcher.explain_before(Past::default(), args.number);
     let mut seq = 0;
     loop {
         let mut event = tokio::select! {

@@ -117,12 +117,12 @@ impl Hooked {
     }
 
     /// What happened while the hooks were put in place is told by the hooks, and known here.
-    pub(super) fn explain_before(&mut self, mut past: Past) {
+    pub(super) fn explain_before(&mut self, mut past: Past, last: usize) {
         while let Some(bytes) = self.pull() {
             self.take(&bytes);
         }
         past.learn(self.next.make_contiguous());
-        let events = before(self.next.front(), &self.attributor, &past);
+        let events = before(self.next.front(), &self.attributor, &past, last);
         let rest = self.next.split_off(1.min(self.next.len()));
         self.next.extend(events.into_iter().chain(rest));
     }

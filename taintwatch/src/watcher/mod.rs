@@ -68,11 +68,12 @@ impl Watcher {
         }
     }
 
-    /// Explains what was before the watch, as far as it is not known already: events that follow the first one.
-    pub fn explain_before(&mut self, past: Past) {
+    /// Explains what was before the watch, as far as it is not known already: events that follow the first one, the
+    /// `last` of them.
+    pub fn explain_before(&mut self, past: Past, last: usize) {
         match self {
-            Self::Hooked(watcher) => watcher.explain_before(past),
-            Self::Polled(watcher) => watcher.explain_before(&past),
+            Self::Hooked(watcher) => watcher.explain_before(past, last),
+            Self::Polled(watcher) => watcher.explain_before(&past, last),
         }
     }
 
@@ -95,7 +96,7 @@ impl Watcher {
 }
 
 /// What a running kernel tells of the time before the first of these events, which says that the watch began.
-fn before(first: Option<&Event>, attributor: &Attributor, past: &Past) -> Vec<Event> {
+fn before(first: Option<&Event>, attributor: &Attributor, past: &Past, last: usize) -> Vec<Event> {
     let Some(first) = first else {
         return Vec::new();
     };
@@ -106,7 +107,8 @@ fn before(first: Option<&Event>, attributor: &Attributor, past: &Past) -> Vec<Ev
         time: first.time,
         suspended_ns: log_clock(0),
     };
-    baseline::events(&evidence, past, attributor.identity(), began)
+    let mut events = baseline::events(&evidence, past, attributor.identity(), began);
+    events.split_off(events.len().saturating_sub(last))
 }
 
 /// An event that tells of the cover.

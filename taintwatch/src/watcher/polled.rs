@@ -79,8 +79,8 @@ impl Polled {
         &self.hooks
     }
 
-    pub(super) fn explain_before(&mut self, past: &Past) {
-        let events = before(self.next.front(), &self.attributor, past);
+    pub(super) fn explain_before(&mut self, past: &Past, last: usize) {
+        let events = before(self.next.front(), &self.attributor, past, last);
         self.next.extend(events);
     }
 

@@ -6,12 +6,16 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::Write as _,
+    io::{BufRead as _, BufReader, Write as _},
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::Value;
 
 use crate::{
@@ -53,6 +57,7 @@ pub(crate) fn all() -> Result<()> {
     let before = taint()?;
     let whole = watch(WHOLE)?;
     tally.count("late, the log whole", with_log(&before, &whole));
+    tally.count("late, tail without a recorder", tail_alone(&whole));
     let again = watch(WHOLE)?;
     tally.count("late, started again", nothing_twice(&whole, &again));
     overwrite_log()?;
@@ -120,6 +125,36 @@ fn watch(db: &str) -> Result<Vec<Value>> {
     let events = History::of(db).settled()?;
     daemon.stop()?;
     Ok(events)
+}
+
+/// A tail that watches by itself tells the last of what was before it.
+fn tail_alone(recorded: &[Value]) -> Result<()> {
+    let told = |events: &[Value]| -> Vec<String> {
+        let taints = events.iter().filter(|event| event["kind"] == "taint");
+        taints
+            .map(|event| event["cause"]["summary"].to_string())
+            .collect()
+    };
+    let mut tail = Command::new("taintwatch")
+        .args(["tail", "-n", "2", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let output = tail.stdout.take().context("a tail without output")?;
+    let lines = BufReader::new(output).lines().take(3);
+    let events: Vec<Value> = lines
+        .map(|line| Ok(serde_json::from_str(&line?)?))
+        .collect::<Result<_>>()?;
+    kill(Pid::from_raw(i32::try_from(tail.id())?), Signal::SIGINT)?;
+    let status = tail.wait()?;
+    ensure!(status.success(), "the tail ended with {status}");
+    ensure!(events[0]["kind"] == "coverage", "first: {events:?}");
+    let recorded = told(recorded);
+    let last = &recorded[recorded.len().saturating_sub(2)..];
+    ensure!(
+        told(&events) == last,
+        "the tail tells {events:?} and the recorder {recorded:?}"
+    );
+    Ok(())
 }
 
 /// The taint events of a flag.
