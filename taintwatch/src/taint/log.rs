@@ -69,6 +69,7 @@ pub fn told_on(line: &str, release: Option<Release>) -> Option<Told> {
         .or_else(|| warning(line))
         .or_else(|| slab(line, release))
         .or_else(|| trap(line))
+        .or_else(|| mips(line))
         .or_else(|| by_kernel(line, release))
 }
 
@@ -80,7 +81,7 @@ pub fn marks() -> impl Iterator<Item = &'static str> {
         "WARNING: ",
         "Tainted: ",
         "Not tainted",
-        " [#",
+        "[#",
         "kernel tainted.",
         "Machine Check Exception",
     ];
@@ -138,6 +139,16 @@ fn trap(line: &str) -> Option<Told> {
     let code = before.rsplit(": ").next()?;
     let is_code = code.len() >= 4 && code.bytes().all(|byte| byte.is_ascii_hexdigit());
     (is_number && is_code && before.len() > code.len()).then(|| Told {
+        place: Some("die"),
+        ..Told::by_kernel(7, true)
+    })
+}
+
+/// `Unhandled kernel unaligned access[#13]:`, any text with the number of the oops (`die`, `arch/mips/kernel/traps.c`).
+fn mips(line: &str) -> Option<Told> {
+    let (text, number) = line.strip_suffix("]:")?.rsplit_once("[#")?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && text.starts_with(|first: char| first.is_ascii_uppercase())).then(|| Told {
         place: Some("die"),
         ..Told::by_kernel(7, true)
     })
@@ -300,6 +311,7 @@ mod tests {
             ("illegal operation: 0001 ilc:1 [#1] SMP", 7),
             ("invalid opcode: 0000 [#2] SMP", 7),
             ("Internal error: Oops: 17 [#1] ARM", 7),
+            ("Unhandled kernel unaligned access[#13]:", 7),
             (
                 "mce: [Hardware Error]: CPU 1: Machine Check Exception: 5 Bank 4: be00",
                 4,

@@ -185,7 +185,11 @@ impl Ledger {
         if self.is_new(&facts.readings) {
             events.push(event::either(sighting, &facts.readings, self.mask, origin));
         }
-        for bit in mask.minus(self.mask).bits() {
+        let own = match &sighting.what {
+            What::Told(told) if facts.mask_is_after => Mask(0).with(told.bit),
+            _ => Mask(0),
+        };
+        for bit in mask.minus(self.mask).minus(own).bits() {
             events.push(event::unattributed(sighting, bit, self.mask, origin));
             self.mask = self.mask.with(bit);
         }

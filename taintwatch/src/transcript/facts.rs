@@ -24,6 +24,8 @@ pub struct Facts {
     pub release: Option<String>,
     /// The state that the report prints: before its own flag, for WARN and oops set theirs behind it.
     pub mask: Option<Mask>,
+    /// The state stands behind a panic: the report's own flag is in it.
+    pub mask_is_after: bool,
     /// Blanks were lost on the way, and the letters were read without their places.
     pub mask_is_doubtful: bool,
     /// Flags that are set and that kernels mean differently: each reading. They are not in the mask.
@@ -91,6 +93,7 @@ impl Facts {
             && (self.mask.is_none() || self.mask_is_doubtful)
         {
             self.take(finding);
+            self.mask_is_after = self.panic.is_some();
             self.state = Some(line.to_owned());
         }
         if self.release.is_none() {
@@ -125,7 +128,8 @@ impl Facts {
             .or_else(|| process(line))
             .or_else(|| by_task(line))
             .or_else(|| atomic(line));
-        if let Some((comm, pid)) = found {
+        // The task of a machine whose memory is broken can be without a name.
+        if let Some((comm, pid)) = found.filter(|(comm, _)| !comm.trim().is_empty()) {
             self.pid = Some(pid);
             self.comm = Some(comm.trim().to_owned());
         } else if self.pid.is_none() && line.starts_with("WARNING: CPU: ") {

@@ -32,6 +32,12 @@ impl<'a> Line<'a> {
             ..Self::default()
         }
     }
+
+    /// Whether its source says when it was written.
+    #[must_use]
+    pub fn has_time(&self) -> bool {
+        self.since_boot.is_some() || self.wall.is_some() || self.stamp.is_some()
+    }
 }
 
 /// When a line was written, as far as its source says.
@@ -41,6 +47,14 @@ pub struct Moment {
     pub since_boot: Option<u64>,
     pub wall: Option<Timestamp>,
     pub stamp: Option<String>,
+}
+
+impl Moment {
+    /// No more than the number of a line is known.
+    #[must_use]
+    pub fn has_time(&self) -> bool {
+        self.since_boot.is_some() || self.wall.is_some() || self.stamp.is_some()
+    }
 }
 
 impl From<&Line<'_>> for Moment {

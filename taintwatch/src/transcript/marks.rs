@@ -52,7 +52,7 @@ pub fn may_matter(text: &[u8]) -> bool {
 }
 
 /// Beginnings of the lines of reports.
-const PARTS: [&str; 76] = [
+const PARTS: [&str; 83] = [
     "Call Trace",
     "Call trace",
     "Backtrace",
@@ -104,6 +104,13 @@ const PARTS: [&str; 76] = [
     "Krnl",
     "epc",
     "ra ",
+    "$",
+    "Hi  ",
+    "Lo  ",
+    "Status",
+    "Cause",
+    "BadVA",
+    "PrId",
     "Last Breaking",
     "?",
     "irq event",

@@ -10,6 +10,7 @@
 //! ```
 
 mod account;
+mod clock;
 mod event;
 mod facts;
 pub mod form;

@@ -5,7 +5,9 @@
 
 use super::{
     Boot, Facts, Line, Moment, Sighting, What,
-    marks::{ARM_CUT_HERE, CUT_HERE, END, LOCKDEP_OFF, PANIC, cpu_of, is_part, is_trace},
+    marks::{
+        ARM_CUT_HERE, CUT_HERE, END, LOCKDEP_OFF, PANIC, cpu_of, is_part, is_trace, number_behind,
+    },
 };
 use crate::taint::{
     log::{Told, told_on},
@@ -16,6 +18,8 @@ use crate::taint::{
 const MOST: usize = 200;
 pub(super) const LONGEST: usize = 4096;
 const MOST_BYTES: usize = 64 * 1024;
+/// No mail program and no terminal leaves lines so long; a logger's limit does.
+const WIDEST_MAIL: usize = 250;
 /// A pause that no report has, on a slow console either.
 const PAUSE_NS: u64 = 5_000_000_000;
 /// So many lines behind a stack trace that are not a part of the report end it.
@@ -41,6 +45,8 @@ pub(super) struct Report {
     has_trace: bool,
     pub(super) has_end: bool,
     strangers: usize,
+    /// The number of the oops.
+    oops: Option<u32>,
 }
 
 impl Report {
@@ -57,6 +63,7 @@ impl Report {
             has_trace: false,
             has_end: false,
             strangers: 0,
+            oops: number_behind(line.text, "[#"),
         }
     }
 
@@ -66,9 +73,13 @@ impl Report {
 
     /// Whether another line that tells of a flag is one more line of this report: an oops has two or three, a machine
     /// check one for each bank.
-    pub(super) fn takes(&self, told: &Told) -> bool {
+    pub(super) fn takes(&self, told: &Told, text: &str) -> bool {
         match self.bit() {
-            Some(DIE) => told.bit == DIE && !self.has_header && !self.has_end,
+            Some(DIE) => {
+                // Its number comes last of these lines; a console can show it twice.
+                let is_next = self.oops.is_some() && self.oops != number_behind(text, "[#");
+                told.bit == DIE && !self.has_header && !self.has_end && !is_next
+            }
             Some(MACHINE_CHECK) => told.bit == MACHINE_CHECK && told.report,
             _ => false,
         }
@@ -94,6 +105,13 @@ impl Report {
             return !self.has_end;
         }
         self.last_ns = line.since_boot.or(self.last_ns);
+        if !self.at.has_time() {
+            // The first line lost its time: the next was written in the same moment.
+            self.at = Moment {
+                number: self.at.number,
+                ..line.into()
+            };
+        }
         if self.is_stranger(text) {
             self.strangers += 1;
             if self.strangers >= STRANGERS || self.ends_without_mark() {
@@ -115,18 +133,26 @@ impl Report {
         !complete
     }
 
+    /// What stood between the cut mark and this report, which is its text: behind its first line, as older kernels print it.
+    pub(super) fn explain(&mut self, lines: Vec<String>) {
+        self.lines.extend(lines);
+    }
+
     /// Goes on in the line that was broken.
     pub(super) fn go_on(&mut self, text: &str) {
         if let Some(last) = self.lines.last_mut()
             && last.len() + text.len() < LONGEST
         {
-            last.push(' ');
+            // What breaks a long line breaks words too: the halves of a name are no names.
+            let joint = if last.len() > WIDEST_MAIL { '…' } else { ' ' };
+            last.push(joint);
             last.push_str(text.trim_start());
             self.bytes += text.len();
         }
     }
 
     fn note(&mut self, text: &str) {
+        self.oops = self.oops.or_else(|| number_behind(text, "[#"));
         self.has_end |= text.starts_with(END);
         self.has_header |= (text.contains("CPU: ") && text.contains("PID: "))
             || text.starts_with("Pid: ")

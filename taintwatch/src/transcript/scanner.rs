@@ -172,6 +172,45 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_between_the_cut_mark_and_a_warning_is_its_text() {
+        let log = [
+            (1, None, CUT),
+            (1, None, "refcount_t: underflow; use-after-free."),
+            (1, None, "WARNING: CPU: 1 PID: 1 at x.c:1 f+0x1/0x2"),
+            (1, None, END),
+        ];
+        assert_eq!(sightings(&log)[0].lines, [log[2].2, log[1].2, END]);
+        let other = [
+            (1, Some("T1"), CUT),
+            (1, Some("C3"), log[1].2),
+            (1, Some("T1"), log[2].2),
+        ];
+        assert_eq!(sightings(&other)[0].lines, [log[2].2]);
+    }
+
+    /// A logger's limit falls into a name: `libzfs(PO)` must not become the module `zfs`.
+    #[test]
+    fn the_halves_of_a_broken_name_name_no_module() {
+        let list = format!("Modules linked in: {}lib", "usb_storage ".repeat(30));
+        let mut scanner = Scanner::new();
+        let mut found = Vec::new();
+        for (continues, text) in [
+            (false, "WARNING: CPU: 1 PID: 1 at x.c:1 f+0x1/0x2"),
+            (false, &list),
+            (true, "zfs(PO) spl(O)"),
+        ] {
+            found.extend(scanner.push(&Line {
+                continues,
+                ..Line::of(text)
+            }));
+        }
+        found.extend(scanner.finish());
+        let modules = &found[0].facts.modules;
+        let names: Vec<_> = modules.iter().map(|module| module.name.as_str()).collect();
+        assert_eq!(names, ["spl"]);
+    }
+
+    #[test]
     fn two_cpus_are_not_mixed_where_the_log_names_the_writer() {
         let (a, b) = (Some("T1"), Some("C3"));
         let log = [

@@ -5,6 +5,7 @@
 
 use super::{
     Boot, Facts, Line, Sighting, What,
+    clock::Clock,
     marks::{BOOT, CFI, CUT_HERE, END, LOCKDEP_OFF, MODULES, PANIC, UNLOADED, cpu_of, may_matter},
     report::{Report, cut},
 };
@@ -15,8 +16,8 @@ use crate::taint::{
 
 /// More reports are not followed at once.
 const MOST_OPEN: usize = 4;
-/// A clock that goes back by more than the CPUs' disorder has begun anew.
-const BACK_NS: u64 = 2_000_000_000;
+/// A report's text in front of it has no more lines.
+const MOST_BEFORE: usize = 4;
 /// The first line of a kernel comes within so many lines of the clock's beginning.
 const EARLY: u64 = 64;
 
@@ -27,10 +28,12 @@ pub(super) struct Tracker {
     release: Option<Release>,
     has_begun: bool,
     lines_of_boot: u64,
-    last_ns: u64,
+    clock: Clock,
     open: Vec<Report>,
     /// Which open report took the last line, for lines that go on.
     last: Option<usize>,
+    /// Lines behind a cut mark, before the report that they belong to; and who wrote the mark.
+    cut: Option<(Option<String>, Vec<String>)>,
     /// A failure of control-flow integrity was told, and its WARN is to come.
     cfi: bool,
 }
@@ -48,12 +51,18 @@ impl Tracker {
         let matters = may_matter(line.text.as_bytes());
         self.boundary(line, matters, out);
         self.has_begun = true;
-        if self.open.is_empty() && !matters {
+        if self.open.is_empty() && !matters && self.cut.is_none() {
             return;
         }
         self.expire(line, out);
+        if !matters && self.is_before_a_report(line) {
+            return;
+        }
         let text = line.text.trim();
         let told = if matters { told_on(text, None) } else { None };
+        if text == CUT_HERE {
+            self.cut = Some((line.caller.map(str::to_owned), Vec::new()));
+        }
         // A report that begins there is no rest of the line before.
         if line.continues && !self.open.is_empty() && told.as_ref().is_none_or(|told| !told.report)
         {
@@ -78,17 +87,12 @@ impl Tracker {
         let text = line.text.trim_start();
         let first = matters && text.starts_with(BOOT);
         let other_id = line.boot_id.is_some() && line.boot_id != self.boot.id.as_deref();
-        let back = line
-            .since_boot
-            .is_some_and(|now| now.saturating_add(BACK_NS) < self.last_ns);
+        let back = self.clock.goes_back(line);
         let already = first
             && self.boot.release.is_none()
             && self.lines_of_boot <= EARLY
             && !back
             && !other_id;
-        if let Some(now) = line.since_boot {
-            self.last_ns = if back { now } else { self.last_ns.max(now) };
-        }
         let begins = self.has_begun && (other_id || back || (first && !already));
         if begins {
             self.finish(out);
@@ -97,8 +101,9 @@ impl Tracker {
                 ..Boot::default()
             };
             self.lines_of_boot = 0;
-            self.last_ns = line.since_boot.unwrap_or(0);
+            self.clock.restart(line);
             self.release = None;
+            self.cut = None;
         }
         if let Some(id) = line.boot_id.filter(|_| self.boot.id.is_none()) {
             self.boot.id = Some(cut(id).to_owned());
@@ -116,10 +121,15 @@ impl Tracker {
     }
 
     fn told(&mut self, told: Told, line: &Line<'_>, out: &mut Vec<Sighting>) {
-        if let Some(index) = self.of_writer(line) {
+        // Whose oops goes on is not known while two are open: it is none of its own.
+        let goes_on = || {
+            let takes = |report: &Report| line.caller.is_none() && report.takes(&told, line.text);
+            self.open.iter().rposition(takes)
+        };
+        if let Some(index) = self.of_writer(line).or_else(goes_on) {
             let report = self.open.get_mut(index);
             if let Some(report) = report {
-                if report.takes(&told) {
+                if report.takes(&told, line.text) {
                     self.add(index, line, out);
                     return;
                 }
@@ -150,7 +160,12 @@ impl Tracker {
             told.bit = 0;
             told.place = Some("report_cfi_failure");
         }
-        let new = Report::new(told, line);
+        let mut new = Report::new(told, line);
+        if let Some((caller, lines)) = self.cut.take()
+            && caller.as_deref() == line.caller
+        {
+            new.explain(lines);
+        }
         // What the same writer, or the same CPU, had open is behind; so is what had its end.
         let is_over = |report: &Report| {
             report.has_end
@@ -170,6 +185,24 @@ impl Tracker {
         open.push(new);
         self.last = Some(open.len() - 1);
         self.open = open;
+    }
+
+    /// From 4.13 on the text of a WARN stands in front of it, behind the cut mark (`__warn_printk`, `kernel/panic.c`).
+    fn is_before_a_report(&mut self, line: &Line<'_>) -> bool {
+        let is_free = self.open.iter().all(|report| report.has_end);
+        let Some((caller, lines)) = &mut self.cut else {
+            return false;
+        };
+        if caller.as_deref() != line.caller {
+            return false;
+        }
+        let is_its = is_free && lines.len() < MOST_BEFORE;
+        if is_its {
+            lines.push(cut(line.text.trim()).to_owned());
+        } else {
+            self.cut = None;
+        }
+        is_its
     }
 
     fn plain(&mut self, text: &str, line: &Line<'_>, out: &mut Vec<Sighting>) {

@@ -64,18 +64,18 @@ fn is_wall(time: &str) -> bool {
     stamp::ctime(time).is_some_and(|stamp| stamp.rest.is_empty()) || reltime().unwrap_or(false)
 }
 
-/// `12.345678` in nanoseconds.
+/// `12.345678` in nanoseconds; a board's vendor can have taken the fraction away, `240.`.
 fn seconds(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.')?;
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_number(whole) || !is_number(fraction) || fraction.len() > 9 {
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !is_number(whole) || !is_number(fraction) || fraction.len() > 9 {
         return None;
     }
     let scale = 10_u64.pow(9 - u32::try_from(fraction.len()).ok()?);
     let whole: u64 = whole.parse().ok()?;
     whole
         .checked_mul(1_000_000_000)?
-        .checked_add(fraction.parse::<u64>().ok()? * scale)
+        .checked_add(fraction.parse::<u64>().unwrap_or(0) * scale)
 }
 
 /// Who wrote the line, as the kernel or a vendor's kernel puts it behind the time.

@@ -4,6 +4,7 @@
 //! for lines that the kernel did not write. The form is found anew on each line, by its first byte; what one line
 //! cannot tell (whether a line without a time is the rest of the one before) is kept for the source.
 
+mod around;
 mod bracket;
 mod kmsg;
 mod stamp;
@@ -27,16 +28,16 @@ impl Source {
     /// Takes a line apart; `None` when the kernel did not write it.
     pub fn line<'a>(&mut self, raw: &'a str) -> Option<Line<'a>> {
         self.number += 1;
-        let raw = unquoted(raw);
+        let raw = around::bare(raw);
         let found = match self.parse(raw) {
             Parsed::Line(line) => {
-                self.is_stamped |=
-                    line.since_boot.is_some() || line.wall.is_some() || line.stamp.is_some();
+                self.is_stamped |= line.has_time();
                 Some(line)
             }
             Parsed::Foreign => None,
             // The rest of a line that was somebody else's.
             Parsed::Bare(_) if self.is_stamped && !self.is_kernels => return None,
+            Parsed::Bare(text) if around::is_gap(text) => return None,
             Parsed::Bare(text) => Some(Line {
                 continues: self.is_stamped,
                 ..Line::of(text)
@@ -58,14 +59,22 @@ impl Source {
         match first {
             b'[' => self.bracket(raw),
             b'<' => self.priority(raw),
-            b'0'..=b'9' => kmsg::record(raw).or_else(|| syslog::iso(raw).inside()),
+            b'0'..=b'9' => kmsg::record(raw)
+                .or_else(|| syslog::iso(raw).inside())
+                .or_else(|| syslog::console(raw).inside())
+                .or_else(|| self.within(raw, around::numbered(raw))),
             // What syslogd shows to everybody who is logged in.
             b' ' if raw.starts_with(" kernel:") => {
                 Parsed::Line(Line::of(raw.trim_start_matches(" kernel:"))).inside()
             }
             // Further fields of a record of /dev/kmsg.
             b' ' if kmsg::is_field(raw) => Parsed::Foreign,
+            b' ' | b'\t' => self.within(raw, Some(raw.trim_start())),
             b'A'..=b'Z' => syslog::stamped(raw).inside(),
+            // `journalctl -o cat` with its tag, or a log whose times somebody took away.
+            b'k' if raw.starts_with("kernel: ") => {
+                Parsed::Line(Line::of(raw.trim_start_matches("kernel: "))).inside()
+            }
             b'a'..=b'z' => match bracket::decoded(raw) {
                 Some((true, rest)) => syslog::iso(rest)
                     .or_else(|| Parsed::Line(Line::of(rest)))
@@ -73,6 +82,15 @@ impl Source {
                 Some((false, _)) => Parsed::Foreign,
                 None => Parsed::Bare(raw),
             },
+            _ => Parsed::Bare(raw),
+        }
+    }
+
+    /// A line behind blanks or a number that somebody put there: only a time shows that they are no part of it.
+    fn within<'a>(&mut self, raw: &'a str, inner: Option<&'a str>) -> Parsed<'a> {
+        match inner.map(|inner| self.parse(inner)) {
+            Some(Parsed::Line(line)) if line.has_time() => Parsed::Line(line),
+            Some(Parsed::Foreign) => Parsed::Foreign,
             _ => Parsed::Bare(raw),
         }
     }
@@ -161,19 +179,6 @@ impl Parsed<'_> {
     }
 }
 
-/// Without the marks of a quoted mail.
-fn unquoted(raw: &str) -> &str {
-    let mut text = raw;
-    while let Some(rest) = text
-        .strip_prefix("> ")
-        .or_else(|| text.strip_prefix(">> "))
-        .or_else(|| text.strip_prefix("| "))
-    {
-        text = rest;
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -198,7 +203,7 @@ mod tests {
 
     /// Forms with the text left out: `@`.
     #[rustfmt::skip]
-    const FORMS: [(&str, Expected); 43] = [
+    const FORMS: [(&str, Expected); 51] = [
         ("@", (None, false, None, None)),
         ("[ 12.345678] @", (Some(12_345_678_000), false, None, None)),
         ("[ 12.345678][ T77] @", (Some(12_345_678_000), false, Some("T77"), None)),
@@ -242,6 +247,14 @@ mod tests {
         (" kernel:[   12.345678] @", (Some(12_345_678_000), false, None, None)),
         ("kern  :err   : [   12.345678] @", (Some(12_345_678_000), false, None, None)),
         ("Nov  4 12:00:00 web1 kernel: [   12.345678] @", (Some(12_345_678_000), false, None, Some("web1"))),
+        ("[  240.] @", (Some(240_000_000_000), false, None, None)),
+        ("\t[   12.345678] @", (Some(12_345_678_000), false, None, None)),
+        ("   Nov 24 12:00:00 kernel: [   12.345678] @", (Some(12_345_678_000), false, None, None)),
+        ("1262024-Nov 24 12:00:00 web1 kernel: @", (None, false, None, Some("web1"))),
+        ("12:[   12.345678] @", (Some(12_345_678_000), false, None, None)),
+        ("** 220 printk messages dropped ** [   12.345678] @", (Some(12_345_678_000), false, None, None)),
+        ("05/09/2024 11:14:18 @", (None, false, None, None)),
+        ("2015-10-03T12:13:13.17218 kern.warn: [   12.345678] @", (Some(12_345_678_000), false, None, None)),
     ];
 
     #[test]
@@ -285,6 +298,23 @@ mod tests {
             source.line("[    1.100000] web1 app[7]: Setting dangerous option x"),
             None
         );
+    }
+
+    #[test]
+    fn what_people_put_around_a_line_is_no_part_of_it() {
+        for raw in ["kernel: @", "`[   12.345678] @", "```@```", "    @", "12:@"] {
+            let found = raw.replace('@', TEXT);
+            let expected = if raw.starts_with([' ', '1']) {
+                found.as_str()
+            } else {
+                TEXT
+            };
+            assert_eq!(line(&found).text, expected, "{raw}");
+        }
+        let mut source = Source::default();
+        assert!(source.line("[    1.000000] a").is_some());
+        assert_eq!(source.line("         ..."), None);
+        assert!(source.line(&"1:".repeat(40_000)).is_some());
     }
 
     #[test]

@@ -93,6 +93,27 @@ pub(super) fn ctime(line: &str) -> Option<Stamp<'_>> {
     })
 }
 
+/// `05/09/2024 11:14:18 ` of programs that record a serial console; whether the day or the month is first is not known.
+pub(super) fn slashes(line: &str) -> Option<Stamp<'_>> {
+    let text = line.get(..19)?;
+    let fits = text
+        .bytes()
+        .zip(*b"00/00/0000 00:00:00")
+        .all(|(byte, shape)| {
+            if shape == b'0' {
+                byte.is_ascii_digit()
+            } else {
+                byte == shape
+            }
+        });
+    let rest = line.get(19..)?.strip_prefix(' ')?;
+    fits.then_some(Stamp {
+        wall: None,
+        text,
+        rest,
+    })
+}
+
 /// `Tue 2026-11-24 12:00:00[.123456] UTC ` of `journalctl -o short-full`. Only UTC is sure to be what it says.
 pub(super) fn full(line: &str) -> Option<Stamp<'_>> {
     let day = line.get(..3)?;

@@ -29,7 +29,14 @@ pub(super) fn iso(line: &str) -> Parsed<'_> {
     }
 }
 
-/// `HOST kernel: TEXT`, `HOST kern.warn kernel: TEXT`, `kernel: TEXT`, `HOST kernel - - - TEXT`.
+/// A recorded console: nobody is named, and what the machine printed is the kernel's as far as it can be known.
+pub(super) fn console(line: &str) -> Parsed<'_> {
+    stamp::slashes(line).map_or(Parsed::Bare(line), |stamp| {
+        Parsed::Line(with(&stamp, None, stamp.rest))
+    })
+}
+
+/// `kern.warn: TEXT`, `HOST kernel: TEXT`, `HOST kern.warn kernel: TEXT`, `kernel: TEXT`, `HOST kernel - - - TEXT`.
 fn tagged<'a>(stamp: &Stamp<'a>) -> Option<Line<'a>> {
     let mut rest = stamp.rest;
     let mut host = None;
@@ -43,6 +50,9 @@ fn tagged<'a>(stamp: &Stamp<'a>) -> Option<Line<'a>> {
             return Some(with(stamp, host, text.trim_start_matches('\u{feff}')));
         }
         let (word, behind) = rest.split_once(' ')?;
+        if word.starts_with("kern.") && word.ends_with(':') {
+            return Some(with(stamp, host, behind));
+        }
         if place == 0 {
             host = Some(word).filter(|word| !word.starts_with("kern."));
         }

@@ -1,0 +1,42 @@
+//! What people and their tools put around a line: marks of a quoted mail, of Markdown and of `grep`.
+//!
+//! In: a line as it stands in a file. Out: what is within.
+
+/// Without the marks of a quoted mail, of code in Markdown, and of a log that lost lines.
+pub(super) fn bare(raw: &str) -> &str {
+    let mut text = raw.trim_end_matches('`');
+    while let Some(rest) = ["> ", ">> ", "| ", "`"]
+        .iter()
+        .find_map(|mark| text.strip_prefix(mark))
+        .or_else(|| behind_the_dropped(text))
+    {
+        text = rest;
+    }
+    text
+}
+
+/// `** 220 printk messages dropped ** ` of 3.18 to 4.14 (`console_unlock`, `kernel/printk/printk.c`).
+fn behind_the_dropped(text: &str) -> Option<&str> {
+    let (count, rest) = text
+        .strip_prefix("** ")?
+        .split_once(" printk messages dropped ** ")?;
+    is_number(count).then_some(rest)
+}
+
+/// `123:` and `123-` of `grep -n` and `grep -b`.
+pub(super) fn numbered(raw: &str) -> Option<&str> {
+    let (number, rest) = raw.split_once([':', '-'])?;
+    // Another number in front would be a number in front again, and so on.
+    let begins = rest.starts_with(|first: char| matches!(first, '[' | 'A'..='Z'));
+    (is_number(number) && begins).then_some(rest)
+}
+
+/// Where somebody left lines out.
+pub(super) fn is_gap(text: &str) -> bool {
+    let text = text.trim();
+    text.len() >= 3 && text.bytes().all(|byte| byte == b'.')
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
