@@ -39,6 +39,20 @@ pub(super) struct Death {
     pub(super) error: Error,
 }
 
+impl Death {
+    /// In a line: what the kernel died of, where its console tells.
+    pub(super) fn why(&self) -> String {
+        let text = self.error.to_string();
+        let tells = |line: &&str| {
+            ["Oops", "BUG: ", "Kernel panic"]
+                .iter()
+                .any(|word| line.contains(word))
+        };
+        let line = text.lines().find(tells).or_else(|| text.lines().next());
+        line.unwrap_or_default().to_owned()
+    }
+}
+
 impl Guest<'_> {
     /// Boots once.
     pub(super) fn boot(&self, line: &mut impl FnMut(&str) -> Flow) -> Result<Ended, Death> {
@@ -155,5 +169,21 @@ mod tests {
             "one may be an emulator's pause"
         );
         assert_eq!(sickness(b"all is well"), None);
+    }
+
+    #[test]
+    fn tells_in_a_line_what_a_kernel_died_of() {
+        let why = |text: &'static str| {
+            let (early, error) = (true, anyhow!(text));
+            Death { early, error }.why()
+        };
+        assert_eq!(
+            why("g ended:\n[1.0] CR2: 0\n[1.1] Oops: int3: 0000 [#2]\n[1.2] Kernel panic"),
+            "[1.1] Oops: int3: 0000 [#2]"
+        );
+        assert_eq!(
+            why("g took too long; its console ended with:\n"),
+            "g took too long; its console ended with:"
+        );
     }
 }

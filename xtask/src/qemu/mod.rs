@@ -63,7 +63,7 @@ impl Guest<'_> {
         for _ in 1..BOOTS {
             match self.boot(&mut line) {
                 Err(death) if death.early => {
-                    println!("note: booted again, since {:#}", death.error);
+                    println!("note: {} is booted again: {}", self.name, death.why());
                 }
                 ended => return ended.map_err(|death| death.error),
             }
