@@ -47,11 +47,14 @@ pub(super) struct Report {
     strangers: usize,
     /// The number of the oops.
     oops: Option<u32>,
+    /// The task that the first line names.
+    task: Option<(String, u32)>,
 }
 
 impl Report {
     pub(super) fn new(told: Option<Told>, line: &Line<'_>) -> Self {
         Self {
+            task: task_of(line.text),
             cpu: told.as_ref().and_then(|_| cpu_of(line.text)),
             told,
             at: line.into(),
@@ -83,6 +86,17 @@ impl Report {
             Some(MACHINE_CHECK) => told.bit == MACHINE_CHECK && told.report,
             _ => false,
         }
+    }
+
+    /// Whether another report is of the same task: this one is behind.
+    pub(super) fn has_task_of(&self, other: &Self) -> bool {
+        self.task.is_some() && self.task == other.task
+    }
+
+    /// Whether a line that names a CPU can be of this report, which has named none.
+    pub(super) fn can_take(&self, text: &str) -> bool {
+        let is_other = |task: &(String, u32)| task_of(text).is_some_and(|named| named != *task);
+        self.cpu.is_none() && !self.task.as_ref().is_some_and(is_other)
     }
 
     /// A flag that a `WARN_TAINT` sets in place of W: the text stands behind the header.
@@ -224,6 +238,11 @@ impl Report {
             facts,
         }
     }
+}
+
+fn task_of(text: &str) -> Option<(String, u32)> {
+    let facts = Facts::read(&[cut(text).to_owned()]);
+    facts.comm.zip(facts.pid)
 }
 
 /// At most so much of a line, at a character's border.

@@ -171,6 +171,7 @@ impl Tracker {
             report.has_end
                 || (new.caller.is_some() && report.caller == new.caller)
                 || (new.cpu.is_some() && report.cpu == new.cpu)
+                || report.has_task_of(&new)
         };
         let (over, mut open): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open)
             .into_iter()
@@ -251,7 +252,11 @@ impl Tracker {
             1 => Some(0),
             _ => {
                 let cpu = cpu_of(line.text).filter(|_| line.text.trim() != CUT_HERE)?;
-                let unnamed = || self.open.iter().position(|report| report.cpu.is_none());
+                let unnamed = || {
+                    self.open
+                        .iter()
+                        .position(|report| report.can_take(line.text))
+                };
                 let named = self.open.iter().position(|report| report.cpu == Some(cpu));
                 named.or_else(unnamed)
             }

@@ -52,6 +52,16 @@ pub(super) fn time(line: &str) -> Option<Line<'_>> {
     Some(found)
 }
 
+/// `  12.345678] text`: whoever copied a log began behind its first character.
+pub(super) fn cut(line: &str) -> Option<Line<'_>> {
+    let (time, text) = line.split_once("] ")?;
+    let whole = time.len() > 7 && time.as_bytes().get(time.len() - 7) == Some(&b'.');
+    Some(Line {
+        since_boot: Some(seconds(time).filter(|_| whole)?),
+        ..Line::of(text)
+    })
+}
+
 /// `Tue Nov 24 12:00:00 2026`, `Nov24 12:00`: a time of the wall without zone.
 fn is_wall(time: &str) -> bool {
     let reltime = || {

@@ -62,6 +62,8 @@ impl Source {
             b'0'..=b'9' => kmsg::record(raw)
                 .or_else(|| syslog::iso(raw).inside())
                 .or_else(|| syslog::console(raw).inside())
+                .or_else(|| bracket::cut(raw).map_or(Parsed::Bare(raw), Parsed::Line))
+                .or_else(|| syslog::stamped(raw).inside())
                 .or_else(|| self.within(raw, around::numbered(raw))),
             // What syslogd shows to everybody who is logged in.
             b' ' if raw.starts_with(" kernel:") => {
@@ -70,19 +72,18 @@ impl Source {
             // Further fields of a record of /dev/kmsg.
             b' ' if kmsg::is_field(raw) => Parsed::Foreign,
             b' ' | b'\t' => self.within(raw, Some(raw.trim_start())),
-            b'A'..=b'Z' => syslog::stamped(raw).inside(),
-            // `journalctl -o cat` with its tag, or a log whose times somebody took away.
-            b'k' if raw.starts_with("kernel: ") => {
-                Parsed::Line(Line::of(raw.trim_start_matches("kernel: "))).inside()
-            }
             b'a'..=b'z' => match bracket::decoded(raw) {
                 Some((true, rest)) => syslog::iso(rest)
                     .or_else(|| Parsed::Line(Line::of(rest)))
                     .inside(),
                 Some((false, _)) => Parsed::Foreign,
-                None => Parsed::Bare(raw),
+                // The times of a log of syslog were taken away.
+                None => raw
+                    .strip_prefix("kernel: ")
+                    .map_or_else(|| syslog::stamped(raw), |text| Parsed::Line(Line::of(text)))
+                    .inside(),
             },
-            _ => Parsed::Bare(raw),
+            _ => syslog::stamped(raw).inside(),
         }
     }
 
@@ -203,7 +204,7 @@ mod tests {
 
     /// Forms with the text left out: `@`.
     #[rustfmt::skip]
-    const FORMS: [(&str, Expected); 51] = [
+    const FORMS: [(&str, Expected); 54] = [
         ("@", (None, false, None, None)),
         ("[ 12.345678] @", (Some(12_345_678_000), false, None, None)),
         ("[ 12.345678][ T77] @", (Some(12_345_678_000), false, Some("T77"), None)),
@@ -247,6 +248,9 @@ mod tests {
         (" kernel:[   12.345678] @", (Some(12_345_678_000), false, None, None)),
         ("kern  :err   : [   12.345678] @", (Some(12_345_678_000), false, None, None)),
         ("Nov  4 12:00:00 web1 kernel: [   12.345678] @", (Some(12_345_678_000), false, None, Some("web1"))),
+        ("  12.345678] @", (Some(12_345_678_000), false, None, None)),
+        ("кві 09 19:54:36 web1 kernel: @", (None, false, None, Some("web1"))),
+        ("11月 24 12:00:00 web1 kernel: [   12.345678] @", (Some(12_345_678_000), false, None, Some("web1"))),
         ("[  240.] @", (Some(240_000_000_000), false, None, None)),
         ("\t[   12.345678] @", (Some(12_345_678_000), false, None, None)),
         ("   Nov 24 12:00:00 kernel: [   12.345678] @", (Some(12_345_678_000), false, None, None)),
@@ -284,6 +288,7 @@ mod tests {
     fn what_others_wrote_is_not_the_kernels() {
         let mut source = Source::default();
         for raw in [
+            "Okt 24 12:00:00 web1 sshd[12]: WARNING: CPU: 0 PID: 1 at x.c:1 f+0x1/0x2",
             "Nov 24 12:00:00 web1 sshd[12]: WARNING: CPU: 0 PID: 1 at x.c:1 f+0x1/0x2",
             "2026-11-24T12:00:00+0100 web1 app: x: loading out-of-tree module taints kernel.",
             "<12>WARNING: CPU: 0 PID: 1 at x.c:1 f+0x1/0x2",
@@ -302,7 +307,14 @@ mod tests {
 
     #[test]
     fn what_people_put_around_a_line_is_no_part_of_it() {
-        for raw in ["kernel: @", "`[   12.345678] @", "```@```", "    @", "12:@"] {
+        for raw in [
+            "kernel: @",
+            "kernel: [   12.345678] @",
+            "`[   12.345678] @",
+            "```@```",
+            "    @",
+            "12:@",
+        ] {
             let found = raw.replace('@', TEXT);
             let expected = if raw.starts_with([' ', '1']) {
                 found.as_str()

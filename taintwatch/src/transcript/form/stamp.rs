@@ -58,24 +58,30 @@ pub(super) fn unix(line: &str) -> Option<Stamp<'_>> {
     wall.is_some().then_some(Stamp { wall, text, rest })
 }
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
-/// `Nov 24 12:00:00[.123456] `: neither year nor zone.
+/// `Nov 24 12:00:00[.123456] `, the month in any language: neither year nor zone.
 pub(super) fn short(line: &str) -> Option<Stamp<'_>> {
-    let month = line.get(..3).filter(|month| MONTHS.contains(month))?;
-    let (day, behind) = line.get(month.len()..)?.trim_start().split_once(' ')?;
+    let (month, behind) = line.split_once(' ')?;
+    let (day, behind) = behind.trim_start().split_once(' ')?;
     let (clock, rest) = behind.split_once(' ').unwrap_or((behind, ""));
     let is_clock = clock.as_bytes().get(2) == Some(&b':') && clock.as_bytes().get(5) == Some(&b':');
     let is_day = day.len() <= 2 && day.bytes().all(|byte| byte.is_ascii_digit());
     let text = line.get(..line.len() - rest.len())?.trim_end();
-    (is_clock && is_day).then_some(Stamp {
+    (is_clock && is_day && is_month(month)).then_some(Stamp {
         wall: None,
         text,
         rest,
     })
+}
+
+/// `Nov`, `Okt`, `кві`, `janv.`, `11月`.
+fn is_month(word: &str) -> bool {
+    let name = word.trim_end_matches('.');
+    let counted = name.strip_suffix(['月', '월']).unwrap_or_default();
+    (2..=6).contains(&name.chars().count())
+        && (name.chars().all(char::is_alphabetic)
+            || !counted.is_empty() && counted.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// `Tue Nov 24 12:00:00 2026 `, without zone.
