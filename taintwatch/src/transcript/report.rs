@@ -88,9 +88,14 @@ impl Report {
         }
     }
 
-    /// Whether another report is of the same task: this one is behind.
+    /// Whether another report is of the same task: this one is behind. In old kernels the idle tasks of all CPUs are
+    /// called `swapper`, since 3.3 with the number of the CPU.
     pub(super) fn has_task_of(&self, other: &Self) -> bool {
-        self.task.is_some() && self.task == other.task
+        self.task == other.task
+            && self
+                .task
+                .as_ref()
+                .is_some_and(|(comm, _)| comm != "swapper")
     }
 
     /// Whether a line that names a CPU can be of this report, which has named none.

@@ -248,6 +248,26 @@ mod tests {
     }
 
     #[test]
+    fn idle_tasks_of_one_name_are_not_one_task() {
+        let of = |task: &str| {
+            let text = format!("BUG: scheduling while atomic: {task}/0/0x00000102");
+            let log = [
+                (1, None, &*text),
+                (1, None, &*text),
+                (1, None, "Call Trace:"),
+                (1, None, END),
+            ];
+            let found = sightings(&log);
+            found
+                .iter()
+                .map(|sighting| sighting.lines.len())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of("swapper/1"), [1, 3], "the first is behind");
+        assert_eq!(of("swapper"), [1, 1], "whose trace it is, is not known");
+    }
+
+    #[test]
     fn an_oops_is_one_report_to_its_panic() {
         let log = [
             (
