@@ -4,21 +4,18 @@
 use std::{io::Write, path::Path};
 
 use anyhow::Result;
-use jiff::SignedDuration;
-use serde::Serialize;
 
 use crate::{
-    cover::{self, Cover, Hole, Interval},
+    cover::{self, Cover},
     event::{Confidence, Event, Mask},
-    history,
     kernel::{
         identity::{Identity, boottime_ns, wall_clock},
         mask, suse,
     },
     output::{
-        facts, human,
+        human,
         paper::Paper,
-        words::{self, clock},
+        status::{Flag, Status, print},
     },
     store::{Filter, Store, lock},
     taint::{
@@ -33,37 +30,6 @@ pub struct Args {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-}
-
-/// What is printed; the shape is a contract.
-#[derive(Debug, Serialize)]
-struct Status {
-    mask: Mask,
-    flags: Vec<Flag>,
-    /// Flags that were set in this boot and are clear now: only a write past the kernel's functions does that.
-    cleared: Mask,
-    /// The flags that this boot had at any time, as far as events tell: the mask without what was cleared.
-    true_mask: Mask,
-    /// A watch records right now.
-    covered: bool,
-    intervals: Vec<Interval>,
-    holes: Vec<Hole>,
-    /// Records of this boot that were lost.
-    lost: u64,
-    /// What a SUSE kernel says of its support.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    suse: Option<suse::Support>,
-}
-
-#[derive(Debug, Serialize)]
-struct Flag {
-    bit: u32,
-    letter: Option<char>,
-    name: Option<&'static str>,
-    vendor: &'static str,
-    first: Option<Event>,
-    count: u64,
-    confidence: Confidence,
 }
 
 /// Exit 0 untainted, 1 tainted; 2 when the mask cannot be read, as for any error.
@@ -188,125 +154,10 @@ fn flag(bit: u32, table: &Table, events: &[Event]) -> Flag {
     }
 }
 
-/// One glance: what, since when, by whom, how much was watched, and what to ask next.
-fn print(status: &Status, table: &Table, paper: &mut Paper) {
-    if status.mask == Mask(0) {
-        paper.title(0, "not tainted");
-    } else {
-        let letters = table.letters(status.mask);
-        // Only found set: it may have been so for longer.
-        let is_timed = |flag: &Flag| flag.confidence <= Confidence::Logged;
-        let is_timed = status.flags.iter().all(is_timed);
-        let firsts = status.flags.iter().map(|flag| flag.first.as_ref());
-        let since = firsts.min_by_key(|first| first.map(|event| event.time));
-        let since = since.flatten().map(|event| clock(event.time));
-        let since = since.map_or("before the record".to_owned(), |since| {
-            format!("{since}{}", if is_timed { "" } else { " or before" })
-        });
-        let since = format!("({}), since {since}", status.mask.0);
-        let mark = format!("tainted: {letters}");
-        paper.marked(0, &mark, mark.len() + 1, human::BOLD, &since);
-    }
-    for flag in &status.flags {
-        print_flag(flag, paper);
-    }
-    if status.cleared != Mask(0) {
-        print_tampering(status, table, paper);
-    }
-    if let Some(support) = &status.suse {
-        paper.line(7, &support.to_string());
-    }
-    print_cover(status, paper);
-    if let Some(flag) = status.flags.first() {
-        let bit = || flag.bit.to_string();
-        let name = flag.letter.map_or_else(bit, String::from);
-        let next =
-            format!("`taintwatch why {name}` for the whole chain, `taintwatch report` for all");
-        paper.marked(0, "next", 6, human::DIM, &next);
-    }
-}
-
-fn print_flag(flag: &Flag, paper: &mut Paper) {
-    let mark = history::mark(flag.bit, flag.letter);
-    let name = flag.name.unwrap_or("a flag that is not known here");
-    let Some(event) = &flag.first else {
-        let unknown = format!("{name}, {}", flag.confidence.as_str());
-        paper.marked(2, &mark, 5, human::BOLD, &unknown);
-        return paper.line(7, "who set it is not recorded");
-    };
-    let again = if flag.count > 1 {
-        format!(", {}", words::times(flag.count))
-    } else {
-        String::new()
-    };
-    let when = clock(event.time);
-    let text = format!("{name}{again}, {} {when}", flag.confidence.as_str());
-    paper.marked(2, &mark, 5, human::BOLD, &text);
-    paper.line(7, &human::told(event));
-}
-
-fn print_tampering(status: &Status, table: &Table, paper: &mut Paper) {
-    let letters = table.letters(status.cleared);
-    let mark = "tampered with:";
-    let text = format!("{letters} was set in this boot and is clear now");
-    paper.marked(0, mark, mark.len() + 1, human::ALARM, &text);
-    let (seen, now) = (status.true_mask, status.mask.0);
-    paper.line(
-        7,
-        &format!(
-            "true mask {} ({}), the kernel says {now}",
-            seen.0,
-            table.letters(seen)
-        ),
-    );
-    paper.line(
-        7,
-        "`taintwatch report --kind mask_write` shows who wrote the mask",
-    );
-}
-
-/// Cover, holes and losses, a line each.
-fn print_cover(status: &Status, paper: &mut Paper) {
-    let last = status.intervals.last();
-    match last {
-        Some(last) if status.covered => paper.line(0, &human::interval(last)),
-        Some(last) => {
-            let ended = last.ended.as_deref().unwrap_or("no watch runs");
-            paper.line(0, &format!("not watched since {}: {ended}", clock(last.to)));
-        }
-        None => {}
-    }
-    let holes: SignedDuration = status.holes.iter().map(facts::hole_length).sum();
-    let longest = status
-        .holes
-        .iter()
-        .max_by_key(|hole| facts::hole_length(hole));
-    if let Some(longest) = longest {
-        let (number, all) = (
-            words::number(status.holes.len(), "hole"),
-            words::length(holes),
-        );
-        let until = clock(longest.to);
-        paper.line(
-            0,
-            &format!(
-                "{number} in the cover, {all}; the longest until {until}: {}",
-                longest.reason
-            ),
-        );
-    }
-    if status.lost > 0 {
-        paper.line(
-            0,
-            &format!("{} records of this boot were lost", status.lost),
-        );
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Kind;
+    use crate::{event::Kind, history};
 
     #[test]
     fn a_flag_without_an_event_is_unattributed_and_unknown_bits_stay_bits() {

@@ -23,7 +23,7 @@ pub fn print(diff: &Diff, paper: &mut Paper) {
         paper.blank();
         paper.indented(0, "nothing that is recorded differs");
     } else if diff.a.releases != diff.b.releases {
-        section(paper, "Another kernel");
+        paper.section(0, "Another kernel");
         both(
             paper,
             &diff.a.releases.join(", "),
@@ -44,7 +44,7 @@ pub fn print(diff: &Diff, paper: &mut Paper) {
     }
     for (number, module) in diff.modules_changed.iter().enumerate() {
         if number == 0 {
-            section(paper, "Modules that are not the same");
+            paper.section(0, "Modules that are not the same");
         }
         paper.marked(2, &module.name, module.name.len() + 1, BOLD, "");
         for Change { what, a, b } in &module.changes {
@@ -76,11 +76,6 @@ fn boot(name: &str, side: &Side, paper: &mut Paper) {
     }
 }
 
-fn section(paper: &mut Paper, title: &str) {
-    paper.blank();
-    paper.title(0, title);
-}
-
 /// The two sides of a difference.
 fn both(paper: &mut Paper, a: &str, b: &str) {
     for (name, text) in [("A", a), ("B", b)] {
@@ -100,7 +95,7 @@ fn flag(set: &Set) -> String {
 fn only(title: &str, sets: &[Set], paper: &mut Paper) {
     for (number, set) in sets.iter().enumerate() {
         if number == 0 {
-            section(paper, title);
+            paper.section(0, title);
         }
         paper.marked(2, &mark(set.bit, set.letter), 4, BOLD, &flag(set));
         for cause in &set.causes {
@@ -112,7 +107,7 @@ fn only(title: &str, sets: &[Set], paper: &mut Paper) {
 fn shared(title: &str, sets: &[Both], paper: &mut Paper) {
     for (number, Both { a, b }) in sets.iter().enumerate() {
         if number == 0 {
-            section(paper, title);
+            paper.section(0, title);
         }
         paper.marked(
             2,
@@ -137,7 +132,7 @@ fn shared(title: &str, sets: &[Both], paper: &mut Paper) {
 fn modules_only(title: &str, modules: &[Identity], paper: &mut Paper) {
     for (number, module) in modules.iter().enumerate() {
         if number == 0 {
-            section(paper, title);
+            paper.section(0, title);
         }
         let mut text = module.versions.join(", ");
         if !module.taints.is_empty() {
@@ -161,7 +156,7 @@ fn doubts(diff: &Diff, paper: &mut Paper) {
         .filter(|(_, side)| side.not_watched > 0 || side.lost > 0);
     for (number, (name, side)) in doubtful.enumerate() {
         if number == 0 {
-            section(paper, "What this cannot tell");
+            paper.section(0, "What this cannot tell");
         }
         let intervals = words::number(side.not_watched, "interval");
         let mut text = format!("{intervals} of {name} had no full watch");

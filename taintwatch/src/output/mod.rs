@@ -9,5 +9,6 @@ pub mod human;
 pub mod journald;
 pub mod paper;
 pub mod report;
+pub mod status;
 pub mod words;
 pub mod wrap;

@@ -66,6 +66,12 @@ impl Paper {
         _ = writeln!(self.text, "{:indent$}{BOLD}{title}{BOLD:#}", "");
     }
 
+    /// A title with air above it.
+    pub fn section(&mut self, indent: usize, title: &str) {
+        self.blank();
+        self.title(indent, title);
+    }
+
     /// A mark in `style` and padded to `column`, and beside it the text, wrapped below itself.
     pub fn marked(&mut self, indent: usize, mark: &str, column: usize, style: Style, text: &str) {
         let mark = Escaped(mark).to_string();

@@ -1,0 +1,78 @@
+//! Occurrences that the kernel half counted and did not tell one by one.
+//!
+//! In: a flag and its caller, or neither where they found no room, with how often. Out: an event that stands for all of them.
+
+use taintwatch_common::{Count, CountKey, DIRECT_WRITE};
+
+use super::{
+    Attributor,
+    cause::Evidence,
+    frames::{self, Frame},
+    parts,
+    reconcile::unattributed,
+};
+use crate::event::{Event, Kind, Mask, Source, Taint};
+
+impl Attributor {
+    /// Occurrences that were counted and not told: `more` of them up to `count.last_ns`.
+    pub fn counted(&mut self, key: &CountKey, count: &Count, more: u64, mask_now: Mask) -> Event {
+        let direct = key.flag == DIRECT_WRITE;
+        let kind = if direct { Kind::MaskWrite } else { Kind::Taint };
+        let number = format!("{:x}.{}.count", key.caller, key.context);
+        let mut event = self.blank(kind, count.last_ns, &number);
+        // What each of many writes changed is not known, only what there is now.
+        let mut taint = if direct {
+            Taint {
+                mask_after: Some(mask_now),
+                ..Taint::default()
+            }
+        } else {
+            self.table.taint(key.flag, self.mask)
+        };
+        taint.count = Some(more);
+        self.mask = taint.mask_after.unwrap_or(self.mask);
+        event.taint = Some(taint);
+        event.context = parts::known_context(key.context, &[]);
+        let frame = self.caller_of(key, count);
+        let evidence = Evidence {
+            bit: (!direct).then_some(key.flag),
+            frames: std::slice::from_ref(&frame),
+            loading: &count.loading,
+            sources: vec![if direct {
+                Source::MaskWatch
+            } else {
+                Source::TaintEntry
+            }],
+        };
+        let mut event = self.attribute(event, &evidence);
+        if let Some(cause) = &mut event.cause {
+            cause.summary = format!("{more} more times: {}", cause.summary);
+        }
+        event
+    }
+
+    /// Occurrences of keys that found no room: how many is known, and no more.
+    #[must_use]
+    pub fn unnamed(&self, more: u64, boottime_ns: u64) -> Event {
+        let mut event = self.blank(Kind::Taint, boottime_ns, "unnamed");
+        event.taint = Some(Taint {
+            count: Some(more),
+            ..Default::default()
+        });
+        event.cause = Some(unattributed(format!(
+            "{more} more changes by more places in the code than are told apart"
+        )));
+        event
+    }
+
+    fn caller_of(&self, key: &CountKey, count: &Count) -> Frame {
+        let known = self
+            .callers
+            .get(&key.caller)
+            .filter(|_| self.epoch == key.epoch);
+        match known {
+            Some(frame) => frame.clone(),
+            None => frames::of_address(key.caller, &count.symbol, &self.addresses),
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The pipeline behind the hooks: records in ring order become events.
+//!
+//! In: a running watch. Out: events, among them what was counted and not told, what was lost, and what
+//! the mask itself shows that nothing told of.
+
+mod layers;
+mod losses;
+mod modules;
+
+use std::{
+    collections::VecDeque,
+    io,
+    time::{Duration, Instant},
+};
+
+use super::{Error, agreement::Agreement, attributor, before, coverage, log::Log, tally::Tally};
+use crate::{
+    attribute::{Attributor, addresses::Addresses},
+    baseline::Past,
+    decode::{Record, decode, text},
+    enrich::Enricher,
+    event::{CoverageState, Event, Hook, Mask},
+    kernel::{
+        identity::{Identity, boottime_ns},
+        kallsyms, mask,
+    },
+    probe::{
+        Without,
+        watch::{Watch, give_back},
+    },
+    ring::Ring,
+};
+use losses::Losses;
+
+/// How often the watch is looked after while nothing happens, and for a while after something did.
+const IDLE: Duration = Duration::from_secs(10);
+const BUSY: Duration = Duration::from_secs(1);
+const BUSY_FOR: Duration = Duration::from_mins(1);
+/// Records taken between two looks at everything else.
+const BATCH: usize = 256;
+/// From a change of the mask to its record, at the most.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// A running watch and what it has yet to tell.
+pub struct Hooked {
+    watch: Watch,
+    ring: Ring,
+    attributor: Attributor,
+    tally: Tally,
+    losses: Losses,
+    log: Log,
+    enricher: Enricher,
+    agreement: Agreement,
+    /// Records that were taken from the ring early.
+    ahead: VecDeque<Vec<u8>>,
+    next: VecDeque<Event>,
+    last_record: Instant,
+    last_look: Instant,
+    mask_address: Option<u64>,
+}
+
+impl Hooked {
+    pub(super) fn begin(identity: Identity, without: &Without) -> Result<Self, Error> {
+        let mut watch = Watch::begin(without)?;
+        let taken = || Error::Ring(io::Error::other("it is in use already"));
+        let ring = Ring::new(watch.take_ring().ok_or_else(taken)?).map_err(Error::Ring)?;
+        let mut attributor = attributor(identity, watch.mask);
+        let symbols = std::mem::take(&mut watch.symbols);
+        let mask_address = symbols.address("tainted_mask");
+        attributor.sees_mask = mask_address.is_some();
+        let mut generated = Vec::new();
+        if !watch.resolves_symbols {
+            let found = kallsyms::of_module("bpf").unwrap_or_default();
+            generated.extend(found.into_iter().map(|(address, _)| address));
+        }
+        attributor.addresses = Addresses::new(symbols, generated);
+        let mut hooked = Self {
+            watch,
+            ring,
+            attributor,
+            tally: Tally::default(),
+            losses: Losses {
+                at_ns: boottime_ns(),
+                ..Losses::default()
+            },
+            agreement: Agreement::default(),
+            log: Log::open(),
+            enricher: Enricher::begin(),
+            ahead: VecDeque::new(),
+            next: VecDeque::new(),
+            last_record: Instant::now(),
+            last_look: Instant::now(),
+            mask_address,
+        };
+        if !hooked.watch.resolves_symbols {
+            hooked.know_loaded_modules();
+        }
+        let began = hooked.began();
+        hooked.next.push_back(began);
+        hooked.agreement = Agreement::new(hooked.seen()?);
+        give_back();
+        Ok(hooked)
+    }
+
+    pub(super) fn hooks(&self) -> &[Hook] {
+        &self.watch.hooks
+    }
+
+    /// What happened while the hooks were put in place is told by the hooks, and known here.
+    pub(super) fn explain_before(&mut self, mut past: Past, last: usize) {
+        while let Some(bytes) = self.pull() {
+            self.take(&bytes);
+        }
+        past.learn(self.next.make_contiguous());
+        let events = before(self.next.front(), &self.attributor, &past, last);
+        let rest = self.next.split_off(1.min(self.next.len()));
+        self.next.extend(events.into_iter().chain(rest));
+    }
+
+    pub(super) async fn next(&mut self) -> Result<Event, Error> {
+        loop {
+            if let Some(event) = self.next.pop_front() {
+                return Ok(event);
+            }
+            let busy = self.last_record.elapsed() < BUSY_FOR;
+            let pace = if busy { BUSY } else { IDLE };
+            if let Ok(bytes) = tokio::time::timeout(pace, self.ring.next()).await {
+                self.take(&bytes.map_err(Error::Ring)?);
+                self.drain();
+            }
+            self.reconcile().await?;
+            if self.last_look.elapsed() >= BUSY {
+                self.last_look = Instant::now();
+                self.look()?;
+            }
+        }
+    }
+
+    pub(super) fn end(mut self, reason: &str) -> Vec<Event> {
+        while let Some(bytes) = self.pull() {
+            self.take(&bytes);
+        }
+        let mask = mask::read().unwrap_or(self.attributor.mask);
+        if let Ok(events) = self.counted(mask, true) {
+            self.next.extend(events);
+        }
+        let ended = self.coverage(CoverageState::Ended, reason.to_owned());
+        self.next.into_iter().chain([ended]).collect()
+    }
+
+    fn pull(&mut self) -> Option<Vec<u8>> {
+        self.ahead.pop_front().or_else(|| self.ring.try_next())
+    }
+
+    fn drain(&mut self) {
+        for _ in 0..BATCH {
+            let Some(bytes) = self.pull() else {
+                return;
+            };
+            self.take(&bytes);
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.last_record = Instant::now();
+        let record = match decode(bytes) {
+            Ok(record) => record,
+            Err(error) => {
+                let event = self.lost(1, "event", format!("a record could not be read: {error}"));
+                self.next.push_back(event);
+                return;
+            }
+        };
+        let (events, hints) = self.attributor.events(&record);
+        if let (Record::ModuleLive(live), false) = (&record, self.watch.resolves_symbols) {
+            self.name_functions(&text(&live.name));
+        }
+        for mut event in events {
+            self.enricher.add_to(&mut event, &hints);
+            self.mark_hidden(&mut event);
+            self.log.add_to(&mut event);
+            self.next.push_back(event);
+        }
+    }
+
+    /// Holds the mask against the events; a difference that stays is an event.
+    async fn reconcile(&mut self) -> Result<(), Error> {
+        let now = mask::read()?;
+        if now == self.attributor.mask {
+            return Ok(());
+        }
+        tokio::time::sleep(SETTLE).await;
+        while let Some(bytes) = self.pull() {
+            self.take(&bytes);
+        }
+        let later = mask::read()?;
+        let counted = self.counted(later, true)?;
+        self.next.extend(counted);
+        // A bit that changed within the moment is still on its way.
+        let moving = now.0 ^ later.0;
+        let settled = Mask(later.0 & !moving | self.attributor.mask.0 & moving);
+        if settled != self.attributor.mask {
+            let events = self.attributor.reconciled(settled, boottime_ns());
+            self.next.extend(events);
+        }
+        Ok(())
+    }
+
+    /// What has to be looked after now and then.
+    fn look(&mut self) -> Result<(), Error> {
+        self.log.catch_up();
+        self.enricher.catch_up();
+        let mask = self.attributor.mask;
+        let counted = self.counted(mask, false)?;
+        self.next.extend(counted);
+        self.count_losses()?;
+        self.compare_layers()?;
+        self.follow_cpus();
+        Ok(())
+    }
+
+    fn counted(&mut self, mask: Mask, all: bool) -> Result<Vec<Event>, Error> {
+        let at = (boottime_ns(), mask);
+        Ok(self
+            .tally
+            .events(&mut self.watch.counts, &mut self.attributor, at, all)?)
+    }
+
+    fn coverage(&self, state: CoverageState, reason: String) -> Event {
+        let blank = |kind, at, key: &str| self.attributor.blank(kind, at, key);
+        coverage(
+            blank,
+            state,
+            reason,
+            self.attributor.mask,
+            self.watch.hooks.clone(),
+        )
+    }
+}
