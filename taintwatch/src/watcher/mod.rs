@@ -113,19 +113,18 @@ fn before(first: Option<&Event>, attributor: &Attributor, past: &Past, last: usi
 
 /// An event that tells of the cover.
 fn coverage(
-    blank: impl Fn(Kind, u64, &str) -> Event,
+    attributor: &Attributor,
     state: CoverageState,
     reason: String,
-    mask: Mask,
-    hooks: Vec<Hook>,
+    hooks: &[Hook],
 ) -> Event {
-    let mut event = blank(Kind::Coverage, boottime_ns(), "watch");
+    let mut event = attributor.blank(Kind::Coverage, boottime_ns(), "watch");
     event.coverage = Some(Coverage {
         state,
         reason,
         release: kernel::identity::release().ok(),
-        mask: Some(mask),
-        hooks,
+        mask: Some(attributor.mask),
+        hooks: hooks.to_vec(),
         self_test: None,
     });
     event

@@ -164,13 +164,6 @@ impl Polled {
     }
 
     fn coverage(&self, state: CoverageState, reason: String) -> Event {
-        let blank = |kind, at, key: &str| self.attributor.blank(kind, at, key);
-        coverage(
-            blank,
-            state,
-            reason,
-            self.attributor.mask,
-            self.hooks.clone(),
-        )
+        coverage(&self.attributor, state, reason, &self.hooks)
     }
 }

@@ -227,13 +227,6 @@ impl Hooked {
     }
 
     fn coverage(&self, state: CoverageState, reason: String) -> Event {
-        let blank = |kind, at, key: &str| self.attributor.blank(kind, at, key);
-        coverage(
-            blank,
-            state,
-            reason,
-            self.attributor.mask,
-            self.watch.hooks.clone(),
-        )
+        coverage(&self.attributor, state, reason, &self.watch.hooks)
     }
 }
