@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::Serialize;
 
-use crate::event::{CoverageState, Event, Time};
+use crate::event::{Coverage, CoverageState, Event, Time};
 
 /// An interval that was watched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -142,6 +142,29 @@ pub fn of<'a>(events: impl Iterator<Item = &'a Event>, now: Now) -> Cover {
 
 /// Why an interval ended that has no event of its end.
 pub const UNCLEAN: &str = "the watch ended without a word: it was killed, or the machine went down";
+/// Why an interval ended with the kernel, before the panic's own words.
+pub(crate) const PANICKED: &str = "the kernel panicked: ";
+
+/// Whether an event tells of an end that the watch could not tell itself: what it held then is lost.
+pub(crate) fn cuts_off(coverage: &Coverage) -> bool {
+    let told = coverage.reason != UNCLEAN && !coverage.reason.starts_with(PANICKED);
+    coverage.state == CoverageState::Ended && !told
+}
+
+/// Whether the last watch of a boot was cut off, by the boot's coverage in order. A panic after the watch told its end
+/// did not cut it off.
+pub(crate) fn was_cut_off<'a>(coverage: impl IntoIterator<Item = &'a Coverage>) -> bool {
+    let mut open = true;
+    let mut cut_off = true;
+    for coverage in coverage {
+        let ended = coverage.state == CoverageState::Ended;
+        if open || !ended {
+            cut_off = !ended || cuts_off(coverage);
+        }
+        open = !ended;
+    }
+    cut_off
+}
 
 /// The reason of the hole that every boot begins with.
 const BEFORE: &str = "before the watch began";
@@ -191,6 +214,34 @@ mod tests {
 
     fn at(second: u32) -> Time {
         Time(format!("2026-01-01T00:00:{second:02}Z").parse().unwrap())
+    }
+
+    #[test]
+    fn a_panic_after_the_watch_told_its_end_did_not_cut_it_off() {
+        let coverage = |state, reason: &str| Coverage {
+            state,
+            reason: reason.to_owned(),
+            release: None,
+            mask: None,
+            self_test: None,
+            hooks: Vec::new(),
+        };
+        let began = coverage(CoverageState::Began, "");
+        let stopped = coverage(CoverageState::Ended, "stopped by SIGTERM");
+        let panicked = coverage(CoverageState::Ended, "the kernel panicked: x");
+        let killed = coverage(CoverageState::Ended, UNCLEAN);
+        for (ends, cut_off) in [
+            (&[][..], true),
+            (&[&stopped], false),
+            (&[&stopped, &panicked], false),
+            (&[&panicked], true),
+            (&[&killed], true),
+            (&[&killed, &began, &stopped], false),
+            (&[&stopped, &began], true),
+        ] {
+            let all = std::iter::once(&began).chain(ends.iter().copied());
+            assert_eq!(was_cut_off(all), cut_off, "{ends:?}");
+        }
     }
 
     #[test]

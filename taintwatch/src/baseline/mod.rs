@@ -129,6 +129,7 @@ fn logged(evidence: &Evidence, past: &Past, identity: &Identity, began: Began) -
             cause.sources = vec![Source::Baseline, Source::Log];
         }
     }
+    let mut past = past.clone();
     let is_news = |event: &Event| {
         let bit = event.taint.as_ref().and_then(|taint| taint.bit);
         past.is_news(event)

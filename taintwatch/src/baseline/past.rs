@@ -4,7 +4,16 @@
 
 use std::{collections::HashSet, ops::Range};
 
-use crate::event::{Confidence, CoverageState, Event, Mask};
+use crate::{
+    cover,
+    event::{Confidence, CoverageState, Event, Mask},
+};
+
+/// A watch that is cut off loses what it saw for at most so long: it tells of repeats every ten seconds, and joins an
+/// event with its lines of the log before that is recorded.
+const UNSETTLED_NS: u64 = 15_000_000_000;
+/// The log's clock and `CLOCK_BOOTTIME` tell times of one moment that are no further apart, without a suspend between.
+const NEAR_NS: u64 = 1_000_000_000;
 
 /// What is known of this boot.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +25,34 @@ pub struct Past {
     modules: HashSet<(String, u32)>,
     /// On `CLOCK_BOOTTIME`, oldest first.
     watched: Vec<Range<u64>>,
+    /// Recorded when a watch was about to be cut off: what its last moments had beside these is lost.
+    last: Vec<Recorded>,
+}
+
+/// A flag that the history tells of.
+#[derive(Clone, Debug)]
+struct Recorded {
+    bit: u32,
+    at: u64,
+    /// It stands for more than can be counted off.
+    many: bool,
+}
+
+impl Recorded {
+    fn of(event: &Event) -> Option<Self> {
+        let taint = event.taint.as_ref()?;
+        Some(Self {
+            bit: taint.bit?,
+            at: event.boottime_ns?,
+            many: taint.count.is_some_and(|count| count > 1),
+        })
+    }
+
+    /// Whether a log's line of this flag, at this time, can be of this one.
+    fn can_be(&self, bit: u32, at: u64) -> bool {
+        let apart = if self.many { UNSETTLED_NS } else { NEAR_NS };
+        self.bit == bit && self.at.abs_diff(at) <= apart
+    }
 }
 
 impl Past {
@@ -29,16 +66,32 @@ impl Past {
             let (Some(coverage), Some(at)) = (&event.coverage, event.boottime_ns) else {
                 continue;
             };
-            if coverage.state == CoverageState::Ended {
-                past.watched.extend(since.take().map(|since| since..at));
-            } else {
+            if coverage.state != CoverageState::Ended {
                 since.get_or_insert(at);
+            } else if let Some(since) = since.take() {
+                let settled = if cover::cuts_off(coverage) {
+                    past.cut_off(events, at)
+                } else {
+                    at
+                };
+                past.watched.push(since..settled);
             }
         }
-        // To the end of that nanosecond: what it saw then is told.
-        past.watched
-            .extend(since.map(|since| since..last_ns.saturating_add(1)));
+        if let Some(since) = since {
+            let settled = past.cut_off(events, last_ns);
+            past.watched.push(since..settled);
+        }
         past
+    }
+
+    /// A watch was cut off: what it recorded last is known, and the time until which it recorded all is given.
+    fn cut_off(&mut self, events: &[Event], at: u64) -> u64 {
+        let settled = at.saturating_sub(UNSETTLED_NS);
+        let recorded = events.iter().filter_map(Recorded::of);
+        let lately = settled.saturating_sub(UNSETTLED_NS)..=at.saturating_add(NEAR_NS);
+        self.last
+            .extend(recorded.filter(|recorded| lately.contains(&recorded.at)));
+        settled
     }
 
     /// Adds what events tell.
@@ -59,8 +112,9 @@ impl Past {
         }
     }
 
-    /// Whether an event that a log gave tells something new.
-    pub(crate) fn is_news(&self, event: &Event) -> bool {
+    /// Whether an event that a log gave tells something new. To be asked once an event: of two that the log tells, what
+    /// is recorded once is one.
+    pub(crate) fn is_news(&mut self, event: &Event) -> bool {
         let bit = event.taint.as_ref().and_then(|taint| taint.bit);
         let module = event
             .module
@@ -73,7 +127,23 @@ impl Past {
             Some(Confidence::Listed) => self.tells(module.unwrap_or_default(), bit),
             _ => false,
         });
-        !known && event.boottime_ns.is_none_or(|at| !self.watched_at(at))
+        let Some(at) = event.boottime_ns else {
+            return !known;
+        };
+        !known && !self.watched_at(at) && !bit.is_some_and(|bit| self.takes(bit, at))
+    }
+
+    /// Whether a line of the last moments is of what was recorded then; the nearest is taken.
+    fn takes(&mut self, bit: u32, at: u64) -> bool {
+        let recorded = self.last.iter().enumerate();
+        let nearest = recorded
+            .filter(|(_, recorded)| recorded.can_be(bit, at))
+            .min_by_key(|(_, recorded)| (recorded.many, recorded.at.abs_diff(at)))
+            .map(|(place, recorded)| (place, recorded.many));
+        if let Some((place, false)) = nearest {
+            self.last.swap_remove(place);
+        }
+        nearest.is_some()
     }
 
     /// Whether an event tells of this flag of this module.

@@ -52,27 +52,17 @@ impl Boot {
     pub fn of(boot_id: &str, events: &[Event], last: (Time, u64)) -> Option<Self> {
         let (time, last_ns) = last;
         let since = SignedDuration::from_nanos(i64::try_from(last_ns).ok()?);
-        let mut covers = events
-            .iter()
-            .rev()
-            .filter_map(|event| event.coverage.as_ref());
-        let told_its_end = covers.next().is_some_and(|last| {
-            last.state == CoverageState::Ended
-                && last.reason != cover::UNCLEAN
-                && !last.reason.starts_with(PANICKED)
-        });
+        let coverage = events.iter().filter_map(|event| event.coverage.as_ref());
         Some(Self {
             boot_id: boot_id.to_owned(),
             host: events.iter().find_map(|event| event.host.clone()),
             booted: time.0.checked_sub(since).ok()?,
-            cut_off_ns: (!told_its_end).then_some(last_ns),
+            cut_off_ns: cover::was_cut_off(coverage).then_some(last_ns),
             past: Past::of(events, last_ns),
         })
     }
 }
 
-/// Why a boot's cover ended, when it died.
-const PANICKED: &str = "the kernel panicked: ";
 /// How far the beginnings of a boot may be apart that are reckoned from two files.
 const APART: SignedDuration = SignedDuration::from_mins(2);
 /// The watch gives a sign of life each minute: a crash that ended it comes within so long.
@@ -98,7 +88,8 @@ pub fn events(dump: &Dump, boots: &[Boot]) -> Vec<Event> {
         .flat_map(|sighting| account.enter(sighting))
         .collect();
     if let Some(boot) = boot {
-        events.retain(|event| boot.past.is_news(event));
+        let mut past = boot.past.clone();
+        events.retain(|event| past.is_news(event));
     }
     let end = dump
         .sightings
@@ -149,7 +140,7 @@ fn end(sighting: &Sighting, boot: Option<&Boot>) -> Option<Event> {
     event.log.clone_from(&sighting.lines);
     event.coverage = Some(Coverage {
         state: CoverageState::Ended,
-        reason: format!("{PANICKED}{panic}"),
+        reason: format!("{}{panic}", cover::PANICKED),
         release: None,
         mask: None,
         self_test: None,
@@ -192,28 +183,36 @@ mod tests {
         }
     }
 
-    fn boot(id: &str, booted: &str, watched_to: u64) -> Boot {
-        let coverage = |state: &str, at: u64| -> Event {
-            serde_json::from_value(serde_json::json!({
-                "schema": 1, "id": "c", "seq": 1, "kind": "coverage", "boottime_ns": at,
-                "coverage": {"state": state, "reason": ""},
-            }))
-            .unwrap()
+    /// Watched from its first second to `watched_to`, with what was recorded.
+    fn boot(id: &str, booted: &str, watched_to: u64, recorded: &[(u32, u64)]) -> Boot {
+        let event = |kind: &str, at: u64, more: serde_json::Value| -> Event {
+            let mut event = serde_json::json!({"schema": 1, "id": "e", "seq": 1, "kind": kind, "boottime_ns": at});
+            event.as_object_mut().unwrap().insert(kind.into(), more);
+            serde_json::from_value(event).unwrap()
         };
+        let began = serde_json::json!({"state": "began", "reason": ""});
+        let mut history = vec![event("coverage", SECOND, began)];
+        let taint = |(bit, at): &(u32, u64)| event("taint", *at, serde_json::json!({"bit": bit}));
+        history.extend(recorded.iter().map(taint));
         Boot {
             boot_id: id.into(),
             host: None,
             booted: booted.parse().unwrap(),
             cut_off_ns: Some(watched_to),
-            past: Past::of(&[coverage("began", SECOND)], watched_to),
+            past: Past::of(&history, watched_to),
         }
     }
 
     #[test]
     fn the_oops_and_the_panic_are_of_the_boot_that_they_ended() {
         let boots = [
-            boot("older", "2026-01-01T00:00:00Z", 500 * SECOND),
-            boot("died", "2026-01-02T00:00:00Z", 100 * SECOND + 5),
+            boot("older", "2026-01-01T00:00:00Z", 500 * SECOND, &[]),
+            boot(
+                "died",
+                "2026-01-02T00:00:00Z",
+                100 * SECOND + 5,
+                &[(12, 100 * SECOND)],
+            ),
         ];
         let events = events(&dump(Some("2026-01-02T00:01:46Z")), &boots);
         assert!(
@@ -237,8 +236,23 @@ mod tests {
     }
 
     #[test]
+    fn what_a_watch_held_when_it_died_is_told_and_what_it_recorded_is_not() {
+        let told = |recorded: &[(u32, u64)]| -> Vec<u32> {
+            // The last that it recorded is of after the oops.
+            let died = boot("died", "2026-01-02T00:00:00Z", 103 * SECOND, recorded);
+            let events = events(&dump(Some("2026-01-02T00:01:46Z")), &[died]);
+            let bits = events.iter().filter_map(|event| event.taint.as_ref()?.bit);
+            bits.collect()
+        };
+        let module = (12, 100 * SECOND + 7);
+        assert_eq!(told(&[module]), [7]);
+        assert_eq!(told(&[module, (7, 102 * SECOND - 5_000_000)]), [0; 0]);
+        assert_eq!(told(&[module, (7, 90 * SECOND)]), [7], "an older one");
+    }
+
+    #[test]
     fn a_crash_of_no_boot_that_is_known_names_none() {
-        let mut clean = boot("clean", "2026-01-02T00:00:00Z", 100 * SECOND);
+        let mut clean = boot("clean", "2026-01-02T00:00:00Z", 100 * SECOND, &[]);
         clean.cut_off_ns = None;
         let boots = [clean];
         for written in [Some("2026-03-01T00:00:00Z"), None] {
@@ -254,8 +268,8 @@ mod tests {
     #[test]
     fn two_boots_that_fit_are_none() {
         let boots = [
-            boot("a", "2026-01-02T00:00:00Z", 100 * SECOND),
-            boot("b", "2026-01-03T00:00:00Z", 101 * SECOND),
+            boot("a", "2026-01-02T00:00:00Z", 100 * SECOND, &[]),
+            boot("b", "2026-01-03T00:00:00Z", 101 * SECOND, &[]),
         ];
         assert!(boot_of(&dump(None), &boots).is_none());
         assert_eq!(

@@ -216,11 +216,15 @@ fn is_open(events: &[&Event]) -> bool {
 }
 
 fn end(events: &[&Event], is_current: bool) -> End {
-    match last_coverage(events) {
-        _ if is_current => End::Running,
-        None => End::Unwatched,
-        Some(last) if last.state == CoverageState::Ended && last.reason != UNCLEAN => End::Clean,
-        Some(_) => End::Unclean,
+    let coverage = || events.iter().filter_map(|event| event.coverage.as_ref());
+    if is_current {
+        End::Running
+    } else if coverage().next().is_none() {
+        End::Unwatched
+    } else if cover::was_cut_off(coverage()) {
+        End::Unclean
+    } else {
+        End::Clean
     }
 }
 
