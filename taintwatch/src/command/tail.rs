@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     baseline::Past,
@@ -83,6 +84,8 @@ fn follow(args: &Args, db: &Path, stream: UnixStream, out: &mut dyn Write) -> Re
 }
 
 async fn watch(args: &Args, out: &mut dyn Write) -> Result<u8> {
+    // Once, before anything is printed: a listener for each event would miss what comes between two.
+    let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
     let mut watcher = match Watcher::hooked(&args.without) {
         Ok(watcher) => watcher,
         Err(error) => Watcher::polled(&error)?,
@@ -92,7 +95,7 @@ async fn watch(args: &Args, out: &mut dyn Write) -> Result<u8> {
     loop {
         let mut event = tokio::select! {
             event = watcher.next() => event?,
-            _ = tokio::signal::ctrl_c() => return Ok(0),
+            _ = interrupt.recv() => return Ok(0),
         };
         seq += 1;
         event.seq = seq;
