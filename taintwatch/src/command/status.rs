@@ -13,6 +13,7 @@ use crate::{
         mask, suse,
     },
     output::{
+        escape::Escaped,
         human,
         paper::Paper,
         status::{Flag, Status, print},
@@ -48,7 +49,8 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
         print(&status, table, &mut paper);
         write!(out, "{}", paper.text())?;
         if let Err(reason) = history {
-            writeln!(out, "{}no history: {reason}{:#}", human::DIM, human::DIM)?;
+            let reason = reason.to_string();
+            writeln!(out, "{}{}{:#}", human::DIM, Escaped(&reason), human::DIM)?;
         }
     }
     Ok(u8::from(mask != Mask(0)))
@@ -64,12 +66,6 @@ struct History {
 
 /// This boot's events, or why there are none.
 fn history(db: &Path) -> Result<History> {
-    if !db.exists() {
-        anyhow::bail!(
-            "{} is not there; `taintwatch daemon` records one (as root)",
-            db.display()
-        );
-    }
     let boot = Identity::read()?.boot_id;
     let mut events = Store::open(db)?.events(&Filter::default(), None)?;
     events.retain(|event| event.boot_id.as_deref() == Some(&boot));

@@ -55,6 +55,14 @@ CREATE TABLE alive (
 /// Why the history cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error(
+        "there is no history at {0}: `taintwatch daemon` records one (as root), and `--db` names another"
+    )]
+    Missing(String),
+    #[error("the history {path} cannot be read: {error}")]
+    Unreadable { path: String, error: std::io::Error },
+    #[error("the history {0} is no file")]
+    NoFile(String),
     #[error("the history {path}: {error}")]
     Open {
         path: String,
@@ -97,6 +105,7 @@ impl Store {
 
     /// Opens the history for reading.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        readable(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(open_error(path))?;
         connection.busy_timeout(Duration::from_secs(5))?;
@@ -235,6 +244,21 @@ impl Store {
     }
 }
 
+/// SQLite says of all of these that it is unable to open the file.
+fn readable(path: &Path) -> Result<(), Error> {
+    let shown = || path.display().to_string();
+    let metadata = std::fs::File::open(path).and_then(|file| file.metadata());
+    match metadata {
+        Ok(metadata) if metadata.is_file() => Ok(()),
+        Ok(_) => Err(Error::NoFile(shown())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::Missing(shown())),
+        Err(error) => Err(Error::Unreadable {
+            path: shown(),
+            error,
+        }),
+    }
+}
+
 fn open_error(path: &Path) -> impl FnOnce(rusqlite::Error) -> Error {
     let path = path.display().to_string();
     move |error| Error::Open { path, error }
@@ -285,13 +309,19 @@ mod tests {
     }
 
     #[test]
-    fn says_which_history_is_not_there() {
-        let Err(error) = Store::open(Path::new("/nonexistent/events.db")) else {
-            panic!()
-        };
-        assert!(
-            error.to_string().contains("/nonexistent/events.db"),
-            "{error}"
-        );
+    fn says_which_history_cannot_be_read_and_why() {
+        for (path, said) in [
+            (
+                "/nonexistent/events.db",
+                "there is no history at /nonexistent/events.db: `taintwatch daemon`",
+            ),
+            ("/", "the history / is no file"),
+            ("/dev/null/events.db", "cannot be read: Not a directory"),
+        ] {
+            let Err(error) = Store::open(Path::new(path)) else {
+                panic!("{path} was opened")
+            };
+            assert!(error.to_string().contains(said), "{error}");
+        }
     }
 }
