@@ -19,8 +19,8 @@ use crate::{
     event::{Coverage, CoverageState, Event, Kind, Mask, Source, Time},
     taint::{
         flags::VENDOR,
+        release,
         tables::{LINUX, Table},
-        vendor,
     },
 };
 pub use diff::{Diff, Identity, Side, diff};
@@ -172,7 +172,7 @@ fn kernel(events: &[&Event], releases: &[&str]) -> &'static Table {
         .filter_map(|event| event.taint.as_ref()?.vendor.as_deref());
     let own =
         vendors.find_map(|vendor| Table::named(vendor).filter(|table| table.vendor != VENDOR));
-    let shown = || releases.iter().copied().find_map(vendor::of_release);
+    let shown = || releases.iter().copied().find_map(release::table_of);
     own.or_else(shown).unwrap_or(LINUX)
 }
 

@@ -1,12 +1,15 @@
 //! Whose kernel is meant, as people say it and as machines show it.
 //!
-//! In: the word after `--vendor`, os-release, a kernel's release. Out: the table that reads its flags, or
-//! none where that is not certain. A release says more than os-release does: a container's os-release is
-//! not its kernel's.
+//! In: the word after `--vendor`, os-release. Out: the table that reads its flags, or none where that is not certain.
+//! A release says more than os-release does: a container's os-release is not its kernel's.
 
 use std::fs;
 
-use super::{flags::Version, tables::Table};
+use super::{
+    flags::Version,
+    release::{RED_HAT, suse_era, table_of, version},
+    tables::Table,
+};
 
 /// Whose flags to read; the newest era of a vendor has no suffix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -63,124 +66,7 @@ pub fn local() -> Option<&'static Table> {
 /// The table of a machine, by its os-release and `uname -r`.
 #[must_use]
 pub fn of_machine(os_release: &str, release: &str) -> Option<&'static Table> {
-    of_release(release).or_else(|| of_os_release(os_release, release))
-}
-
-/// The table of a kernel, by its release and what is printed behind it: `5.14.21-150500.55.39-default #1
-/// SLE15-SP5`. None where nobody's mark is on it.
-#[must_use]
-pub fn of_release(text: &str) -> Option<&'static Table> {
-    let mut words = text.split_ascii_whitespace();
-    let release = words.next()?;
-    let version = version(release)?;
-    let behind: Vec<_> = words.take(4).collect();
-    let has = |mark: &str| behind.iter().any(|word| word.starts_with(mark));
-    if has("SLE") || has("openSUSE") || is_suse(release) {
-        return Table::named(suse_era(version));
-    }
-    if release.contains(".elrepo") {
-        return Table::named("linux");
-    }
-    if release.contains("uek") {
-        return Table::named(if version == (4, 1) {
-            "oracle-uek4"
-        } else {
-            "oracle"
-        });
-    }
-    if let Some(red_hat) = RED_HAT.iter().find(|(base, _, mark)| {
-        *base == version && is_followed_by(release, mark, |next| !next.is_ascii_digit())
-    }) {
-        return Table::named(red_hat.1);
-    }
-    let is = |marks: &[&str]| marks.iter().any(|mark| release.contains(mark));
-    if is_followed_by(release, ".fc", |next| next.is_ascii_digit()) {
-        Table::named("fedora")
-    } else if is(&[
-        "-arch",
-        "-zen",
-        "-MANJARO",
-        "-gentoo",
-        "-pve",
-        "-microsoft",
-        "-v7",
-        "-v8",
-    ]) {
-        Table::named("linux")
-    } else if is(&[
-        "-generic",
-        "-lowlatency",
-        "-aws",
-        "-azure",
-        "-gcp",
-        "-oem",
-        "-ubuntu",
-    ]) || has("#") && behind.iter().any(|word| word.ends_with("-Ubuntu"))
-    {
-        Table::named("ubuntu")
-    } else if is(&[
-        "+deb",
-        "-amd64",
-        "-686",
-        "-arm64",
-        "-armmp",
-        "-powerpc64le",
-        "-s390x",
-    ]) || has("Debian")
-    {
-        Table::named("debian")
-    } else {
-        None
-    }
-}
-
-/// Red Hat's kernels: the version that each release keeps, and the mark in the kernel's release.
-#[rustfmt::skip]
-const RED_HAT: [(Version, &str, &str); 5] = [
-    ((2, 632), "rhel6", ".el6"),
-    ((3, 10), "rhel7", ".el7"),
-    ((4, 18), "rhel8", ".el8"),
-    ((5, 14), "rhel9", ".el9"),
-    ((6, 12), "rhel10", ".el10"),
-];
-
-/// `5.14.21-150500.55.39-default`, `6.4.0-150600.23-rt`, `4.12.14-lp151.28.40-default`, `3.0.101-63-default`.
-fn is_suse(release: &str) -> bool {
-    let build = release.split_once('-').map_or("", |(_, build)| build);
-    let digits = build.bytes().take_while(u8::is_ascii_digit).count();
-    let product = digits == 6 && (build.starts_with("15") || build.starts_with("16"));
-    product
-        || is_followed_by(build, "lp1", |next| next.is_ascii_digit())
-        || build.ends_with("-default")
-}
-
-fn suse_era(version: Version) -> &'static str {
-    match version {
-        (..3, _) | (3, 0) => "suse-sle11",
-        (3 | 4, _) | (5, ..3) => "suse-sle12",
-        (5, _) | (6, ..11) => "suse-sle15sp2",
-        _ => "suse",
-    }
-}
-
-fn is_followed_by(text: &str, mark: &str, fits: fn(char) -> bool) -> bool {
-    text.match_indices(mark).any(|(at, _)| {
-        let behind = text.get(at + mark.len()..).unwrap_or_default();
-        behind.chars().next().is_none_or(fits)
-    })
-}
-
-/// The version that a release begins with.
-#[must_use]
-pub fn version(release: &str) -> Option<Version> {
-    let mut numbers = release.split(['.', '-', '+', '_']).map(str::parse);
-    let major: u32 = numbers.next()?.ok()?;
-    let minor: u32 = numbers.next()?.ok()?;
-    if major != 2 {
-        return Some((major, minor));
-    }
-    let patch = numbers.next().and_then(Result::ok).unwrap_or(0).min(99);
-    Some((2, minor.checked_mul(100)?.checked_add(patch)?))
+    table_of(release).or_else(|| of_os_release(os_release, release))
 }
 
 /// By `ID`, `ID_LIKE` and `VERSION_ID`, for kernels whose release does not say.
@@ -232,10 +118,6 @@ mod tests {
     use super::*;
     use crate::taint::tables::TABLES;
 
-    fn of(text: &str) -> &'static str {
-        of_release(text).map_or("-", |table| table.vendor)
-    }
-
     #[test]
     fn every_table_has_its_word_and_the_other_way_round() {
         let words: Vec<_> = Vendor::value_variants()
@@ -252,45 +134,6 @@ mod tests {
                 .iter()
                 .all(|table| words.iter().any(|word| word.vendor == table.vendor))
         );
-    }
-
-    #[test]
-    fn a_release_shows_whose_kernel_it_is() {
-        for (release, expected) in [
-            ("4.18.0-305.el8.x86_64", "rhel8"),
-            ("4.18.0-477.27.1.el8_8.x86_64 #1", "rhel8"),
-            ("5.14.0-438.el9s.x86_64+rt", "rhel9"),
-            ("6.12.0-54.el10.aarch64", "rhel10"),
-            ("3.10.0-1062.el7.x86_64", "rhel7"),
-            ("2.6.32-358.23.2.el6.x86_64", "rhel6"),
-            ("6.1.0-1.el8.elrepo.x86_64", "linux"),
-            ("6.1.0-1.el8.x86_64", "-"),
-            ("4.1.12-124.48.6.el7uek.x86_64", "oracle-uek4"),
-            ("5.15.0-8.91.4.1.el8uek.x86_64", "oracle"),
-            ("6.5.6-300.fc39.x86_64", "fedora"),
-            ("6.1.0-50-cloud-amd64", "debian"),
-            ("6.12.38+deb13-amd64", "debian"),
-            ("5.3.0-23-generic", "ubuntu"),
-            ("5.15.0-1042-azure #49-Ubuntu", "ubuntu"),
-            ("5.14.21-150400.14.52-azure", "suse-sle15sp2"),
-            ("5.3.18-47-default #1 SLE15-SP3", "suse-sle15sp2"),
-            (
-                "5.14.21-20250107.el7.x86_64 #1 SLE15-SP5 (unreleased)",
-                "suse-sle15sp2",
-            ),
-            ("6.4.0-150600.23.33-default", "suse-sle15sp2"),
-            ("6.12.0-160000.3.gccf23ce-default #1", "suse"),
-            ("4.12.14-122.74-default #1 SLE12-SP5", "suse-sle12"),
-            ("3.0.101-63-default", "suse-sle11"),
-            ("2.6.32.59-0.7-default #1", "suse-sle11"),
-            ("5.4.17-pve", "linux"),
-            ("6.1.0", "-"),
-            ("2.6.32-358.6.1.x86_64", "-"),
-            ("", "-"),
-            ("default", "-"),
-        ] {
-            assert_eq!(of(release), expected, "{release}");
-        }
     }
 
     #[test]
@@ -337,15 +180,6 @@ mod tests {
             "ubuntu"
         );
         assert_eq!(of("", ""), "-");
-    }
-
-    #[test]
-    fn versions_are_compared_as_numbers() {
-        assert_eq!(version("2.6.32-358.el6"), Some((2, 632)));
-        assert_eq!(version("2.6.9-5.ELsmp"), Some((2, 609)));
-        assert_eq!(version("6.12.0-rc1"), Some((6, 12)));
-        assert_eq!(version("v6"), None);
-        assert!(version("2.4294967295.4294967295").is_none());
     }
 
     proptest! {

@@ -12,9 +12,9 @@ use crate::{
     event::{Event, Mask, Source},
     taint::{
         log::Told,
+        release,
         tables::{LINUX, Table},
         text::{Reader, Reading},
-        vendor,
     },
 };
 
@@ -52,7 +52,7 @@ fn own_table(sighting: &Sighting) -> Option<&'static Table> {
     releases
         .into_iter()
         .flatten()
-        .find_map(|release| vendor::of_release(release))
+        .find_map(|release| release::table_of(release))
 }
 
 impl Default for Origin {

@@ -13,8 +13,8 @@ mod places;
 
 use super::{
     flags::{self, Version},
+    release,
     tables::{Family, TABLES, Table},
-    vendor,
 };
 use crate::event::Mask;
 pub use finding::{Finding, Reading};
@@ -109,7 +109,7 @@ impl Reader {
     /// Remembers whose kernel writes this log, from the line that begins it: `Linux version …`.
     pub fn banner(&mut self, line: &str) {
         if let Some((_, release)) = line.split_once("Linux version ") {
-            self.log = vendor::of_release(release);
+            self.log = release::table_of(release);
         }
     }
 
@@ -146,9 +146,9 @@ impl Reader {
         Whose {
             table: self
                 .chosen
-                .or_else(|| vendor::of_release(release))
+                .or_else(|| release::table_of(release))
                 .or(self.log),
-            version: word.and_then(vendor::version),
+            version: word.and_then(release::version),
         }
     }
 }
