@@ -137,6 +137,8 @@ fn bit(letter: char, mask: Option<Mask>, release: Option<Release>) -> Option<u32
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn short(lines: &[&str]) -> Vec<(String, String, bool)> {
@@ -164,6 +166,34 @@ mod tests {
             short(&["Unloaded tainted modules: y(POE):2"]),
             [of("y", "POE", false)]
         );
+    }
+
+    #[test]
+    fn old_and_hostile_lists_give_what_is_a_module() {
+        let told = |line: &str| -> Vec<String> {
+            let modules = short(&[line]).into_iter();
+            modules
+                .map(|(name, letters, _)| format!("{name}:{letters}"))
+                .collect()
+        };
+        // Red Hat 5 and 6 print each letter in parentheses of its own.
+        assert_eq!(
+            told("[ 9.1] Modules linked in: nvidia(P)(U) ipv6(U) autofs4(U)"),
+            ["nvidia:P", "ipv6:U", "autofs4:U"]
+        );
+        assert_eq!(
+            told("Modules linked in: a\u{1b}[2J(P) b(\u{202e}) ok(P) (P)"),
+            ["ok:P"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_lists_do_no_harm(list in ".*") {
+            for (name, letters, _) in short(&[&format!("{MODULES}{list}"), &format!("{UNLOADED}{list}"), &list]) {
+                prop_assert!(is_name(&name) && letters.chars().all(|letter| letter.is_ascii_alphabetic()));
+            }
+        }
     }
 
     #[test]

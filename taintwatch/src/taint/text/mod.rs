@@ -8,7 +8,6 @@
 mod clean;
 mod finding;
 mod letters;
-mod linked;
 mod places;
 
 use super::{
@@ -18,7 +17,6 @@ use super::{
 };
 use crate::event::Mask;
 pub use finding::{Finding, Reading};
-pub use linked::{linked, modules_linked_in, unloaded_tainted};
 
 /// Why a text tells of no taint state.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
