@@ -1,0 +1,81 @@
+//! What the end of a load tells of the flags that the load set.
+
+use crate::event::{Class, Event, Kind};
+
+/// A flag of a load, with what the end of the same load tells: the file was read then, and the device found.
+#[must_use]
+pub fn with_load(event: &Event, events: &[Event]) -> Event {
+    let mut event = event.clone();
+    let of_load = event
+        .cause
+        .as_ref()
+        .is_some_and(|cause| cause.class == Class::ModuleLoad);
+    // The first end of a load by this thread is the end of this load.
+    let end = events.iter().find(|end| is_end(end, &event));
+    let Some(end) = end.filter(|end| of_load && name(end) == name(&event)) else {
+        return event;
+    };
+    event.module.clone_from(&end.module);
+    event.requested_by = event.requested_by.or_else(|| end.requested_by.clone());
+    if end.kind == Kind::ModuleLoadFailed {
+        event.log.extend(end.log.iter().cloned());
+    }
+    event
+}
+
+fn is_end(end: &Event, of: &Event) -> bool {
+    // Thread ids are used again.
+    let thread = |event: &Event| {
+        let task = event.task.as_ref()?;
+        Some((task.tid, task.start_boottime_ns))
+    };
+    matches!(end.kind, Kind::ModuleLoad | Kind::ModuleLoadFailed)
+        && end.boottime_ns >= of.boottime_ns
+        && thread(end).is_some()
+        && thread(end) == thread(of)
+}
+
+fn name(event: &Event) -> Option<&str> {
+    event.module.as_ref()?.name.as_deref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            chain,
+            tests::{event, flag},
+        },
+        *,
+    };
+
+    #[test]
+    fn the_end_of_the_same_load_tells_more_of_it() {
+        let end = |ns, module: &str| {
+            event(
+                "module_load",
+                ns,
+                &serde_json::json!({
+                    "module": {"name": module, "license": "XPL"},
+                    "requested_by": {"alias": "platform:x", "devices": ["/devices/x"]},
+                }),
+            )
+        };
+        let told = with_load(&flag(), &[end(0, "m"), end(2, "m")]);
+        assert_eq!(
+            told.module.as_ref().unwrap().license.as_deref(),
+            Some("XPL")
+        );
+        assert_eq!(chain(&told)[0].kind, "device");
+        assert_eq!(
+            with_load(&flag(), &[end(2, "other"), end(3, "m")]),
+            flag(),
+            "a later load of the thread"
+        );
+        assert_eq!(
+            with_load(&flag(), &[end(0, "m")]),
+            flag(),
+            "an earlier load"
+        );
+    }
+}

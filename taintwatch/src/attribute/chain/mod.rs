@@ -1,0 +1,131 @@
+//! From who asked to the line of code: each link of a flag's cause, with what it rests on.
+//!
+//! In: an event, and the other events of its boot. Out: links, in words to paste. Pure.
+
+mod grounds;
+mod load;
+mod words;
+
+use serde::Serialize;
+
+use self::grounds::Grounds;
+use crate::event::{Class, Confidence, Event};
+pub use load::with_load;
+
+/// A link of the chain.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Link {
+    /// `device`, `asked`, `task`, `file`, `module`, `code`, `flag`, `log`.
+    pub kind: &'static str,
+    pub text: String,
+    /// What it rests on.
+    pub evidence: &'static str,
+}
+
+/// The links, from who asked to the flag; what is not known is left out.
+#[must_use]
+pub fn chain(event: &Event) -> Vec<Link> {
+    let module = event.module.as_ref();
+    let by = event.requested_by.as_ref();
+    let cause = event.cause.as_ref();
+    let grounds = Grounds::of(event);
+    let observed_load = cause.is_some_and(|cause| {
+        cause.class == Class::ModuleLoad && cause.confidence == Confidence::Observed
+    });
+    let by_loader = "the loader, which had it in hand";
+    let links = [
+        (
+            "device",
+            by.and_then(words::device),
+            "the kernel's uevents and the module's own list of aliases",
+        ),
+        (
+            "asked",
+            by.and_then(words::asked),
+            "the tracepoint module_request",
+        ),
+        ("task", event.task.as_ref().map(words::task), grounds.task),
+        ("file", module.and_then(words::file), grounds.file),
+        (
+            "module",
+            module.and_then(words::identity),
+            if observed_load {
+                by_loader
+            } else {
+                grounds.module
+            },
+        ),
+        (
+            "code",
+            event
+                .caller
+                .as_ref()
+                .map(|caller| words::code(caller, event)),
+            grounds.code,
+        ),
+        (
+            "flag",
+            cause.map(|cause| cause.summary.clone()),
+            grounds.flag,
+        ),
+        ("log", words::log(event), "the kernel log"),
+    ];
+    let known = links
+        .into_iter()
+        .filter_map(|(kind, text, evidence)| Some((kind, text?, evidence)));
+    known
+        .map(|(kind, text, evidence)| Link {
+            kind,
+            text,
+            evidence,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(super) fn event(kind: &str, ns: u64, more: &serde_json::Value) -> Event {
+        let mut event = serde_json::json!({
+            "schema": 1, "id": "x", "seq": 1, "kind": kind, "time": "2026-01-01T00:00:00Z", "boottime_ns": ns,
+            "task": {"pid": 7, "tid": 7, "comm": "insmod", "cmdline": ["insmod", "m.ko"], "ancestors": [{"pid": 1, "comm": "init"}]},
+        });
+        let more = more.as_object().unwrap().clone();
+        event.as_object_mut().unwrap().extend(more);
+        serde_json::from_value(event).unwrap()
+    }
+
+    pub(super) fn flag() -> Event {
+        event(
+            "taint",
+            1,
+            &serde_json::json!({
+                "taint": {"bit": 0, "count": 1}, "caller": "load_module+0x1",
+                "module": {"name": "m", "path": "/m.ko", "source": "file"},
+                "cause": {"class": "module_load", "summary": "s", "confidence": "observed", "sources": []},
+            }),
+        )
+    }
+
+    #[test]
+    fn the_chain_goes_from_the_task_to_the_flag() {
+        let links = chain(&flag());
+        let kinds: Vec<_> = links.iter().map(|link| link.kind).collect();
+        assert_eq!(kinds, ["task", "file", "module", "code", "flag"]);
+        assert!(links[0].text.contains("started by init (1)"));
+    }
+
+    #[test]
+    fn what_was_read_is_not_told_as_seen() {
+        let mut event = flag();
+        event.cause.as_mut().unwrap().confidence = Confidence::Listed;
+        let links = chain(&event);
+        assert!(
+            links.iter().all(|link| !link.evidence.contains("in hand")),
+            "{links:?}"
+        );
+        let module = links.iter().find(|link| link.kind == "module").unwrap();
+        assert!(module.evidence.contains("list of modules"), "{module:?}");
+    }
+}
