@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use crate::{
-    output::{human, wrap},
+    output::{self, wrap},
     taint::{
         explain::{self, Explanation, Policy},
         flags::{self, Flag},
@@ -49,7 +49,8 @@ fn explain(
         return if args.json {
             lines(whose, out)
         } else {
-            table(whose, width, out)
+            output::explain::table(whose, width, out)?;
+            Ok(0)
         };
     }
     let mut first = true;
@@ -70,7 +71,7 @@ fn explain(
                 writeln!(out)?;
             } else {
                 blank(&mut first, out)?;
-                print(table, flag, width, out)?;
+                output::explain::flag(table, flag, width, out)?;
             }
         }
     }
@@ -165,116 +166,6 @@ fn lines(table: &Table, out: &mut dyn Write) -> Result<u8> {
         writeln!(out)?;
     }
     Ok(0)
-}
-
-/// The flags of a table on a line each, and what holds for all.
-fn table(table: &'static Table, width: usize, out: &mut dyn Write) -> Result<u8> {
-    let bold = human::BOLD;
-    let own = table
-        .flags()
-        .any(|flag| table.vendor_of(flag.bit) != flags::VENDOR);
-    let legend = if own { " (* its own)" } else { "" };
-    let title = format!("{}: {}{legend}", table.vendor, table.title);
-    writeln!(out, "{bold}{}{bold:#}", wrap::hanging(&title, 0, width))?;
-    for flag in table.flags() {
-        let own = if table.vendor_of(flag.bit) == flags::VENDOR {
-            ""
-        } else {
-            "*"
-        };
-        let happened = wrap::hanging(flag.happened, 34, width);
-        writeln!(
-            out,
-            "{bold}{}{bold:#}{own:1} bit {:<3} {:<22} {happened}",
-            flag.letter, flag.bit, flag.name
-        )?;
-    }
-    let policy = explain::policy(table.family);
-    writeln!(out)?;
-    for text in [explain::GENERAL, policy.support] {
-        writeln!(out, "{}", wrap::hanging(text, 0, width))?;
-    }
-    let sources = format!(
-        "(table: {}; support: {})",
-        table.source,
-        policy.sources.join("; ")
-    );
-    let dim = human::DIM;
-    writeln!(out, "{dim}{}{dim:#}", wrap::hanging(&sources, 0, width))?;
-    Ok(0)
-}
-
-fn print(table: &Table, flag: &Flag, width: usize, out: &mut dyn Write) -> Result<()> {
-    let (bold, dim) = (human::BOLD, human::DIM);
-    let words = explain::of(table, flag);
-    let policy = explain::policy(table.family);
-    writeln!(
-        out,
-        "{bold}{}  {}{bold:#}  bit {} of {}, since {}",
-        flag.letter,
-        flag.name,
-        flag.bit,
-        table.vendor,
-        flags::version_text(flag.since)
-    )?;
-    writeln!(out, "  {}", flag.happened)?;
-    for (title, text) in [
-        ("meaning", words.meaning),
-        ("set by", words.set_by),
-        ("messages", words.messages),
-        ("effects", words.effects),
-        ("support", words.support),
-        ("", policy.support),
-        ("avoid", words.avoid),
-        ("send", words.send),
-        ("", policy.send),
-    ] {
-        if !text.is_empty() {
-            let text = wrap::hanging(text, 12, width);
-            writeln!(out, "  {bold}{title:<10}{bold:#}{text}")?;
-        }
-    }
-    let elsewhere = elsewhere(table, flag);
-    if !elsewhere.is_empty() {
-        let text = wrap::hanging(&elsewhere.join("; "), 12, width);
-        writeln!(out, "  {bold}{:<10}{bold:#}{text}", "elsewhere")?;
-    }
-    let sources = wrap::hanging(&policy.sources.join("; "), 12, width);
-    writeln!(out, "  {dim}{:<10}{sources}{dim:#}", "sources")?;
-    Ok(())
-}
-
-/// What other kernels mean by the letter, or by the bit.
-fn elsewhere(table: &Table, flag: &Flag) -> Vec<String> {
-    let mut told: Vec<(&Flag, Vec<&str>)> = Vec::new();
-    for other in &TABLES {
-        let concerns = |found: &&'static Flag| found.letter == flag.letter || found.bit == flag.bit;
-        for found in other.flags().filter(concerns) {
-            let alike = |one: &Flag| {
-                (one.bit, one.letter, one.happened) == (found.bit, found.letter, found.happened)
-            };
-            if alike(flag) || other.vendor == table.vendor {
-                continue;
-            }
-            match told.iter_mut().find(|(one, _)| alike(one)) {
-                Some((_, vendors)) => {
-                    if other.vendor_of(found.bit) != flags::VENDOR {
-                        vendors.push(other.vendor);
-                    }
-                }
-                None => told.push((found, vec![other.vendor_of(found.bit)])),
-            }
-        }
-    }
-    told.iter()
-        .map(|(found, vendors)| {
-            let vendors = vendors.join(", ");
-            format!(
-                "{} on {vendors} (bit {}): {}",
-                found.letter, found.bit, found.happened
-            )
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod boots;
 pub mod diff;
 pub mod escape;
+pub mod explain;
 pub mod facts;
 pub mod html;
 pub mod human;

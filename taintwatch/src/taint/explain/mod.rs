@@ -3,6 +3,7 @@
 //! In: a table and a flag. Out: an explanation, which is upstream's with the vendor's words in the places
 //! where they differ, and what the vendor's support makes of tainted kernels at all. Data, not code.
 
+pub(crate) mod elsewhere;
 mod policy;
 mod upstream;
 mod vendors;
