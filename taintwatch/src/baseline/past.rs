@@ -100,11 +100,7 @@ impl Past {
             let Some(taint) = &event.taint else {
                 continue;
             };
-            let bits = taint
-                .bit
-                .into_iter()
-                .chain(taint.bits_set.iter().flatten().copied());
-            self.bits = bits.fold(self.bits, Mask::with);
+            self.bits = taint.set().fold(self.bits, Mask::with);
             let cleared = taint.bits_cleared.iter().flatten().copied();
             self.cleared = cleared.fold(self.cleared, Mask::with);
             let module = event.module.as_ref().and_then(|module| module.name.clone());

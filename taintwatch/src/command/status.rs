@@ -120,15 +120,7 @@ fn seen(events: &[Event]) -> Mask {
 }
 
 fn flag(bit: u32, table: &Table, events: &[Event]) -> Flag {
-    let set = |event: &&Event| {
-        event.taint.as_ref().is_some_and(|taint| {
-            taint.bit == Some(bit)
-                || taint
-                    .bits_set
-                    .as_ref()
-                    .is_some_and(|bits| bits.contains(&bit))
-        })
-    };
+    let set = |event: &&Event| event.sets(bit);
     let known = table.flag(bit);
     let first = events.iter().find(set).cloned();
     let counts = events

@@ -117,16 +117,7 @@ fn why(
     events: &[Event],
     fits: impl Fn(&Event) -> bool,
 ) -> Why {
-    let of_flag = |event: &&Event| {
-        let taint = event.taint.as_ref();
-        taint.is_some_and(|taint| {
-            taint.bit == Some(bit)
-                || taint
-                    .bits_set
-                    .as_ref()
-                    .is_some_and(|set| set.contains(&bit))
-        })
-    };
+    let of_flag = |event: &&Event| event.sets(bit);
     let event = events
         .iter()
         .filter(of_flag)

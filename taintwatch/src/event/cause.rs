@@ -1,0 +1,82 @@
+//! Why something happened, and how that is known.
+
+use serde::{Deserialize, Serialize};
+
+/// Why it happened, and how sure that is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    pub class: Class,
+    /// One sentence for people.
+    pub summary: String,
+    pub confidence: Confidence,
+    /// The layers of evidence that agree.
+    pub sources: Vec<Source>,
+}
+
+/// The kind of cause, told by the code that acted and not by the letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// The module loader, for the module that it was loading.
+    ModuleLoad,
+    /// Code of a loaded module.
+    ModuleCode,
+    /// Code of the kernel itself.
+    KernelCode,
+    /// A task wrote to `/proc/sys/kernel/tainted`.
+    SysctlWrite,
+    /// A forced unload.
+    ModuleUnload,
+    /// A store to the mask past the kernel's own functions.
+    DirectWrite,
+    /// The boot, before anything could watch.
+    Boot,
+    Unknown,
+}
+
+/// How a cause is known, strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// Seen by a hook when it happened.
+    Observed,
+    /// Told by a line of the kernel log.
+    Logged,
+    /// A loaded module carries the flag; when is unknown.
+    Listed,
+    /// Only the bit is there.
+    Unattributed,
+}
+
+impl Confidence {
+    /// The word that the schema uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Observed => "observed",
+            Self::Logged => "logged",
+            Self::Listed => "listed",
+            Self::Unattributed => "unattributed",
+        }
+    }
+}
+
+/// A layer of evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The write watchpoint on `tainted_mask`.
+    MaskWatch,
+    /// The hook on `add_taint`.
+    TaintEntry,
+    /// The hooks around `load_module`.
+    LoaderSlot,
+    /// The mask itself, read again.
+    Reconcile,
+    /// What the kernel still told when the watch began.
+    Baseline,
+    /// Lines of the kernel log.
+    Log,
+    /// What a crash left behind: pstore, its archive, a dump's kernel log.
+    Crash,
+}

@@ -1,0 +1,164 @@
+//! The public event, schema v1: what the store keeps, the journal gets and `--json` prints.
+//!
+//! In: nothing, these are plain values. Out: one JSON object an event. A field that is absent is
+//! unknown or does not apply. Fields may be added within a schema; none is renamed or removed.
+
+mod cause;
+mod coverage;
+mod mask;
+mod module;
+mod taint;
+mod task;
+mod time;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use cause::{Cause, Class, Confidence, Source};
+pub use coverage::{Coverage, CoverageState, Hook, Lost};
+pub use mask::Mask;
+pub use module::Module;
+pub use taint::Taint;
+pub use task::{Ancestor, Context, RequestedBy, Task};
+pub use time::Time;
+
+/// The schema that this program writes, and the newest that it reads.
+pub const SCHEMA: u32 = 1;
+
+/// One thing that happened to the taint state, or to taintwatch's view of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub schema: u32,
+    /// Unique for ever and the same in every export: the key to deduplicate by.
+    pub id: String,
+    /// The store's own sequence, without holes. 0 until the store has given one.
+    pub seq: u64,
+    pub kind: Kind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<String>,
+    #[serde(default = "Time::unknown", skip_serializing_if = "Time::is_unknown")]
+    pub time: Time,
+    /// The time as a log of the past has it, where year or zone are missing; `time` is absent then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<String>,
+    /// `CLOCK_BOOTTIME`, nanoseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boottime_ns: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taint: Option<Taint>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<Module>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<RequestedBy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<Context>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<u32>,
+    /// The code that caused it: `symbol+offset [module]`, resolved when it happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
+    /// From `caller` outwards, resolved when it happened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stack: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Lost>,
+    /// The kernel log lines that belong to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
+}
+
+/// What kind of thing happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum Kind {
+    /// A flag was set, or set again.
+    Taint,
+    ModuleLoad,
+    ModuleLoadFailed,
+    ModuleUnload,
+    /// A write to the mask that no `add_taint` explains.
+    MaskWrite,
+    /// The watch began, ended or lost a part of itself.
+    Coverage,
+    /// Records that the kernel half could not hand over.
+    Lost,
+}
+
+impl Event {
+    /// Whether it tells that a flag was set.
+    #[must_use]
+    pub fn sets(&self, bit: u32) -> bool {
+        self.taint.as_ref().is_some_and(|taint| taint.sets(bit))
+    }
+
+    /// An event of which nothing more is known.
+    #[must_use]
+    pub fn blank(id: String, kind: Kind, time: Time) -> Self {
+        Self {
+            schema: SCHEMA,
+            id,
+            seq: 0,
+            kind,
+            host: None,
+            boot_id: None,
+            time,
+            stamp: None,
+            boottime_ns: None,
+            taint: None,
+            cause: None,
+            module: None,
+            task: None,
+            requested_by: None,
+            context: None,
+            cpu: None,
+            caller: None,
+            stack: Vec::new(),
+            coverage: None,
+            lost: None,
+            log: Vec::new(),
+        }
+    }
+}
+
+impl Kind {
+    /// Every kind, in the order of the schema.
+    pub const ALL: [Self; 7] = [
+        Self::Taint,
+        Self::ModuleLoad,
+        Self::ModuleLoadFailed,
+        Self::ModuleUnload,
+        Self::MaskWrite,
+        Self::Coverage,
+        Self::Lost,
+    ];
+
+    /// The word that the schema uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Taint => "taint",
+            Self::ModuleLoad => "module_load",
+            Self::ModuleLoadFailed => "module_load_failed",
+            Self::ModuleUnload => "module_unload",
+            Self::MaskWrite => "mask_write",
+            Self::Coverage => "coverage",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
