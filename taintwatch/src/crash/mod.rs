@@ -6,6 +6,8 @@
 
 pub mod places;
 
+use std::collections::HashSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -87,6 +89,9 @@ pub fn events(dump: &Dump, boots: &[Boot]) -> Vec<Event> {
         .iter()
         .flat_map(|sighting| account.enter(sighting))
         .collect();
+    // Parts of a dump that were put together overlap.
+    let mut ids = HashSet::new();
+    events.retain(|event| ids.insert(event.id.clone()));
     if let Some(boot) = boot {
         let mut past = boot.past.clone();
         events.retain(|event| past.is_news(event));
@@ -248,6 +253,18 @@ mod tests {
         assert_eq!(told(&[module]), [7]);
         assert_eq!(told(&[module, (7, 102 * SECOND - 5_000_000)]), [0; 0]);
         assert_eq!(told(&[module, (7, 90 * SECOND)]), [7], "an older one");
+    }
+
+    #[test]
+    fn a_line_that_a_dump_has_twice_is_told_once() {
+        let mut dump = dump(Some("2026-01-02T00:01:46Z"));
+        let again = dump.sightings.clone();
+        dump.sightings.extend(again);
+        let recorded = [(12, 100 * SECOND)];
+        let died = boot("died", "2026-01-02T00:00:00Z", 100 * SECOND + 5, &recorded);
+        let events = events(&dump, &[died]);
+        let bits = events.iter().filter_map(|event| event.taint.as_ref()?.bit);
+        assert_eq!(bits.collect::<Vec<_>>(), [7]);
     }
 
     #[test]
