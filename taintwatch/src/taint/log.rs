@@ -69,7 +69,8 @@ pub fn told_on(line: &str, release: Option<Release>) -> Option<Told> {
         .or_else(|| warning(line))
         .or_else(|| slab(line, release))
         .or_else(|| trap(line))
-        .or_else(|| mips(line))
+        .or_else(|| numbered(line))
+        .or_else(|| old_machine_check(line))
         .or_else(|| by_kernel(line, release))
 }
 
@@ -105,6 +106,10 @@ fn by_kernel(line: &str, release: Option<Release>) -> Option<Told> {
     })
 }
 
+/// Up to 4.8 the live patches' own code sets the flag, and its prefix is no module: `livepatch: tainting kernel with
+/// TAINT_LIVEPATCH` (`__klp_enable_patch`, `kernel/livepatch/core.c`).
+const LIVE_PATCHES: &str = "livepatch";
+
 fn by_loader(line: &str, release: Option<Release>) -> Option<Told> {
     let (module, text) = line.split_once(": ")?;
     let known = LOADER
@@ -118,13 +123,24 @@ fn by_loader(line: &str, release: Option<Release>) -> Option<Told> {
     };
     let (begin, bit, vendor) = known.or_else(forced)?;
     let bit = release.map_or(bit, |release| bit_on(release, vendor, bit, begin));
-    let module = (!module.is_empty() && !module.contains(' ')).then(|| module.to_owned())?;
-    Some(Told {
-        module: Some(module),
+    if module == LIVE_PATCHES {
+        return Some(Told {
+            vendor,
+            ..Told::by_kernel(bit, false)
+        });
+    }
+    is_name(module).then(|| Told {
+        module: Some(module.to_owned()),
         from: Teller::Loader,
         vendor,
         ..Told::by_kernel(bit, false)
     })
+}
+
+/// `MODULE_NAME_LEN` is 56 on 64 bits, 60 on 32; what stands in front of a name in a log is no part of it.
+fn is_name(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    (1..64).contains(&text.len()) && text.bytes().all(fits)
 }
 
 /// `general protection fault, probably for …: 0000 [#1] SMP`, and each other line with the number of an oops.
@@ -144,13 +160,37 @@ fn trap(line: &str) -> Option<Told> {
     })
 }
 
-/// `Unhandled kernel unaligned access[#13]:`, any text with the number of the oops (`die`, `arch/mips/kernel/traps.c`).
-fn mips(line: &str) -> Option<Told> {
-    let (text, number) = line.strip_suffix("]:")?.rsplit_once("[#")?;
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    (is_number && text.starts_with(|first: char| first.is_ascii_uppercase())).then(|| Told {
+/// A text with the number of the oops at its end: `Unhandled kernel unaligned access[#13]:` (`die`,
+/// `arch/mips/kernel/traps.c`), `swapper(0): Kernel bad sw trap 5 [#1]` (`die_if_kernel`, `arch/sparc/kernel/traps_64.c`).
+fn numbered(line: &str) -> Option<Told> {
+    let (text, number) = line
+        .strip_suffix(':')
+        .unwrap_or(line)
+        .strip_suffix(']')?
+        .rsplit_once("[#")?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let mips = || line.ends_with(':') && text.starts_with(|first: char| first.is_ascii_uppercase());
+    let sparc = || {
+        let task = text.split_once("): ").map(|(task, _)| task);
+        let pid = task.and_then(|task| task.rsplit_once('('));
+        pid.is_some_and(|(_, pid)| is_number(pid))
+    };
+    (is_number(number) && (mips() || sparc())).then(|| Told {
         place: Some("die"),
         ..Told::by_kernel(7, true)
+    })
+}
+
+/// `CPU 1: Machine Check Exception:                4 Bank 4: …` (`print_mce`, `arch/x86/kernel/cpu/mcheck/mce.c`, up to
+/// 2.6.33).
+fn old_machine_check(line: &str) -> Option<Told> {
+    let (cpu, _) = line
+        .strip_prefix("CPU ")?
+        .split_once(": Machine Check Exception:")?;
+    let is_cpu = !cpu.is_empty() && cpu.bytes().all(|byte| byte.is_ascii_digit());
+    is_cpu.then(|| Told {
+        place: Some("do_machine_check"),
+        ..Told::by_kernel(4, true)
     })
 }
 
@@ -245,8 +285,37 @@ mod tests {
                 of(1, "snd"),
             ),
             ("a b: loading out-of-tree module taints kernel.", None),
+            ("MESSAGE=a: loading out-of-tree module taints kernel.", None),
+            ("\"a: loading out-of-tree module taints kernel.", None),
+            // No flag: the load fails, or goes on without the check (`check_version`).
+            ("a: no symbol version for module_layout", None),
+            (
+                "livepatch: tainting kernel with TAINT_LIVEPATCH",
+                Some((15, None, None)),
+            ),
+            (
+                "livepatch_sample: tainting kernel with TAINT_LIVEPATCH",
+                of(15, "livepatch_sample"),
+            ),
         ] {
             assert_eq!(short(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn knows_oopses_and_hardware_errors_of_other_ages_and_machines() {
+        for (line, bit) in [
+            ("swapper(0): Kernel bad sw trap 5 [#1]", Some(7)),
+            ("Unhandled kernel unaligned access[#13]:", Some(7)),
+            ("a list (of) things [#1]", None),
+            (
+                "CPU 1: Machine Check Exception:                4 Bank 4: b200000000070f0f",
+                Some(4),
+            ),
+            ("CPU x: Machine Check Exception:                4", None),
+            ("Kernel panic - not syncing: Fatal hardware error!", Some(4)),
+        ] {
+            assert_eq!(told(line).map(|told| told.bit), bit, "{line}");
         }
     }
 

@@ -9,7 +9,7 @@ use super::{flags::Version, tables::Table};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Release {
     pub version: Version,
-    /// The major release of Red Hat's family, `.el7`.
+    /// The major release of Red Hat's family, where it is their own kernel: others build newer ones for it.
     pub el: Option<u32>,
 }
 
@@ -18,12 +18,8 @@ impl Release {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let version = version(text)?;
-        let el = text.split_once(".el").and_then(|(_, rest)| {
-            let end = rest
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(rest.len());
-            rest.get(..end)?.parse().ok()
-        });
+        let el =
+            red_hat(text, version).and_then(|vendor| vendor.strip_prefix("rhel")?.parse().ok());
         Some(Self { version, el })
     }
 }
@@ -50,10 +46,8 @@ pub fn table_of(text: &str) -> Option<&'static Table> {
             "oracle"
         });
     }
-    if let Some(red_hat) = RED_HAT.iter().find(|(base, _, mark)| {
-        *base == version && is_followed_by(release, mark, |next| !next.is_ascii_digit())
-    }) {
-        return Table::named(red_hat.1);
+    if let Some(vendor) = red_hat(release, version) {
+        return Table::named(vendor);
     }
     let is = |marks: &[&str]| marks.iter().any(|mark| release.contains(mark));
     if is_followed_by(release, ".fc", |next| next.is_ascii_digit()) {
@@ -105,6 +99,15 @@ pub(super) const RED_HAT: [(Version, &str, &str); 5] = [
     ((5, 14), "rhel9", ".el9"),
     ((6, 12), "rhel10", ".el10"),
 ];
+
+/// Which of Red Hat's kernels it is.
+fn red_hat(release: &str, version: Version) -> Option<&'static str> {
+    let is_others = release.contains(".elrepo") || release.contains("uek");
+    let its = RED_HAT.iter().find(|(base, _, mark)| {
+        *base == version && is_followed_by(release, mark, |next| !next.is_ascii_digit())
+    });
+    its.map(|(_, vendor, _)| *vendor).filter(|_| !is_others)
+}
 
 /// `5.14.21-150500.55.39-default`, `6.4.0-150600.23-rt`, `4.12.14-lp151.28.40-default`, `3.0.101-63-default`.
 fn is_suse(release: &str) -> bool {
@@ -206,6 +209,8 @@ mod tests {
         assert_eq!(of("3.10.0-1160.el7.x86_64"), Some(((3, 10), Some(7))));
         assert_eq!(of("2.6.32-754.el6.i686"), Some(((2, 632), Some(6))));
         assert_eq!(of("6.12-rc1"), Some(((6, 12), None)));
+        assert_eq!(of("3.8.13-118.el6uek.x86_64"), Some(((3, 8), None)));
+        assert_eq!(of("6.1.0-1.el8.elrepo.x86_64"), Some(((6, 1), None)));
         assert_eq!(of("7.3.4+deb14-amd64"), Some(((7, 3), None)));
         assert_eq!(of("next"), None);
     }

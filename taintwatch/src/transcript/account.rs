@@ -21,6 +21,8 @@ use crate::{
 /// Bounds: machines in one log, modules with flags in one boot.
 const MOST_HOSTS: usize = 64;
 const MOST_MODULES: usize = 4096;
+/// Reports of two CPUs overlap for no longer.
+const AT_ONCE_NS: u64 = 2_000_000_000;
 /// P, F, R, M, B, D: set with `LOCKDEP_NOW_UNRELIABLE`.
 const LOCKDEP_ENDS: u64 = 1 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 7;
 
@@ -84,7 +86,7 @@ struct Ledger {
     /// Flags of readings that were told of.
     either: Mask,
     /// The last flag that was told of: a report on another CPU may have been begun before.
-    last: Option<u32>,
+    last: Option<(u32, Option<u64>)>,
 }
 
 impl Account {
@@ -116,12 +118,12 @@ impl Account {
             What::State => ledger.before(sighting, &self.origin),
             What::Told(told) => {
                 let mut events = ledger.before(sighting, &self.origin);
-                if ledger.is_echo(sighting, told) {
+                if ledger.is_echo(sighting, told) || is_before_the_flag(sighting, told) {
                     return events;
                 }
                 events.push(event::told(sighting, told, ledger.mask, &self.origin));
                 ledger.mask = ledger.mask.with(told.bit);
-                ledger.last = Some(told.bit);
+                ledger.last = Some((told.bit, sighting.at.since_boot));
                 if let Some(module) = &told.module {
                     ledger.tell(module, told.bit);
                 }
@@ -198,6 +200,8 @@ impl Ledger {
             let either = facts.readings.iter().map(|reading| reading.bit);
             let fresh = self
                 .last
+                .filter(|(_, at)| is_soon_after(*at, sighting.at.since_boot))
+                .map(|(bit, _)| bit)
                 .into_iter()
                 .chain(either)
                 .fold(Mask(0), Mask::with);
@@ -231,6 +235,25 @@ impl Ledger {
     }
 }
 
+/// Two reports that can have been written at once; without times nobody knows.
+fn is_soon_after(before: Option<u64>, after: Option<u64>) -> bool {
+    let apart = before.zip(after).map(|(one, other)| one.abs_diff(other));
+    apart.is_none_or(|apart| apart < AT_ONCE_NS)
+}
+
+/// Whether it is a report of a kernel that has no flag for it: warnings, oopses and lockups are older than theirs.
+fn is_before_the_flag(sighting: &Sighting, told: &Told) -> bool {
+    let release = sighting.boot.release.as_ref();
+    let Some(release) = release.or(sighting.facts.release.as_ref()) else {
+        return false;
+    };
+    let Some(version) = release::version(release) else {
+        return false;
+    };
+    let flag = release::table_of(release).unwrap_or(LINUX).flag(told.bit);
+    told.report && told.vendor == LINUX.vendor && flag.is_none_or(|flag| version < flag.since)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{super::*, *};
@@ -250,5 +273,51 @@ mod tests {
             }
         }
         assert_eq!(events.len(), 1, "{events:?}");
+    }
+
+    /// The flags that are told of, and the state at the end.
+    fn told(lines: &[(u64, &str)]) -> (Vec<u32>, Mask) {
+        let mut scanner = Scanner::new();
+        let mut account = Account::default();
+        let mut sightings = Vec::new();
+        for (second, text) in lines {
+            sightings.extend(scanner.push(&Line {
+                since_boot: Some(second * 1_000_000_000),
+                ..Line::of(text)
+            }));
+        }
+        sightings.extend(scanner.finish());
+        let events = sightings
+            .iter()
+            .flat_map(|sighting| account.enter(sighting));
+        let events: Vec<_> = events.collect();
+        let bits = events.iter().filter_map(|event| event.taint.as_ref()?.bit);
+        (bits.collect(), account.mask(None))
+    }
+
+    #[test]
+    fn a_kernel_without_the_flag_did_not_set_it() {
+        let lockup = |release: &str| {
+            told(&[
+                (1, "BUG: soft lockup - CPU#0 stuck for 22s! [x:7]"),
+                (
+                    1,
+                    &format!("CPU: 0 PID: 7 Comm: x Not tainted {release} #1"),
+                ),
+            ])
+            .0
+        };
+        assert_eq!(lockup("4.4.0"), [14]);
+        assert_eq!(lockup("3.10.58-1.el6.elrepo.x86_64"), [0; 0]);
+        assert_eq!(lockup("2.6.32-754.el6.x86_64"), [0; 0]);
+    }
+
+    #[test]
+    fn a_state_that_is_printed_later_takes_back_what_was_misread() {
+        let warning = (1, "WARNING: CPU: 1 PID: 7 at a.c:1 f+0x1/0x2");
+        let state = |second| (second, "CPU: 0 PID: 1 Comm: x Not tainted 6.1.0 #1");
+        assert_eq!(told(&[warning, state(1)]).1, Mask(1 << 9));
+        let later = (300, "BUG: soft lockup - CPU#0 stuck for 22s! [x:7]");
+        assert_eq!(told(&[warning, later, state(300)]).1, Mask(1 << 14));
     }
 }
