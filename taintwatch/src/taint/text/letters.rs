@@ -112,7 +112,10 @@ pub(super) fn any_order(letters: &str, whose: Whose) -> Option<(Vec<Fit>, Vec<St
             None => format!("{letter} is no upstream flag; a vendor's kernel may use it"),
         })
         .collect();
-    (gpl || unread.len() < wanted.len()).then_some((fits, notes))
+    // One that is not known may have come after this program; more, or a small one, make a word.
+    let known = wanted.len() - unread.len();
+    let is_word = unread.len() > 1 || unread.iter().any(|(letter, _)| letter.is_lowercase());
+    ((gpl || known > 0) && !is_word).then_some((fits, notes))
 }
 
 type Wanted<'a> = (char, Option<&'a str>);

@@ -5,6 +5,7 @@
 //! Kernels print either one place a flag (`print_tainted`, `kernel/panic.c`), where the position
 //! decides, or from 6.11 on also `[W]=WARN, [O]=OOT_MODULE` (`print_tainted_verbose`).
 
+mod bare;
 mod clean;
 mod finding;
 mod letters;
@@ -16,6 +17,7 @@ use super::{
     tables::{Family, TABLES, Table},
 };
 use crate::event::Mask;
+use bare::bare;
 pub use finding::{Finding, Reading};
 
 /// Why a text tells of no taint state.
@@ -199,44 +201,12 @@ impl Whose {
     }
 }
 
-/// A number or letters, without any word of the kernel's around them.
-fn bare(text: &str, whose: Whose) -> Option<Finding> {
-    if let Some((mask, notes)) = number(text) {
-        let fits: Vec<_> = whose.tables().map(|table| (table, mask)).collect();
-        return Some(Finding::of(&fits, text, notes));
-    }
-    let letters = text.strip_prefix("Tainted:").unwrap_or(text);
-    let (fits, notes) = letters::any_order(letters, whose)?;
-    Some(Finding::of(&fits, text, notes))
-}
-
 fn release_before(before: &str) -> Option<&str> {
     let (words, _) = before.trim_end().rsplit_once(" #")?;
     let release = words.rsplit(' ').next()?;
     release
         .starts_with(|first: char| first.is_ascii_digit())
         .then_some(release)
-}
-
-/// Decimal, `0x…`, `0o…`; a leading 0 is octal, as the kernel's own files take it.
-fn number(text: &str) -> Option<(Mask, Vec<String>)> {
-    let radix = |digits: &str, radix| {
-        let plain = digits.starts_with(|first: char| first.is_ascii_hexdigit());
-        plain
-            .then(|| u64::from_str_radix(digits, radix).ok())
-            .flatten()
-    };
-    let strip = |low: &str, high: &str| text.strip_prefix(low).or(text.strip_prefix(high));
-    if let Some(digits) = strip("0x", "0X") {
-        return Some((Mask(radix(digits, 16)?), Vec::new()));
-    }
-    let octal =
-        strip("0o", "0O").or_else(|| text.strip_prefix('0').filter(|rest| !rest.is_empty()));
-    if let Some(digits) = octal {
-        let mask = Mask(radix(digits, 8)?);
-        return Some((mask, vec![format!("read as octal: {}", mask.0)]));
-    }
-    Some((Mask(radix(text, 10)?), Vec::new()))
 }
 
 #[cfg(test)]
