@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     event::{Event, Source},
-    output::{boots::Boots, escape::Escaped, human},
+    output::{boots::Boots, escape::Escaped, human, json},
     store::Filter,
     taint::{tables::Table, vendor::Vendor},
     transcript::{
@@ -86,8 +86,8 @@ struct Analysis<'a> {
     snapshot: Snapshot,
     accounts: Vec<Account>,
     /// What logs before this one told of, and what this one does.
-    known: HashSet<(u64, u32, String)>,
-    told: Vec<(u64, u32, String)>,
+    known: HashSet<String>,
+    told: Vec<String>,
     bar: ProgressBar,
     failed: Option<io::Error>,
 }
@@ -122,23 +122,26 @@ impl<'a> Analysis<'a> {
             self.seq += 1;
             event.seq = self.seq;
         }
-        let (out, json) = (&mut *self.out, self.args.json);
+        let (out, as_json) = (&mut *self.out, self.args.json);
         self.bar.suspend(|| {
-            if !json {
+            if !as_json {
                 return boots.enter(sighting, &events, out);
             }
-            events.iter().try_for_each(|event| {
-                serde_json::to_writer(&mut *out, event)?;
-                writeln!(out)
-            })
+            events.iter().try_for_each(|event| json::line(event, out))
         })
     }
 
     /// Archives hold the same log more than once: dmesg, messages, the journal. The clock tells one line from another,
     /// but for the first second, in which it is the same in many boots.
     fn is_new(&mut self, event: &Event) -> bool {
+        let clock = event.boottime_ns.filter(|at| *at >= SECOND);
+        let time = || Some(event.time.to_string()).filter(|_| !event.time.is_unknown());
+        let when = clock
+            .map(|at| at.to_string())
+            .or_else(time)
+            .or_else(|| event.stamp.clone());
         let bit = event.taint.as_ref().and_then(|taint| taint.bit);
-        let (Some(at), Some(bit)) = (event.boottime_ns.filter(|at| *at >= SECOND), bit) else {
+        let (Some(when), Some(bit)) = (when, bit) else {
             return true;
         };
         let module = event
@@ -146,7 +149,7 @@ impl<'a> Analysis<'a> {
             .as_ref()
             .and_then(|module| module.name.as_deref());
         let text = event.log.first().map(String::as_str).unwrap_or_default();
-        let key = (at, bit, format!("{} {text}", module.unwrap_or_default()));
+        let key = format!("{when} {bit} {} {text}", module.unwrap_or_default());
         if self.known.contains(&key) {
             return false;
         }

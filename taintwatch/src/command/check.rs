@@ -12,7 +12,7 @@ use crate::{
         identity::Identity,
         prerequisites::{self, Prerequisite},
     },
-    output::{escape::Escaped, human},
+    output::{escape::Escaped, human, json},
     probe::{Without, contract, layers},
     watcher::Watcher,
 };
@@ -59,8 +59,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
         .build()?;
     let check = runtime.block_on(check(&args.without))?;
     if args.json {
-        serde_json::to_writer(&mut *out, &check)?;
-        writeln!(out)?;
+        json::line(&check, out)?;
     } else {
         print(&check, out)?;
     }

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{
     event::Mask,
-    output::{escape::Escaped, human, wrap},
+    output::{escape::Escaped, human, json, wrap},
     taint::{
         text::{Finding, Reader, Reading},
         vendor::{self, Vendor},
@@ -97,8 +97,7 @@ fn log(mut reader: Reader, form: Form, mut input: impl BufRead, out: &mut dyn Wr
 
 fn print(finding: &Finding, form: Form, out: &mut dyn Write) -> Result<()> {
     if form.json {
-        serde_json::to_writer(&mut *out, finding)?;
-        return Ok(writeln!(out)?);
+        return Ok(json::line(finding, out)?);
     }
     let (bold, dim) = (human::BOLD, human::DIM);
     let state = if finding.mask == Mask(0) {

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use crate::{
-    output::{self, wrap},
+    output::{self, json, wrap},
     taint::{
         explain::{self, Explanation, Policy},
         flags::{self, Flag},
@@ -67,8 +67,7 @@ fn explain(
         }
         for (table, flag) in meant {
             if args.json {
-                serde_json::to_writer(&mut *out, &Explained::new(table, flag))?;
-                writeln!(out)?;
+                json::line(&Explained::new(table, flag), out)?;
             } else {
                 blank(&mut first, out)?;
                 output::explain::flag(table, flag, width, out)?;
@@ -109,10 +108,15 @@ fn find(
             is_new || table.vendor == flags::VENDOR
         });
     }
+    let hint = if crate::taint::text::decode(text).is_ok() {
+        format!("; `taintwatch decode {text:?}` reads a whole state")
+    } else {
+        String::new()
+    };
     let whose = chosen.map_or("any kernel that is known here", |table| table.vendor);
     ensure!(
         !meant.is_empty(),
-        "{text:?} is no flag of {whose}: `taintwatch explain` lists them all (case matters in letters)"
+        "{text:?} is no flag of {whose}: `taintwatch explain` lists them all (case matters in letters){hint}"
     );
     Ok(meant)
 }
@@ -162,8 +166,7 @@ impl Explained {
 /// Each flag of a table as JSON.
 fn lines(table: &Table, out: &mut dyn Write) -> Result<u8> {
     for flag in table.flags() {
-        serde_json::to_writer(&mut *out, &Explained::new(table, flag))?;
-        writeln!(out)?;
+        json::line(&Explained::new(table, flag), out)?;
     }
     Ok(0)
 }

@@ -13,7 +13,7 @@ use crate::{
     event::Event,
     history::{self, Boot, History, Signs},
     kernel::identity::{Identity, boottime_ns, wall_clock},
-    output::{self, escape::Escaped, facts::Asked, paper::Paper},
+    output::{self, escape::Escaped, facts::Asked, json, paper::Paper},
     store::{Filter, Store, Wanted, lock},
 };
 
@@ -130,8 +130,7 @@ fn json(filter: &Filter, boots: &[&Boot<'_>], out: &mut dyn Write) -> Result<u8>
     let mut events: Vec<_> = events.filter(|event| filter.passes(event)).collect();
     events.sort_by_key(|event| event.seq);
     for event in events {
-        serde_json::to_writer(&mut *out, event)?;
-        writeln!(out)?;
+        json::line(event, out)?;
     }
     Ok(0)
 }
@@ -139,8 +138,7 @@ fn json(filter: &Filter, boots: &[&Boot<'_>], out: &mut dyn Write) -> Result<u8>
 fn diff(as_json: bool, a: &Boot<'_>, b: &Boot<'_>, out: &mut dyn Write) -> Result<u8> {
     let diff = history::diff(a, b);
     if as_json {
-        serde_json::to_writer(&mut *out, &diff)?;
-        writeln!(out)?;
+        json::line(&diff, out)?;
         return Ok(0);
     }
     let mut paper = Paper::for_stdout();

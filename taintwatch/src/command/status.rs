@@ -14,7 +14,7 @@ use crate::{
     },
     output::{
         escape::Escaped,
-        human,
+        human, json,
         paper::Paper,
         status::{Flag, Status, print},
     },
@@ -42,8 +42,7 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let mut status = status(mask, table, history.as_ref().unwrap_or(&empty));
     status.suse = suse::read();
     if args.json {
-        serde_json::to_writer(&mut *out, &status)?;
-        writeln!(out)?;
+        json::line(&status, out)?;
     } else {
         let mut paper = Paper::for_stdout();
         print(&status, table, &mut paper);

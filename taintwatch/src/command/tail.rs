@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     baseline::Past,
     event::Event,
-    output::human,
+    output::{human, json},
     probe::Without,
     socket,
     store::{Filter, Store},
@@ -108,8 +108,7 @@ async fn watch(args: &Args, out: &mut dyn Write) -> Result<u8> {
 
 fn print(args: &Args, event: &Event, out: &mut dyn Write) -> Result<()> {
     if args.json {
-        serde_json::to_writer(&mut *out, event)?;
-        return Ok(writeln!(out)?);
+        return Ok(json::line(event, out)?);
     }
     Ok(writeln!(out, "{}", human::line(event))?)
 }

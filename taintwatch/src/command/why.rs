@@ -10,7 +10,7 @@ use crate::{
     attribute::chain::{Link, chain, with_load},
     event::{Confidence, Event, Kind, Mask},
     kernel::{identity::Identity, mask},
-    output::{escape::Escaped, human},
+    output::{escape::Escaped, human, json},
     store::{Filter, Store},
     taint::{
         tables::{LINUX, Table},
@@ -66,8 +66,7 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     }
     for answer in &answers {
         if args.json {
-            serde_json::to_writer(&mut *out, answer)?;
-            writeln!(out)?;
+            json::line(answer, out)?;
         } else {
             print(answer, out)?;
         }

@@ -10,10 +10,11 @@ use std::{
 
 use super::{
     escape::Escaped,
+    explained::{self, Explained},
     human::{BOLD, DIM, line},
 };
 use crate::{
-    event::{Confidence, Event, Mask},
+    event::{Event, Mask},
     transcript::{Boot, Sighting},
 };
 
@@ -27,17 +28,6 @@ pub struct Boots {
     printed: HashSet<(u32, String)>,
     flags: BTreeMap<u32, Explained>,
     masks: Vec<Mask>,
-}
-
-/// What explains a flag.
-#[derive(Debug)]
-struct Explained {
-    /// As the vendor of that kernel has it.
-    letter: Option<char>,
-    confidence: Confidence,
-    summary: String,
-    count: u64,
-    modules: Vec<String>,
 }
 
 impl Boots {
@@ -81,22 +71,11 @@ impl Boots {
                 .mask_after
                 .filter(|mask| self.masks.last() != Some(mask) && self.masks.len() < 64),
         );
-        let explained = self.flags.entry(bit).or_insert_with(|| Explained {
-            letter: taint.letter,
-            confidence: cause.confidence,
-            summary: cause.summary.clone(),
-            count: 0,
-            modules: Vec::new(),
-        });
-        explained.count += u64::from(cause.confidence == Confidence::Logged);
-        let module = event.module.as_ref().and_then(|module| module.name.clone());
-        if let Some(module) = module
-            .filter(|module| explained.modules.len() < 64 && !explained.modules.contains(module))
-        {
-            explained.modules.push(module);
-        }
-        let what = event.caller.as_ref().unwrap_or(&cause.summary);
-        self.printed.len() >= MOST || self.printed.insert((bit, what.clone()))
+        let explained = self.flags.entry(bit).or_default();
+        explained.letter = explained.letter.or(taint.letter);
+        explained.note(event, cause);
+        let what = explained::what(event, cause);
+        self.printed.len() >= MOST || self.printed.insert((bit, what.to_owned()))
     }
 
     /// The summary of the boot that was last, when there was one.
@@ -107,14 +86,23 @@ impl Boots {
         if open.is_none() {
             return Ok(());
         }
-        let letter = |bit| letter(bit, flags.get(&bit).and_then(|flag| flag.letter));
+        let letter = |bit| explained::letter(bit, flags.get(&bit).and_then(|flag| flag.letter));
         let letters: Vec<String> = masks
             .iter()
             .map(|mask| mask.bits().map(letter).collect())
             .collect();
         writeln!(out, "  {DIM}mask{DIM:#}  {}", letters.join(" -> "))?;
+        let last = masks.last().copied();
         for (bit, explained) in flags {
-            writeln!(out, "  {}", summary(bit, &explained))?;
+            for line in explained.lines(bit) {
+                writeln!(out, "  {line}")?;
+            }
+            if last.is_some_and(|mask| !mask.has(bit)) {
+                writeln!(
+                    out,
+                    "        {DIM}clear in a state that is printed later{DIM:#}"
+                )?;
+            }
         }
         writeln!(out)
     }
@@ -132,29 +120,4 @@ fn heading(host: Option<&str>, boot: &Boot, out: &mut dyn Write) -> io::Result<(
     let host = host.map(|host| format!(", {}", Escaped(host)));
     let (release, host) = (release.unwrap_or_default(), host.unwrap_or_default());
     writeln!(out, "{BOLD}{name}{release}{host}{BOLD:#}")
-}
-
-/// `W`, or `[31]` for a bit without a letter.
-fn letter(bit: u32, letter: Option<char>) -> String {
-    letter.map_or_else(|| format!("[{bit}]"), String::from)
-}
-
-/// `W  3 times; …`.
-fn summary(bit: u32, explained: &Explained) -> String {
-    let letter = letter(bit, explained.letter);
-    let words = match (explained.confidence, explained.modules.as_slice()) {
-        (Confidence::Unattributed, []) => {
-            format!("{DIM}unknown: set before the log tells of it{DIM:#}")
-        }
-        (_, []) => Escaped(&explained.summary).to_string(),
-        (_, modules) => Escaped(&modules.join(", ")).to_string(),
-    };
-    let times = match explained.count {
-        0 | 1 => String::new(),
-        many => format!(", told {many} times"),
-    };
-    format!(
-        "{BOLD}{letter:<5}{BOLD:#} {words}{times} {DIM}({}){DIM:#}",
-        explained.confidence.as_str()
-    )
 }

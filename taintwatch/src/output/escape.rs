@@ -23,6 +23,11 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
+/// Whether a character must not reach a terminal as it is.
+pub(crate) fn has_power(character: char) -> bool {
+    character.is_control() || is_format(character)
+}
+
 /// Invisible characters that change how their neighbours look (Unicode's `Cf`, and line separators).
 fn is_format(character: char) -> bool {
     matches!(character,
