@@ -67,6 +67,12 @@ impl Stamp {
         }
     }
 
+    /// The later one.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        if self.is_before(other) { other } else { self }
+    }
+
     /// When this moment's boot began.
     #[must_use]
     pub fn boot(self) -> Option<Self> {
@@ -85,6 +91,8 @@ pub struct Now {
     pub until: Stamp,
     /// The recorder runs.
     pub running: bool,
+    /// Its last sign of life, where that is known: nobody watched after it.
+    pub watched: Option<Stamp>,
 }
 
 /// The cover of one boot.
@@ -132,8 +140,7 @@ pub fn of<'a>(events: impl Iterator<Item = &'a Event>, now: Now) -> Cover {
         });
     }
     if let Some(interval) = open {
-        let ended = (!now.running).then(|| UNCLEAN.to_owned());
-        cover.interval(interval, now.until, ended);
+        cover.open(interval, now);
     } else if let Some((end, reason)) = end_of_last {
         cover.hole(end, now.until, reason);
     }
@@ -177,6 +184,20 @@ impl Cover {
             ended,
             ..interval
         });
+    }
+
+    /// An interval that has no event of its end.
+    fn open(&mut self, interval: Interval, now: Now) {
+        if now.running {
+            return self.interval(interval, now.until, None);
+        }
+        let from = Stamp {
+            time: interval.from,
+            boottime_ns: interval.from_ns,
+        };
+        let end = now.watched.unwrap_or(now.until).max(from);
+        self.interval(interval, end, Some(UNCLEAN.to_owned()));
+        self.hole(end, now.until, UNCLEAN.to_owned());
     }
 
     fn hole(&mut self, from: Stamp, to: Stamp, reason: String) {
@@ -258,6 +279,7 @@ mod tests {
             Now {
                 until: until(50),
                 running: false,
+                watched: None,
             },
         );
         let spans: Vec<_> = cover
@@ -296,6 +318,7 @@ mod tests {
             Now {
                 until: until(9),
                 running: true,
+                watched: None,
             },
         );
         assert_eq!(running.intervals[0].ended, None);
@@ -304,15 +327,26 @@ mod tests {
             Now {
                 until: until(9),
                 running: false,
+                watched: None,
             },
         );
         assert_eq!(killed.intervals[0].ended.as_deref(), Some(UNCLEAN));
+        let known = Now {
+            until: until(9),
+            running: false,
+            watched: Some(until(7)),
+        };
+        let known = of(events.iter(), known);
+        assert_eq!(known.intervals[0].to, at(7));
+        let hole = known.holes.last().unwrap();
+        assert_eq!((hole.from, hole.to), (at(7), at(9)), "nobody watched");
         assert_eq!(
             of(
                 [].iter(),
                 Now {
                     until: until(9),
-                    running: false
+                    running: false,
+                    watched: None,
                 }
             ),
             Cover::default()
@@ -334,6 +368,7 @@ mod tests {
                 boottime_ns: Some(37_000_000_000),
             },
             running: true,
+            watched: None,
         };
         let cover = of(events.iter(), now);
         let holes: Vec<_> = cover

@@ -6,6 +6,7 @@ pub mod daemon;
 pub mod decode;
 pub mod explain;
 pub mod report;
+mod signs;
 pub mod status;
 pub mod tail;
 pub mod why;

@@ -1,20 +1,18 @@
 //! `taintwatch report`: the history over boots, as a text, a page, or events.
 
 use std::{
-    collections::HashSet,
     io::Write,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result};
 
+use super::signs;
 use crate::{
-    cover::{Now, Stamp},
-    event::Event,
-    history::{self, Boot, History, Signs},
-    kernel::identity::{Identity, boottime_ns, wall_clock},
+    history::{self, Boot, History},
+    kernel::identity::Identity,
     output::{self, escape::Escaped, facts::Asked, json, paper::Paper},
-    store::{Filter, Store, Wanted, lock},
+    store::{Filter, Store, Wanted},
 };
 
 /// Show the history: what tainted this kernel, when, and how that is known
@@ -51,7 +49,7 @@ pub struct Args {
 pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let store = Store::open(db)?;
     let events = store.events(&Filter::default(), None)?;
-    let signs = signs(&store, &events, db)?;
+    let signs = signs::read(&store, &events, db)?;
     let history = History::of(&events, &signs);
     let current = Identity::read().ok().map(|identity| identity.boot_id);
     let select = |words: &[String]| history::select(&history, words, current.as_deref());
@@ -88,40 +86,6 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     output::report::print(&asked, &mut paper);
     write!(out, "{}", paper.text())?;
     Ok(0)
-}
-
-/// What is known of the watch's life beside the events.
-fn signs(store: &Store, events: &[Event], db: &Path) -> Result<Signs> {
-    let mut signs = Signs::default();
-    let boots: HashSet<_> = events
-        .iter()
-        .filter_map(|event| event.boot_id.as_ref())
-        .collect();
-    for boot in boots {
-        if let Some((time, boottime_ns)) = store.last_alive(boot)? {
-            let stamp = Stamp {
-                time,
-                boottime_ns: Some(boottime_ns),
-            };
-            signs.alive.insert(boot.clone(), stamp);
-        }
-    }
-    if let Ok(identity) = Identity::read() {
-        let now = Now {
-            until: now(),
-            running: lock::is_held(db),
-        };
-        signs.current = Some((identity.boot_id, now));
-    }
-    Ok(signs)
-}
-
-fn now() -> Stamp {
-    let now = boottime_ns();
-    Stamp {
-        time: wall_clock(now),
-        boottime_ns: Some(now),
-    }
 }
 
 /// In the order of the sequence, which is not that of the clocks.
@@ -163,7 +127,7 @@ fn asked<'h, 'a>(args: &Args, boots: Vec<&'h Boot<'a>>) -> Asked<'h, 'a> {
     Asked {
         boots,
         what: what.join("; "),
-        made: now().time,
+        made: signs::now().time,
         only,
     }
 }

@@ -5,20 +5,19 @@ use std::{io::Write, path::Path};
 
 use anyhow::Result;
 
+use super::signs;
 use crate::{
-    cover::{self, Cover},
+    cover::Cover,
     event::{Confidence, Event, Mask},
-    kernel::{
-        identity::{Identity, boottime_ns, wall_clock},
-        mask, suse,
-    },
+    history::{self, Signs},
+    kernel::{identity::Identity, mask, suse},
     output::{
         escape::Escaped,
         human, json,
         paper::Paper,
         status::{Flag, Status, print},
     },
-    store::{Filter, Store, lock},
+    store::{Filter, Store},
     taint::{
         tables::{LINUX, Table},
         vendor,
@@ -33,13 +32,16 @@ pub struct Args {
     json: bool,
 }
 
-/// Exit 0 untainted, 1 tainted; 2 when the mask cannot be read, as for any error.
+/// Exit 0 untainted, 1 tainted, also where the mask was cleared since; 2 when the mask cannot be read, as for any error.
 pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let mask = mask::read()?;
-    let history = history(db);
-    let empty = History::default();
+    let (history, unreadable) = match history(db) {
+        Ok(history) => (history, None),
+        Err(reason) => (History::default(), Some(reason.to_string())),
+    };
     let table = vendor::local().unwrap_or(LINUX);
-    let mut status = status(mask, table, history.as_ref().unwrap_or(&empty));
+    let mut status = status(mask, table, &history);
+    status.unreadable = unreadable;
     status.suse = suse::read();
     if args.json {
         json::line(&status, out)?;
@@ -47,12 +49,11 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
         let mut paper = Paper::for_stdout();
         print(&status, table, &mut paper);
         write!(out, "{}", paper.text())?;
-        if let Err(reason) = history {
-            let reason = reason.to_string();
-            writeln!(out, "{}{}{:#}", human::DIM, Escaped(&reason), human::DIM)?;
+        if let Some(reason) = &status.unreadable {
+            writeln!(out, "{}{}{:#}", human::DIM, Escaped(reason), human::DIM)?;
         }
     }
-    Ok(u8::from(mask != Mask(0)))
+    Ok(u8::from(status.true_mask != Mask(0)))
 }
 
 /// What the history knows of this boot.
@@ -66,22 +67,24 @@ struct History {
 /// This boot's events, or why there are none.
 fn history(db: &Path) -> Result<History> {
     let boot = Identity::read()?.boot_id;
-    let mut events = Store::open(db)?.events(&Filter::default(), None)?;
+    let store = Store::open(db)?;
+    let mut events = store.events(&Filter::default(), None)?;
     events.retain(|event| event.boot_id.as_deref() == Some(&boot));
-    let running = lock::is_held(db);
-    let now = cover::Now {
-        until: cover::Stamp {
-            time: wall_clock(boottime_ns()),
-            boottime_ns: Some(boottime_ns()),
-        },
-        running,
-    };
-    let cover = cover::of(events.iter(), now);
-    Ok(History {
-        events,
-        cover,
-        running,
-    })
+    let signs = signs::read(&store, &events, db)?;
+    Ok(History::of(events, &signs))
+}
+
+impl History {
+    fn of(events: Vec<Event>, signs: &Signs) -> Self {
+        let boots = history::History::of(&events, signs).boots;
+        let cover = boots.into_iter().next().map(|boot| boot.cover);
+        let running = signs.current.as_ref().is_some_and(|(_, now)| now.running);
+        Self {
+            cover: cover.unwrap_or_default(),
+            events,
+            running,
+        }
+    }
 }
 
 fn status(mask: Mask, table: &Table, history: &History) -> Status {
@@ -106,6 +109,7 @@ fn status(mask: Mask, table: &Table, history: &History) -> Status {
         holes: history.cover.holes.clone(),
         lost,
         suse: None,
+        unreadable: None,
     }
 }
 
@@ -122,10 +126,7 @@ fn flag(bit: u32, table: &Table, events: &[Event]) -> Flag {
     let set = |event: &&Event| event.sets(bit);
     let known = table.flag(bit);
     let first = events.iter().find(set).cloned();
-    let counts = events
-        .iter()
-        .filter(set)
-        .filter_map(|event| event.taint.as_ref()?.count);
+    let counts = events.iter().filter(set).map(history::count);
     let confidence = first
         .as_ref()
         .and_then(|event| event.cause.as_ref())
@@ -144,7 +145,7 @@ fn flag(bit: u32, table: &Table, events: &[Event]) -> Flag {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{event::Kind, history};
+    use crate::event::Kind;
 
     #[test]
     fn a_flag_without_an_event_is_unattributed_and_unknown_bits_stay_bits() {
@@ -172,34 +173,32 @@ mod tests {
     #[test]
     fn one_glance_fits_a_terminal() {
         let (events, signs) = history::tests::fixture();
-        let (id, now) = signs.current.unwrap();
+        let (id, _) = signs.current.clone().unwrap();
         let is_own = |event: &Event| event.boot_id.as_ref() == Some(&id);
         let events: Vec<_> = events.into_iter().filter(is_own).collect();
-        let cover = cover::of(events.iter(), now);
-        let mut history = History {
-            events,
-            cover,
-            running: true,
-        };
+        let history = History::of(events.clone(), &signs);
         let text = glance(&status(Mask(0x3045), LINUX, &history));
         assert!(text.lines().count() < 24);
         insta::assert_snapshot!(text, @r##"
         tainted: PSUOE (12357), since 2026-01-06 10:02:10Z or before
           P    PROPRIETARY_MODULE, observed 2026-01-06 10:02:13Z
                a proprietary module was loaded: nvidia, loaded by (udev-worker) (pid 401)
-          S    CPU_OUT_OF_SPEC, unattributed 2026-01-06 10:02:10Z
+          S    CPU_OUT_OF_SPEC, unattributed, set before 2026-01-06 10:02:10Z
                the kernel runs on hardware out of its specification
           U    USER, observed 2026-01-06 10:17:00Z
                a write to /proc/sys/kernel/tainted by sh (pid 2301)
-          O    OOT_MODULE, 2 times, listed 2026-01-06 10:02:10Z
+          O    OOT_MODULE, 2 times, listed, set before 2026-01-06 10:02:10Z
                the loaded module vboxdrv carries it
-          E    UNSIGNED_MODULE, 2 times, listed 2026-01-06 10:02:10Z
+          E    UNSIGNED_MODULE, 2 times, listed, set before 2026-01-06 10:02:10Z
                the loaded module vboxdrv carries it
         watched since 2026-01-06 10:02:10Z: every layer is in place
         1 hole in the cover, 10.1 s; the longest until 2026-01-06 10:02:10Z: before the watch began
         next  `taintwatch why P` for the whole chain, `taintwatch report` for all
         "##);
-        history.running = false;
+        // Killed: its last sign of life was the last event.
+        let mut signs = signs;
+        signs.current.as_mut().unwrap().1.running = false;
+        let history = History::of(events, &signs);
         insta::assert_snapshot!(glance(&status(Mask(1 << 31), LINUX, &history)), @r##"
         tainted: [31] (2147483648), since before the record
           [31] a flag that is not known here, unattributed
@@ -207,10 +206,21 @@ mod tests {
         tampered with: PSUOE was set in this boot and is clear now
                true mask 2147496005 (PSUOE[31]), the kernel says 2147483648
                `taintwatch report --kind mask_write` shows who wrote the mask
-        not watched since 2026-01-06 11:02:00Z: no watch runs
-        1 hole in the cover, 10.1 s; the longest until 2026-01-06 10:02:10Z: before the watch began
+        not watched since 2026-01-06 10:17:00Z: the watch ended without a word: it was killed, or the machine went down
+        2 holes in the cover, 45 min 10 s; the longest until 2026-01-06 11:02:00Z: the watch ended without a word: it was killed, or the machine went down
         next  `taintwatch why 31` for the whole chain, `taintwatch report` for all
         "##);
+    }
+
+    #[test]
+    fn a_mask_that_was_cleared_is_tampered_with_and_not_untainted() {
+        let (events, signs) = history::tests::fixture();
+        let history = History::of(events, &signs);
+        let status = status(Mask(0), LINUX, &history);
+        assert_ne!(status.true_mask, Mask(0));
+        let text = glance(&status);
+        assert!(text.starts_with("tampered with: "), "{text}");
+        assert!(!text.contains("not tainted"), "{text}");
     }
 
     #[test]

@@ -15,8 +15,8 @@ use std::collections::HashMap;
 use jiff::SignedDuration;
 
 use crate::{
-    cover::{self, Cover, Hole, Now, Stamp, UNCLEAN},
-    event::{Coverage, CoverageState, Event, Kind, Mask, Source, Time},
+    cover::{self, Cover, Now, Stamp},
+    event::{Event, Kind, Mask, Source, Time},
     taint::{
         flags::VENDOR,
         release,
@@ -105,18 +105,26 @@ impl<'a> Boot<'a> {
         let current = signs.current.as_ref();
         let current = current.filter(|(current, _)| Some(current.as_str()) == id);
         let alive = id.and_then(|id| signs.alive.get(id)).copied();
+        let watched = watched(&events, alive);
+        let now = current.map_or_else(
+            || {
+                let last = Stamp::of(last);
+                Now {
+                    until: watched.map_or(last, |watched| watched.max(last)),
+                    running: false,
+                    watched,
+                }
+            },
+            |(_, now)| Now { watched, ..*now },
+        );
         let releases = releases(&events);
-        let (cover, to) = match current {
-            Some((_, now)) => (cover::of(events.iter().copied(), *now), now.until),
-            None => ended(&events, alive, Stamp::of(last)),
-        };
         Some(Self {
             id,
             host: events.iter().find_map(|event| event.host.as_deref()),
             from: Stamp::of(first),
-            to,
+            to: now.until,
             end: end(&events, current.is_some()),
-            cover,
+            cover: cover::of(events.iter().copied(), now),
             flags: flag::of(&events, kernel(&events, &releases)),
             modules: module::of(&events),
             jumps: jumps(&events),
@@ -176,43 +184,11 @@ fn kernel(events: &[&Event], releases: &[&str]) -> &'static Table {
     own.or_else(shown).unwrap_or(LINUX)
 }
 
-/// The cover of a boot that is over, and the last moment that anything is known of.
-fn ended(events: &[&Event], alive: Option<Stamp>, last: Stamp) -> (Cover, Stamp) {
-    let later = |one: Stamp, other: Stamp| if one.is_before(other) { other } else { one };
+/// The last sign of life of a boot's watch: what it recorded itself, or that it was alive.
+fn watched(events: &[&Event], alive: Option<Stamp>) -> Option<Stamp> {
     let own = events.iter().rev().find(|event| !order::is_import(event));
     let own = own.map(|event| Stamp::of(event));
-    let watched = match (own, alive) {
-        (Some(own), Some(alive)) => later(own, alive),
-        (own, alive) => own.or(alive).unwrap_or(last),
-    };
-    let until = later(watched, last);
-    let open = is_open(events);
-    let now = Now {
-        until: if open { watched } else { until },
-        running: false,
-    };
-    let mut cover = cover::of(events.iter().copied(), now);
-    // The watch does not see what comes after its last sign of life; a crash's own log may.
-    if open && watched.is_before(until) {
-        cover.holes.push(Hole {
-            from: watched.time,
-            to: until.time,
-            from_ns: watched.boottime_ns,
-            to_ns: until.boottime_ns,
-            reason: UNCLEAN.to_owned(),
-        });
-    }
-    (cover, until)
-}
-
-fn last_coverage<'a>(events: &[&'a Event]) -> Option<&'a Coverage> {
-    let mut latest = events.iter().rev();
-    latest.find_map(|event| event.coverage.as_ref())
-}
-
-/// The last interval has no end of its own.
-fn is_open(events: &[&Event]) -> bool {
-    last_coverage(events).is_some_and(|coverage| coverage.state != CoverageState::Ended)
+    own.into_iter().chain(alive).reduce(Stamp::max)
 }
 
 fn end(events: &[&Event], is_current: bool) -> End {

@@ -31,6 +31,7 @@ pub(crate) fn fixture() -> (Vec<Event>, Signs) {
     let now = Now {
         until,
         running: true,
+        watched: None,
     };
     signs.current = Some((C.to_owned(), now));
     (events, signs)

@@ -36,6 +36,9 @@ pub struct Status {
     /// What a SUSE kernel says of its support.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suse: Option<suse::Support>,
+    /// Why there is no history: then nothing is known of covers, holes and losses.
+    #[serde(rename = "history_error", skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
 }
 
 /// A flag that is set, and what is known of it.
@@ -52,7 +55,10 @@ pub struct Flag {
 
 /// One glance: what, since when, by whom, how much was watched, and what to ask next.
 pub fn print(status: &Status, table: &Table, paper: &mut Paper) {
-    if status.mask == Mask(0) {
+    let is_cleared = status.mask == Mask(0) && status.cleared != Mask(0);
+    if is_cleared {
+        tampering(status, table, paper);
+    } else if status.mask == Mask(0) {
         paper.title(0, "not tainted");
     } else {
         let letters = table.letters(status.mask);
@@ -72,7 +78,7 @@ pub fn print(status: &Status, table: &Table, paper: &mut Paper) {
     for it in &status.flags {
         flag(it, paper);
     }
-    if status.cleared != Mask(0) {
+    if status.cleared != Mask(0) && !is_cleared {
         tampering(status, table, paper);
     }
     if let Some(support) = &status.suse {
@@ -101,8 +107,14 @@ fn flag(flag: &Flag, paper: &mut Paper) {
     } else {
         String::new()
     };
-    let when = clock(event.time);
-    let text = format!("{name}{again}, {} {when}", flag.confidence.as_str());
+    // Found set: since when is not known.
+    let by = if flag.confidence > Confidence::Logged {
+        ", set before"
+    } else {
+        ""
+    };
+    let (how, when) = (flag.confidence.as_str(), clock(event.time));
+    let text = format!("{name}{again}, {how}{by} {when}");
     paper.marked(2, &mark, 5, human::BOLD, &text);
     paper.line(7, &human::told(event));
 }
