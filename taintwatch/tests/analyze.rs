@@ -166,7 +166,8 @@ fn a_link_leads_nowhere() {
     symlink(outside.path(), folder.path().join("var")).unwrap();
     symlink("/proc/modules", folder.path().join("modules")).unwrap();
     let output = analyze(&[folder.path().to_str().unwrap()], b"");
-    assert_eq!(text(&output.stdout), "no kernel log was found there\n");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("no kernel log was found in"));
 }
 
 #[test]
@@ -195,19 +196,68 @@ fn what_cannot_be_read_is_said() {
     assert_eq!(missing.status.code(), Some(2));
     assert!(text(&missing.stderr).contains("/nonexistent/log"));
     let journal = analyze(&["-"], b"LPKSHHRH and more");
+    assert_eq!(journal.status.code(), Some(2));
     assert!(
         text(&journal.stderr).contains("journalctl --file"),
         "{}",
         text(&journal.stderr)
     );
     let nothing = analyze(&["-"], b"[    1.000000] usb 1-1: new device\n");
-    assert!(text(&nothing.stdout).contains("1 lines of a kernel, and none tells of a taint"));
+    assert!(text(&nothing.stdout).contains("1 line that may be a kernel's: none tells of a taint"));
     let broken = analyze(&["-"], &gz(DMESG.as_bytes())[..60]);
     assert_eq!(
         broken.status.code(),
         Some(2),
         "a log that is cut is not taken for a whole one"
     );
+}
+
+#[test]
+fn what_was_not_asked_for_is_not_told_to_be_nothing() {
+    let other = analyze(&["--flag", "X", "-"], DMESG.as_bytes());
+    assert!(
+        text(&other.stdout).ends_with("3 events, and none of them was asked for\n"),
+        "{}",
+        text(&other.stdout)
+    );
+    for bound in [
+        "--since=2000-01-01T00:00:00Z",
+        "--until=2100-01-01T00:00:00Z",
+    ] {
+        let undated = analyze(&[bound, "-"], DMESG.as_bytes());
+        assert!(
+            text(&undated.stderr).contains("3 of the events have no date"),
+            "{}",
+            text(&undated.stderr)
+        );
+    }
+}
+
+#[test]
+fn events_of_two_logs_have_numbers_of_their_own_and_name_their_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.log", "b.log"] {
+        put(folder.path(), name, DMESG);
+    }
+    let paths = ["a.log", "b.log"].map(|name| folder.path().join(name).display().to_string());
+    let output = analyze(&["--json", &paths[0], &paths[1]], b"");
+    let events: Vec<serde_json::Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| {
+            (
+                event["seq"].as_u64().unwrap(),
+                event["file"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let expected: Vec<_> = (1..=6)
+        .map(|seq| (seq, paths[usize::from(seq > 3)].as_str()))
+        .collect();
+    assert_eq!(told, expected);
 }
 
 /// Reports on more machines than are followed, a report without end, a line without end: each some 20 MB and more, in 40 MiB of

@@ -44,6 +44,9 @@ pub struct Event {
     /// The time as a log of the past has it, where year or zone are missing; `time` is absent then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stamp: Option<String>,
+    /// The log of the past that tells of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// `CLOCK_BOOTTIME`, nanoseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boottime_ns: Option<u64>,
@@ -113,6 +116,7 @@ impl Event {
             boot_id: None,
             time,
             stamp: None,
+            file: None,
             boottime_ns: None,
             taint: None,
             cause: None,

@@ -84,8 +84,15 @@ impl Filter {
                 .module
                 .as_ref()
                 .is_none_or(|glob| is_about(event, glob))
+            && !self.cannot_judge(event)
             && self.since.is_none_or(|since| event.time.0 >= since.0)
             && self.until.is_none_or(|until| event.time.0 <= until.0)
+    }
+
+    /// Whether times are asked for, and the event has none: a log of the past may have no date.
+    #[must_use]
+    pub fn cannot_judge(&self, event: &Event) -> bool {
+        (self.since.is_some() || self.until.is_some()) && event.time.is_unknown()
     }
 }
 

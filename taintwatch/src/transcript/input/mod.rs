@@ -70,10 +70,8 @@ fn stream(name: &str, input: Box<dyn Read>, visitor: &mut dyn Visitor) -> io::Re
     match packed::open(input)? {
         packed::Opened::Text(mut text) => visitor.log(name, &mut *text),
         packed::Opened::Tar(tar) => archive(tar, visitor),
-        packed::Opened::Refused(why) => {
-            visitor.refused(name, why);
-            Ok(())
-        }
+        // It was named: there is no other to read.
+        packed::Opened::Refused(why) => Err(io::Error::new(io::ErrorKind::InvalidData, why)),
     }
 }
 

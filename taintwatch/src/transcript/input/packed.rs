@@ -54,7 +54,7 @@ fn head(input: &mut dyn Read) -> io::Result<Vec<u8>> {
 
 /// What is known not to be a log, and what to do.
 fn refused(head: &[u8]) -> Option<&'static str> {
-    let known: [(&[u8], &str); 5] = [
+    let known: [(&[u8], &str); 6] = [
         (
             b"LPKSHHRH",
             "a journal's own file: give what `journalctl --file FILE -o export` prints",
@@ -66,6 +66,10 @@ fn refused(head: &[u8]) -> Option<&'static str> {
         (
             b"\x7fELF",
             "a memory dump or a program: give what `makedumpfile --dump-dmesg` writes",
+        ),
+        (
+            b"SQLite format 3\0",
+            "a database: a history is shown by `taintwatch --db FILE report`",
         ),
         (
             b"PK\x03\x04",

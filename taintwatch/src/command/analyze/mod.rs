@@ -1,18 +1,20 @@
 //! `taintwatch analyze`: what a log of the past tells of the taint state.
 
+mod known;
+
 use std::{
     cell::RefCell,
-    collections::HashSet,
     io::{self, BufRead, IsTerminal as _, Read, Write},
     path::{Path, PathBuf},
 };
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use self::known::Known;
 use crate::{
     event::{Event, Source},
-    output::{boots::Boots, escape::Escaped, human, json},
+    output::{boots::Boots, escape::Escaped, human, json, words},
     store::Filter,
     taint::{tables::Table, vendor::Vendor},
     transcript::{
@@ -24,9 +26,6 @@ use crate::{
 
 /// A bar is for who waits.
 const LONG: u64 = 64 * 1024 * 1024;
-/// Events of an archive that are known from another log of it.
-const MOST_KNOWN: usize = 20_000;
-const SECOND: u64 = 1_000_000_000;
 
 /// Read logs of the past: a kernel log, vmcore-dmesg, a pstore folder, an export of the journal, a support archive
 #[derive(Debug, clap::Args)]
@@ -46,8 +45,9 @@ pub struct Args {
 
 /// Exit 0; 2 as for any error.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
+    let mut seq = 0;
     for path in &args.input {
-        let mut analysis = Analysis::new(args, out);
+        let mut analysis = Analysis::new(args, seq, out);
         let visited = input::visit(path, &mut analysis);
         // What a closed pipe or a full disk did to the output is no fault of the log.
         if let Some(error) = analysis.failed.take() {
@@ -57,7 +57,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
             let tried = tried(path, &error);
             anyhow::Error::from(error).context(tried)
         })?;
-        analysis.finish()?;
+        seq = analysis.finish(path)?;
     }
     Ok(0)
 }
@@ -80,30 +80,39 @@ fn tried(path: &Path, error: &io::Error) -> String {
 struct Analysis<'a> {
     args: &'a Args,
     out: &'a mut dyn Write,
+    /// Over all inputs.
     seq: u64,
+    /// Of those, this input's.
+    before: u64,
+    /// Events that the filter keeps back, and those of them that have no date to be judged by.
+    hidden: u64,
+    undated: u64,
     logs: u64,
     lines: u64,
+    /// The log that is read.
+    name: String,
     snapshot: Snapshot,
     accounts: Vec<Account>,
-    /// What logs before this one told of, and what this one does.
-    known: HashSet<String>,
-    told: Vec<String>,
+    known: Known,
     bar: ProgressBar,
     failed: Option<io::Error>,
 }
 
 impl<'a> Analysis<'a> {
-    fn new(args: &'a Args, out: &'a mut dyn Write) -> Self {
+    fn new(args: &'a Args, seq: u64, out: &'a mut dyn Write) -> Self {
         Self {
             args,
             out,
-            seq: 0,
+            seq,
+            before: seq,
+            hidden: 0,
+            undated: 0,
             logs: 0,
             lines: 0,
+            name: String::new(),
             snapshot: Snapshot::default(),
             accounts: Vec::new(),
-            known: HashSet::new(),
-            told: Vec::new(),
+            known: Known::default(),
             bar: ProgressBar::hidden(),
             failed: None,
         }
@@ -117,10 +126,11 @@ impl<'a> Analysis<'a> {
         boots: &mut Boots,
     ) -> io::Result<()> {
         let mut events = account.enter(sighting);
-        events.retain(|event| self.is_new(event) && self.args.filter.passes(event));
+        events.retain(|event| self.known.is_new(event) && self.passes(event));
         for event in &mut events {
             self.seq += 1;
             event.seq = self.seq;
+            event.file = Some(self.name.clone());
         }
         let (out, as_json) = (&mut *self.out, self.args.json);
         self.bar.suspend(|| {
@@ -131,37 +141,18 @@ impl<'a> Analysis<'a> {
         })
     }
 
-    /// Archives hold the same log more than once: dmesg, messages, the journal. The clock tells one line from another,
-    /// but for the first second, in which it is the same in many boots.
-    fn is_new(&mut self, event: &Event) -> bool {
-        let clock = event.boottime_ns.filter(|at| *at >= SECOND);
-        let time = || Some(event.time.to_string()).filter(|_| !event.time.is_unknown());
-        let when = clock
-            .map(|at| at.to_string())
-            .or_else(time)
-            .or_else(|| event.stamp.clone());
-        let bit = event.taint.as_ref().and_then(|taint| taint.bit);
-        let (Some(when), Some(bit)) = (when, bit) else {
-            return true;
-        };
-        let module = event
-            .module
-            .as_ref()
-            .and_then(|module| module.name.as_deref());
-        let text = event.log.first().map(String::as_str).unwrap_or_default();
-        let key = format!("{when} {bit} {} {text}", module.unwrap_or_default());
-        if self.known.contains(&key) {
-            return false;
-        }
-        if self.told.len() + self.known.len() < MOST_KNOWN {
-            self.told.push(key);
-        }
-        true
+    fn passes(&mut self, event: &Event) -> bool {
+        let filter = &self.args.filter;
+        let passes = filter.passes(event);
+        self.hidden += u64::from(!passes);
+        self.undated += u64::from(filter.cannot_judge(event));
+        passes
     }
 
     fn read(&mut self, name: &str, input: &mut dyn BufRead) -> io::Result<()> {
         self.logs += 1;
-        self.known.extend(self.told.drain(..));
+        name.clone_into(&mut self.name);
+        self.known.next_log();
         let is_crash = input::pstore::is_part(name) || name.contains("vmcore-dmesg");
         let source = if is_crash { Source::Crash } else { Source::Log };
         let mut account = Account::new(Origin {
@@ -202,10 +193,17 @@ impl<'a> Analysis<'a> {
         Ok(())
     }
 
-    /// What the files show to be set, and no log explains.
-    fn finish(mut self) -> Result<()> {
+    /// What the files show to be set, and no log explains; the number of the last event.
+    fn finish(mut self, path: &Path) -> Result<u64> {
         self.bar.finish_and_clear();
-        if let Some(sighting) = self.snapshot.sighting() {
+        let sighting = self.snapshot.sighting();
+        ensure!(
+            self.logs > 0 || sighting.is_some(),
+            "no kernel log was found in {}: name a log, a folder of one or an archive",
+            path.display()
+        );
+        if let Some(sighting) = sighting {
+            self.name = path.display().to_string();
             let mut account = Account::new(Origin {
                 table: self.table(),
                 ..Origin::default()
@@ -219,22 +217,33 @@ impl<'a> Analysis<'a> {
                 boots.end(self.out)?;
             }
         }
-        if !self.args.json && self.seq == 0 {
+        if self.undated > 0 {
+            log::warn!(
+                "{} of the events have no date: --since and --until cannot judge them, and they are left out",
+                self.undated
+            );
+        }
+        if !self.args.json && self.seq == self.before {
             writeln!(self.out, "{}", self.nothing())?;
         }
-        Ok(())
+        Ok(self.seq)
     }
 
     fn table(&self) -> Option<&'static Table> {
         self.args.vendor.table()
     }
 
-    /// Why there are no events: nothing was told, or nothing could be read.
+    /// Why there are no events: they were not asked for, nothing was told, or nothing could be read.
     fn nothing(&self) -> String {
-        match (self.logs, self.lines) {
-            (0, _) => "no kernel log was found there".to_owned(),
-            (_, 0) => "no line of a kernel was found there".to_owned(),
-            (_, lines) => format!("{lines} lines of a kernel, and none tells of a taint"),
+        match (self.hidden, self.lines) {
+            (0, 0) => "no line of a kernel was found there".to_owned(),
+            // Text without any mark of a kernel may be one's all the same.
+            (0, lines) => {
+                let lines = words::number(usize::try_from(lines).unwrap_or(usize::MAX), "line");
+                format!("{lines} that may be a kernel's: none tells of a taint")
+            }
+            (1, _) => "1 event, and it is none of those that were asked for".to_owned(),
+            (events, _) => format!("{events} events, and none of them was asked for"),
         }
     }
 }

@@ -1,0 +1,99 @@
+//! What several logs of one archive tell alike.
+//!
+//! In: events, log by log. Out: whether another log told of one. Archives hold the same log more than once: dmesg,
+//! messages, the journal.
+
+use std::collections::HashSet;
+
+use crate::event::Event;
+
+/// Events that are kept in mind.
+const MOST: usize = 20_000;
+const SECOND: u64 = 1_000_000_000;
+
+/// What logs before this one told of, and what this one does.
+#[derive(Default)]
+pub(super) struct Known {
+    known: HashSet<String>,
+    told: Vec<String>,
+}
+
+impl Known {
+    pub(super) fn next_log(&mut self) {
+        self.known.extend(self.told.drain(..));
+    }
+
+    /// The clock tells one line from another, but for the first second, in which it is the same in many boots.
+    pub(super) fn is_new(&mut self, event: &Event) -> bool {
+        let Some(key) = key(event) else {
+            return true;
+        };
+        let is_new = !self.known.contains(&key);
+        if is_new && self.told.len() + self.known.len() < MOST {
+            self.told.push(key);
+        }
+        is_new
+    }
+}
+
+/// The moment, the flag, and the text of a line.
+fn key(event: &Event) -> Option<String> {
+    let clock = event.boottime_ns.filter(|at| *at >= SECOND);
+    let time = || Some(event.time.to_string()).filter(|_| !event.time.is_unknown());
+    let when = clock
+        .map(|at| at.to_string())
+        .or_else(time)
+        .or_else(|| event.stamp.clone())?;
+    let bit = event.taint.as_ref().and_then(|taint| taint.bit)?;
+    let module = event
+        .module
+        .as_ref()
+        .and_then(|module| module.name.as_deref());
+    let text = event.log.first().map(String::as_str).unwrap_or_default();
+    Some(format!(
+        "{when} {bit} {} {text}",
+        module.unwrap_or_default()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(more: &serde_json::Value) -> Event {
+        let mut event = serde_json::json!({
+            "schema": 1, "id": "x", "seq": 0, "kind": "taint", "taint": {"bit": 9}, "log": ["a line"],
+        });
+        event
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        serde_json::from_value(event).unwrap()
+    }
+
+    #[test]
+    fn the_same_line_of_another_log_is_known_by_whichever_clock_it_has() {
+        for clock in [
+            serde_json::json!({"boottime_ns": 5_000_000_000_u64}),
+            serde_json::json!({"time": "2026-01-02T03:04:05Z"}),
+            serde_json::json!({"stamp": "Jan  2 03:04:05"}),
+        ] {
+            let event = event(&clock);
+            let mut known = Known::default();
+            assert!(
+                known.is_new(&event) && known.is_new(&event),
+                "twice in one log is twice"
+            );
+            known.next_log();
+            assert!(!known.is_new(&event), "{event:?}");
+        }
+        let mut known = Known::default();
+        for _ in 0..2 {
+            assert!(
+                known.is_new(&event(&serde_json::json!({}))),
+                "nothing tells when"
+            );
+            known.next_log();
+        }
+    }
+}
