@@ -65,13 +65,14 @@ fn proc_taint_kprobe(ctx: ProbeContext) -> u32 {
 
 #[fexit]
 fn proc_taint_exit(ctx: FExitContext) -> u32 {
-    sysctl_ended(ctx.as_ptr());
+    // Behind its five arguments stands what it returned.
+    sysctl_ended(ctx.as_ptr(), ctx.arg(5));
     0
 }
 
 #[kretprobe]
 fn proc_taint_kretprobe(ctx: RetProbeContext) -> u32 {
-    sysctl_ended(ctx.as_ptr());
+    sysctl_ended(ctx.as_ptr(), ctx.ret());
     0
 }
 
@@ -119,10 +120,14 @@ fn sysctl_began(write: i32, buffer: u64) {
 }
 
 #[inline(always)]
-fn sysctl_ended(ctx: *mut c_void) {
+fn sysctl_ended(ctx: *mut c_void, result: i32) {
     let Some(call) = take(task::context(Entered::ByCall)) else {
         return;
     };
+    // Refused: without CAP_SYS_ADMIN, by `nousertaint`, or as no number. Nothing was set.
+    if result < 0 {
+        return;
+    }
     process::tell(task::context(Entered::ByCall));
     let Some(write) = ring::reserve::<SysctlWrite>() else {
         return;

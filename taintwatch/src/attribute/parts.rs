@@ -85,7 +85,10 @@ fn by_stack(frames: &[Frame]) -> Option<Context> {
 /// The number that was written to the sysctl: a mask of flags to set.
 pub(super) fn written_mask(bytes: &[u8]) -> Option<Mask> {
     let text = text(bytes);
-    let word = text.split_ascii_whitespace().next()?;
+    // The kernel's `isspace` knows the vertical tab, too (`lib/ctype.c`).
+    let is_blank = |character: char| character.is_ascii_whitespace() || character == '\x0b';
+    let mut words = text.split(is_blank).filter(|word| !word.is_empty());
+    let word = words.next()?;
     let hexadecimal = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X"));
     // `proc_doulongvec_minmax` takes what `simple_strtoul` takes with base 0 (kernel/sysctl.c).
     let octal = word.strip_prefix('0').filter(|rest| !rest.is_empty());

@@ -79,7 +79,9 @@ impl Attributor {
         }];
         frames.extend(frames::of_write(&write.stack, &self.addresses));
         let mut before = self.before(write.mask_before);
-        let written = parts::written_mask(&write.text).unwrap_or_default();
+        // More blanks than are kept of the text: what changed is known, what was set again is not.
+        let changed = || Mask(write.mask_after).minus(before);
+        let written = parts::written_mask(&write.text).unwrap_or_else(changed);
         // Where the mask cannot be read, what was written is all that is known of the bits.
         let after = if self.sees_mask {
             Mask(write.mask_after)

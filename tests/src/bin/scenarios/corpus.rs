@@ -35,11 +35,12 @@ const LONGEST: &str = "tw_nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
 
 /// What happens while one recorder runs; a later one builds on what earlier ones loaded.
 #[rustfmt::skip]
-pub(crate) const EVENTS: [Scenario; 20] = [
+pub(crate) const EVENTS: [Scenario; 21] = [
     scenario("stock module, unsigned", Nothing, patched::unsigned, DUMMY, SELF),
     scenario("stock module that fails", Nothing, patched::fails, DUMMY, SELF),
     scenario("sysctl write", Nothing, loading::sysctl_write, &[], SELF),
     scenario("sysctl write again", Nothing, loading::sysctl_again, &[], SELF),
+    scenario("sysctl write, refused", Nothing, loading::sysctl_refused, &[], SELF),
     scenario("module load", Modules, loading::module_load, &["tw_gpl"], SELF),
     scenario("proprietary module", Modules, loading::proprietary, &["tw_proprietary"], SELF),
     scenario("WARN in module init", Modules, loading::warn_in_init, &["tw_warn_init"], SELF),

@@ -3,6 +3,7 @@
 use std::{
     ffi::CString,
     fs::{self, File},
+    process::Command,
 };
 
 use anyhow::{Result, ensure};
@@ -171,6 +172,24 @@ pub(crate) fn sysctl_again(history: &mut History) -> Result<()> {
             == 1,
         "told twice: {events:?}"
     );
+    Ok(())
+}
+
+/// Root without the capability is refused by the kernel, and has set nothing.
+pub(crate) fn sysctl_refused(history: &mut History) -> Result<()> {
+    let refused = Command::new("constrain")
+        .args(["without", "CAP_SYS_ADMIN", "sh", "-c"])
+        .arg("echo 64 > /proc/sys/kernel/tainted")
+        .status()?;
+    ensure!(!refused.success(), "the kernel took it");
+    // The next one is told: what came before it was there to be told, too.
+    fs::write("/proc/sys/kernel/tainted", "64")?;
+    is_ours(&history.taint("U", "sysctl_write", None)?)?;
+    let events = history.settled()?;
+    let told = events
+        .iter()
+        .filter(|event| event["taint"]["letter"] == "U");
+    ensure!(told.count() == 1, "a refused write is told: {events:?}");
     Ok(())
 }
 
