@@ -5,16 +5,22 @@
 
 use std::{
     fs, io,
-    os::unix::{fs::PermissionsExt as _, net},
+    os::unix::{
+        fs::{FileTypeExt as _, PermissionsExt as _},
+        net,
+    },
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use anyhow::{Context as _, Result};
 use tokio::{
-    io::AsyncWriteExt as _,
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{UnixListener, UnixStream},
-    sync::broadcast::{self, error::RecvError},
+    sync::{
+        Semaphore,
+        broadcast::{self, error::RecvError},
+    },
 };
 
 use crate::event::Event;
@@ -23,6 +29,8 @@ use crate::event::Event;
 pub const DEFAULT_PATH: &str = "/run/taintwatch/events.sock";
 /// The group that may read, where the machine has it.
 const GROUP: &str = "taintwatch";
+/// Readers at once: each takes a descriptor of the recorder's.
+const READERS: usize = 128;
 /// Events kept for a slow reader.
 const BACKLOG: usize = 1024;
 
@@ -44,6 +52,12 @@ impl Feed {
                 path.display()
             );
         }
+        let is_other = fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket());
+        anyhow::ensure!(
+            !is_other,
+            "{} is no socket: give another path to --socket",
+            path.display()
+        );
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(error)
@@ -83,10 +97,19 @@ impl Drop for Feed {
 }
 
 async fn accept(listener: UnixListener, events: broadcast::Sender<Arc<str>>) {
+    let places = Arc::new(Semaphore::new(READERS));
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(serve(stream, events.subscribe()));
+                let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                    log::warn!("a reader was turned away: {READERS} are connected");
+                    continue;
+                };
+                let events = events.subscribe();
+                tokio::spawn(async move {
+                    serve(stream, events).await;
+                    drop(place);
+                });
             }
             Err(error) => {
                 log::warn!("a reader could not connect: {error}");
@@ -96,15 +119,49 @@ async fn accept(listener: UnixListener, events: broadcast::Sender<Arc<str>>) {
     }
 }
 
+/// Until the reader goes, whether there is anything to tell it or not.
 async fn serve(mut stream: UnixStream, mut events: broadcast::Receiver<Arc<str>>) {
+    let (mut said, mut out) = stream.split();
+    let mut ignored = [0; 64];
     loop {
-        let line = match events.recv().await {
-            Ok(line) => line,
-            Err(RecvError::Lagged(missed)) => format!("{{\"missed\":{missed}}}\n").into(),
-            Err(RecvError::Closed) => return,
+        let line = tokio::select! {
+            event = events.recv() => match event {
+                Ok(line) => line,
+                Err(RecvError::Lagged(missed)) => format!("{{\"missed\":{missed}}}\n").into(),
+                Err(RecvError::Closed) => return,
+            },
+            read = said.read(&mut ignored) => match read {
+                Ok(0) | Err(_) => return,
+                Ok(_) => continue,
+            },
         };
-        if stream.write_all(line.as_bytes()).await.is_err() {
+        if out.write_all(line.as_bytes()).await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reader_that_goes_leaves_nothing_behind() {
+        let (reader, stream) = UnixStream::pair().unwrap();
+        let (events, receiver) = broadcast::channel(1);
+        let served = tokio::spawn(serve(stream, receiver));
+        drop(reader);
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(5), served).await;
+        assert!(ended.is_ok(), "nothing was published, and it waits");
+        drop(events);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_socket_is_not_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("precious");
+        fs::write(&file, b"x").unwrap();
+        assert!(Feed::listen(&file).is_err());
+        assert_eq!(fs::read(&file).unwrap(), b"x");
     }
 }

@@ -12,10 +12,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     baseline::Past,
     event::Event,
+    kernel::identity::Identity,
     output::{human, json},
     probe::Without,
     socket,
-    store::{Filter, Store},
+    store::{DEFAULT_PATH, Filter, Store},
     watcher::Watcher,
 };
 
@@ -53,52 +54,86 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            runtime.block_on(watch(args, out))
+            runtime.block_on(watch(args, db, out))
         }
     }
 }
 
-/// Connected first and read after: an event in between comes twice, and is printed once.
+/// What the history has behind the last event that was printed comes first: the daemon tells only what it records while
+/// somebody is connected, and a slow reader misses some.
 fn follow(args: &Args, db: &Path, stream: UnixStream, out: &mut dyn Write) -> Result<u8> {
-    let mut printed = 0;
-    for event in Store::open(db)?.events(&args.filter, Some(args.number))? {
-        printed = event.seq;
+    let store = Store::open(db)?;
+    for event in store.events(&args.filter, Some(args.number))? {
         print(args, &event, out)?;
     }
     out.flush()?;
+    let mut last = store.last_seq()?;
     for line in BufReader::new(stream).lines() {
         let line = line.context("read from the daemon")?;
-        let Ok(event) = serde_json::from_str::<Event>(&line) else {
-            writeln!(
-                io::stderr(),
-                "taintwatch: this reader is too slow; the history has what it missed: {line}"
-            )?;
-            continue;
-        };
-        if event.seq > printed && args.filter.passes(&event) {
-            print(args, &event, out)?;
-            out.flush()?;
+        let event = serde_json::from_str::<Event>(&line).ok();
+        // Without a number it tells of events that were missed.
+        let next = event.as_ref().map_or(u64::MAX, |event| event.seq);
+        if next > last.saturating_add(1) {
+            last = catch_up(args, &store, last, out)?;
         }
+        if let Some(event) = event.filter(|event| event.seq > last) {
+            last = event.seq;
+            if args.filter.passes(&event) {
+                print(args, &event, out)?;
+            }
+        }
+        out.flush()?;
     }
-    anyhow::bail!("the daemon went away; see `systemctl status taintwatch`")
+    catch_up(args, &store, last, out)?;
+    anyhow::bail!(
+        "the daemon went away: the history has what it recorded; `taintwatch daemon` records on"
+    )
 }
 
-async fn watch(args: &Args, out: &mut dyn Write) -> Result<u8> {
+/// Prints what was recorded behind an event; gives the last.
+fn catch_up(args: &Args, store: &Store, last: u64, out: &mut dyn Write) -> Result<u64> {
+    let mut now = last;
+    for event in store.behind(last)? {
+        now = event.seq;
+        if args.filter.passes(&event) {
+            print(args, &event, out)?;
+        }
+    }
+    out.flush()?;
+    Ok(now)
+}
+
+/// The last of the history, where there is one, and what this watch sees. Its events are in no history: they have no number.
+async fn watch(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     // Once, before anything is printed: a listener for each event would miss what comes between two.
     let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
     let mut watcher = match Watcher::hooked(&args.without) {
         Ok(watcher) => watcher,
         Err(error) => Watcher::polled(&error)?,
     };
-    watcher.explain_before(Past::default(), args.number);
-    let mut seq = 0;
+    let recorded = if db.exists() || db != Path::new(DEFAULT_PATH) {
+        Store::open(db)?.events(&Filter::default(), None)?
+    } else {
+        Vec::new()
+    };
+    let boot = Identity::read()?.boot_id;
+    let is_own = |event: &&Event| event.boot_id.as_ref() == Some(&boot);
+    let own: Vec<_> = recorded.iter().filter(is_own).cloned().collect();
+    let wanted: Vec<_> = recorded
+        .iter()
+        .filter(|event| args.filter.passes(event))
+        .collect();
+    let shown = wanted.len().min(args.number);
+    for event in wanted.iter().skip(wanted.len() - shown) {
+        print(args, event, out)?;
+    }
+    out.flush()?;
+    watcher.explain_before(Past::of(&own, 0), args.number - shown);
     loop {
-        let mut event = tokio::select! {
+        let event = tokio::select! {
             event = watcher.next() => event?,
             _ = interrupt.recv() => return Ok(0),
         };
-        seq += 1;
-        event.seq = seq;
         if args.filter.passes(&event) {
             print(args, &event, out)?;
             out.flush()?;

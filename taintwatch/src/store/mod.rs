@@ -10,7 +10,7 @@ use std::{path::Path, time::Duration};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use rusqlite_migration::{M, Migrations};
 
-use crate::event::{CoverageState, Event, SCHEMA, Time};
+use crate::event::{Event, SCHEMA, Time};
 pub use filter::{Filter, Moment, Wanted};
 
 /// Where the daemon keeps the history.
@@ -210,16 +210,35 @@ impl Store {
         Ok(event.into_iter().chain(alive).max_by_key(|(_, at)| *at))
     }
 
-    /// The newest coverage event, when it is not of an end.
-    pub fn unended(&self) -> Result<Option<Event>, Error> {
-        let query = "SELECT body FROM event WHERE kind = 'coverage' ORDER BY seq DESC LIMIT 1";
-        let body: Option<String> = self.0.query_row(query, [], |row| row.get(0)).optional()?;
-        let Some(body) = body else {
-            return Ok(None);
-        };
-        let event: Event = serde_json::from_str(&body)?;
-        let ended = event.coverage.as_ref().map(|coverage| coverage.state);
-        Ok((ended != Some(CoverageState::Ended)).then_some(event))
+    /// The newest coverage event of each boot, where it is not of an end.
+    pub fn unended(&self) -> Result<Vec<Event>, Error> {
+        let query = "SELECT body FROM event AS newest WHERE kind = 'coverage'
+            AND body ->> '$.coverage.state' <> 'ended'
+            AND seq = (SELECT max(seq) FROM event
+                WHERE kind = 'coverage' AND boot_id IS newest.boot_id)
+            ORDER BY seq";
+        let mut statement = self.0.prepare(query)?;
+        let bodies = statement.query_map([], |row| row.get::<_, String>(0))?;
+        bodies
+            .map(|body| Ok(serde_json::from_str(&body?)?))
+            .collect()
+    }
+
+    /// The sequence of the last event; 0 where there is none.
+    pub fn last_seq(&self) -> Result<u64, Error> {
+        let query = "SELECT coalesce(max(seq), 0) FROM event";
+        Ok(self.0.query_row(query, [], |row| row.get(0))?)
+    }
+
+    /// The events behind one, in order.
+    pub fn behind(&self, seq: u64) -> Result<Vec<Event>, Error> {
+        let mut statement = self
+            .0
+            .prepare("SELECT body FROM event WHERE seq > ?1 ORDER BY seq")?;
+        let bodies = statement.query_map([seq], |row| row.get::<_, String>(0))?;
+        bodies
+            .map(|body| Ok(serde_json::from_str(&body?)?))
+            .collect()
     }
 
     /// The events that `filter` lets pass, oldest first; with `last`, only so many of the newest.
@@ -306,6 +325,33 @@ mod tests {
             Time("2026-01-02T03:04:05.000000006Z".parse().unwrap())
         );
         assert_eq!(events[0].kind, Kind::Taint);
+    }
+
+    #[test]
+    fn a_boot_without_an_end_is_found_whatever_came_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::create(&folder.path().join("events.db")).unwrap();
+        let coverage = |id: &str, boot: &str, state: &str| -> Event {
+            serde_json::from_value(serde_json::json!({
+                "schema": 1, "id": id, "seq": 0, "kind": "coverage", "boot_id": boot,
+                "coverage": {"state": state, "reason": ""},
+            }))
+            .unwrap()
+        };
+        for (id, boot, state) in [
+            ("1", "a", "began"),
+            ("2", "b", "began"),
+            ("3", "a", "ended"),
+        ] {
+            store.append(&mut coverage(id, boot, state)).unwrap();
+        }
+        let open: Vec<_> = store
+            .unended()
+            .unwrap()
+            .into_iter()
+            .map(|event| event.id)
+            .collect();
+        assert_eq!(open, ["2"]);
     }
 
     #[test]
