@@ -50,9 +50,11 @@ impl Recorder {
         })
     }
 
-    /// Writes an event, and tells whoever listens; one that is known already is no news.
+    /// Writes an event, and tells whoever listens; one that is known already is no news. One that cannot be written is
+    /// told all the same.
     pub(crate) fn record(&mut self, mut event: Event) -> Result<()> {
-        if !self.store.append(&mut event)? {
+        let written = self.store.append(&mut event);
+        if matches!(written, Ok(false)) {
             return Ok(());
         }
         if self.journal
@@ -60,7 +62,9 @@ impl Recorder {
         {
             log::warn!("the journal did not take event {}: {error}", event.seq);
         }
-        self.feed.publish(&event)
+        self.feed.publish(&event)?;
+        written.context("write to the history")?;
+        Ok(())
     }
 
     /// Notes that the watch is alive.
@@ -106,21 +110,21 @@ impl Recorder {
         Ok(boots)
     }
 
-    /// The end of a watch that could not tell it itself: its last sign of life.
+    /// The end of each watch that could not tell it itself: its last sign of life.
     pub(crate) fn end_of_last(&mut self) -> Result<()> {
-        let Some(mut last) = self.store.unended()? else {
-            return Ok(());
-        };
-        let boot_id = last.boot_id.clone().unwrap_or_default();
-        if let Some((time, boottime_ns)) = self.store.last_of(&boot_id)? {
-            last.time = time;
-            last.boottime_ns = Some(boottime_ns);
+        for mut last in self.store.unended()? {
+            let boot_id = last.boot_id.clone().unwrap_or_default();
+            if let Some((time, boottime_ns)) = self.store.last_of(&boot_id)? {
+                last.time = time;
+                last.boottime_ns = Some(boottime_ns);
+            }
+            last.id = format!("{}-end", last.id);
+            if let Some(coverage) = &mut last.coverage {
+                coverage.state = CoverageState::Ended;
+                cover::UNCLEAN.clone_into(&mut coverage.reason);
+            }
+            self.record(last)?;
         }
-        last.id = format!("{}-end", last.id);
-        if let Some(coverage) = &mut last.coverage {
-            coverage.state = CoverageState::Ended;
-            cover::UNCLEAN.clone_into(&mut coverage.reason);
-        }
-        self.record(last)
+        Ok(())
     }
 }

@@ -69,16 +69,34 @@ async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     }
     out.flush()?;
     let mut heartbeat = tokio::time::interval(HEARTBEAT);
+    let mut failed = None;
     let reason = loop {
         tokio::select! {
-            event = watcher.next() => recorder.record(event?)?,
-            _ = heartbeat.tick() => recorder.alive()?,
+            event = watcher.next() => match event {
+                Ok(event) => if let Err(error) = recorder.record(event) {
+                    failed = Some(error);
+                    break "the history could not be written";
+                },
+                Err(error) => {
+                    failed = Some(error.into());
+                    break "the watch failed";
+                }
+            },
+            _ = heartbeat.tick() => if let Err(error) = recorder.alive() {
+                log::warn!("the sign of life could not be written: {error:#}");
+            },
             _ = terminate.recv() => break "stopped by SIGTERM",
             _ = interrupt.recv() => break "stopped by SIGINT",
         }
+        // Readers are served between two events.
+        tokio::task::yield_now().await;
     };
+    // Each is tried: what cannot be written goes to the journal and to readers all the same.
     for event in watcher.end(reason) {
-        recorder.record(event)?;
+        if let Err(error) = recorder.record(event) {
+            failed.get_or_insert(error);
+        }
     }
-    Ok(0)
+    tokio::task::yield_now().await;
+    failed.map_or(Ok(0), Err)
 }
