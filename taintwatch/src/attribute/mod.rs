@@ -121,6 +121,7 @@ impl Attributor {
         Hints {
             cgroup_id: self.origins.cgroup_id(task),
             inode: file.map(|file| (file.path.inode, file.path.device)),
+            read_at: file.map(|file| (self.wall_clock)(file.header.boottime_ns)),
         }
     }
 

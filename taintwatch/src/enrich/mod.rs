@@ -8,7 +8,7 @@ pub mod module_file;
 pub mod modules;
 pub mod task;
 
-use crate::event::{Event, Kind};
+use crate::event::{Event, Kind, Time};
 use device::Devices;
 use module_file::Inode;
 
@@ -19,6 +19,8 @@ pub struct Hints {
     pub cgroup_id: Option<u64>,
     /// Number and device of the inode that the module in hand was read from.
     pub inode: Option<(u64, u32)>,
+    /// When the kernel read it: what was changed later was not loaded.
+    pub read_at: Option<Time>,
 }
 
 /// Adds to events what `/proc`, files and devices tell.
@@ -63,7 +65,8 @@ impl Enricher {
         let Some((number, device)) = hints.inode else {
             return;
         };
-        let aliases = module_file::identify(module, Inode { number, device }, event.time);
+        let read_at = hints.read_at.unwrap_or(event.time);
+        let aliases = module_file::identify(module, Inode { number, device }, read_at);
         if let (Some(task), None) = (&event.task, &event.requested_by) {
             event.requested_by = self.devices.asked_for(task, &aliases);
         }

@@ -4,9 +4,12 @@
 //! was not changed since. A file that is gone, or another one by now, tells nothing.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, Read},
-    os::unix::fs::MetadataExt as _,
+    os::{
+        fd::AsRawFd as _,
+        unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    },
 };
 
 use cms::{content_info::ContentInfo, signed_data::SignerIdentifier};
@@ -46,11 +49,16 @@ pub fn identify(module: &mut Module, inode: Inode, loaded: Time) -> Vec<String> 
 
 /// The file's bytes, or why they are not those that were loaded.
 fn read(path: &str, inode: Inode, loaded: Time) -> Result<Vec<u8>, String> {
-    let mut file = File::open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => "gone since".to_owned(),
-        _ => error.to_string(),
-    })?;
-    let is = file.metadata().map_err(|error| error.to_string())?;
+    // Whatever stands there now: it is looked at before it is opened, for a pipe would wait and a device would act.
+    let handle = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_PATH | libc::O_NOFOLLOW)
+        .open(path)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => "gone since".to_owned(),
+            _ => error.to_string(),
+        })?;
+    let is = handle.metadata().map_err(|error| error.to_string())?;
     if is.ino() != inode.number || kernel_device(is.dev()) != inode.device {
         return Err("replaced since by another file".to_owned());
     }
@@ -58,6 +66,11 @@ fn read(path: &str, inode: Inode, loaded: Time) -> Result<Vec<u8>, String> {
     if changed > loaded.0.as_nanosecond() {
         return Err("changed since".to_owned());
     }
+    if !is.is_file() {
+        return Err("no file since".to_owned());
+    }
+    let same = format!("/proc/self/fd/{}", handle.as_raw_fd());
+    let mut file = File::open(same).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     let read = Read::by_ref(&mut file).take(MOST).read_to_end(&mut bytes);
     read.map_err(|error| error.to_string())?;
@@ -190,6 +203,18 @@ mod tests {
         let now = Time(jiff::Timestamp::now());
         let path = path.to_str().unwrap();
         assert_eq!(read(path, inode, now), Ok(b"one".to_vec()));
+        // A pipe in the file's place would never be opened to its end.
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let meta = std::fs::metadata(&pipe).unwrap();
+        let of_pipe = Inode {
+            number: meta.ino(),
+            device: kernel_device(meta.dev()),
+        };
+        assert_eq!(
+            read(pipe.to_str().unwrap(), of_pipe, now),
+            Err("no file since".to_owned())
+        );
         let other = Inode {
             number: inode.number + 1,
             ..inode

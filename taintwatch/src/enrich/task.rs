@@ -31,10 +31,12 @@ pub fn task(task: &mut Task, cgroup_id: Option<u64>) {
 }
 
 fn from_proc(task: &mut Task, process: &Process) {
-    if task.exe.is_none() {
+    // It may have become another program since.
+    let is_program = process.stat().is_ok_and(|stat| stat.comm == task.comm);
+    if task.exe.is_none() && is_program {
         task.exe = process.exe().ok().map(|path| path.display().to_string());
     }
-    if task.cmdline.is_empty() {
+    if task.cmdline.is_empty() && is_program {
         task.cmdline = process.cmdline().unwrap_or_default();
     }
     if task.auid.is_none() {
@@ -146,8 +148,11 @@ mod tests {
         };
         task(&mut this, None);
         assert_eq!(this.exe, None);
-        let ticks = Process::myself().unwrap().stat().unwrap().starttime;
-        this.start_boottime_ns = Some(ticks * TICK_NS);
+        let stat = Process::myself().unwrap().stat().unwrap();
+        this.start_boottime_ns = Some(stat.starttime * TICK_NS);
+        task(&mut this, None);
+        assert_eq!(this.exe, None, "it runs another program by now");
+        this.comm = stat.comm;
         task(&mut this, None);
         assert!(this.exe.is_some());
     }
