@@ -29,6 +29,11 @@ impl Attributor {
         } else {
             self.table.taint(key.flag, self.mask)
         };
+        if !direct && !mask_now.has(key.flag) {
+            // It was set, and cleared since: what the mask was in between is not known.
+            taint.first = None;
+            (taint.mask_before, taint.mask_after) = (None, None);
+        }
         taint.count = Some(more);
         self.mask = taint.mask_after.unwrap_or(self.mask);
         event.taint = Some(taint);

@@ -52,8 +52,10 @@ impl Attributor {
         event.context = Some(Context::Task);
         event.task = Some(self.origins.task(&end.task));
         let name = Some(text(&end.loading.name)).filter(|name| !name.is_empty());
-        let mut module = live.unwrap_or_else(|| Module {
-            name,
+        // A load of this thread whose end was lost is not this one.
+        let is_this = |live: &Module| name.is_none() || live.name == name;
+        let mut module = live.filter(is_this).unwrap_or_else(|| Module {
+            name: name.clone(),
             ..Module::default()
         });
         module.loaded = Some(end.result == 0);

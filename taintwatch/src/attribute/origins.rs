@@ -107,11 +107,16 @@ impl Origins {
             return None;
         }
         let wanted = loader.cmdline.last()?;
-        let request = self.requests.iter().rev().find(|request| {
-            let age = now_ns.saturating_sub(request.header.boottime_ns);
-            text(&request.alias) == *wanted && age < REQUEST_NS
-        })?;
-        let in_task = request.header.context == wire::context::TASK;
+        let began_ns = loader.start_boottime_ns.unwrap_or(now_ns);
+        let mut requests = self.requests.iter().rev().filter(|request| {
+            let at = request.header.boottime_ns;
+            let age = now_ns.saturating_sub(at);
+            text(&request.alias) == *wanted && age < REQUEST_NS && at <= began_ns
+        });
+        let request = requests.next()?;
+        // Two tasks that needed the same: for which of them this helper was started, nothing tells.
+        let is_alone = requests.all(|other| key(&other.task) == key(&request.task));
+        let in_task = request.header.context == wire::context::TASK && is_alone;
         Some(RequestedBy {
             alias: wanted.clone(),
             task: in_task.then(|| self.task(&request.task)),

@@ -94,6 +94,12 @@ impl Past {
         settled
     }
 
+    /// Adds what a watch saw before it said that it began: the log tells of that, too.
+    pub fn saw(&mut self, events: &[Event]) {
+        self.learn(events);
+        self.last.extend(events.iter().filter_map(Recorded::of));
+    }
+
     /// Adds what events tell.
     pub fn learn(&mut self, events: &[Event]) {
         for event in events {

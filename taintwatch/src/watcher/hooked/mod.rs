@@ -6,6 +6,7 @@
 mod layers;
 mod losses;
 mod modules;
+mod unset;
 
 use std::{
     collections::VecDeque,
@@ -31,6 +32,7 @@ use crate::{
     ring::Ring,
 };
 use losses::Losses;
+use unset::Unset;
 
 /// How often the watch is looked after while nothing happens, and for a while after something did.
 const IDLE: Duration = Duration::from_secs(10);
@@ -51,6 +53,7 @@ pub struct Hooked {
     log: Log,
     enricher: Enricher,
     agreement: Agreement,
+    unset: Unset,
     /// Records that were taken from the ring early.
     ahead: VecDeque<Vec<u8>>,
     next: VecDeque<Event>,
@@ -84,6 +87,7 @@ impl Hooked {
                 ..Losses::default()
             },
             agreement: Agreement::default(),
+            unset: Unset::default(),
             log: Log::open(),
             enricher: Enricher::begin(),
             ahead: VecDeque::new(),
@@ -97,6 +101,7 @@ impl Hooked {
         }
         let began = hooked.began();
         hooked.next.push_back(began);
+        hooked.unset.see(hooked.attributor.mask);
         hooked.agreement = Agreement::new(hooked.seen()?);
         give_back();
         Ok(hooked)
@@ -111,7 +116,7 @@ impl Hooked {
         while let Some(bytes) = self.pull() {
             self.take(&bytes);
         }
-        past.learn(self.next.make_contiguous());
+        past.saw(self.next.make_contiguous());
         let events = before(self.next.front(), &self.attributor, &past, last);
         let rest = self.next.split_off(1.min(self.next.len()));
         self.next.extend(events.into_iter().chain(rest));
@@ -124,7 +129,10 @@ impl Hooked {
             }
             let busy = self.last_record.elapsed() < BUSY_FOR;
             let pace = if busy { BUSY } else { IDLE };
-            if let Ok(bytes) = tokio::time::timeout(pace, self.ring.next()).await {
+            // What was taken early comes before anything that the ring has.
+            if !self.ahead.is_empty() {
+                self.drain();
+            } else if let Ok(bytes) = tokio::time::timeout(pace, self.ring.next()).await {
                 self.take(&bytes.map_err(Error::Ring)?);
                 self.drain();
             }
@@ -136,13 +144,21 @@ impl Hooked {
         }
     }
 
+    /// The last look: what cannot be had any more is in no event, and the end of the cover is told all the same.
     pub(super) fn end(mut self, reason: &str) -> Vec<Event> {
+        // A record may be on its way.
+        std::thread::sleep(SETTLE);
         while let Some(bytes) = self.pull() {
             self.take(&bytes);
         }
         let mask = mask::read().unwrap_or(self.attributor.mask);
-        if let Ok(events) = self.counted(mask, true) {
-            self.next.extend(events);
+        match self.counted(mask, true) {
+            Ok(events) => self.next.extend(events),
+            Err(error) => log::warn!("the counts at the end: {error}"),
+        }
+        self.settle(mask, mask);
+        if let Err(error) = self.count_losses() {
+            log::warn!("the losses at the end: {error}");
         }
         let ended = self.coverage(CoverageState::Ended, reason.to_owned());
         self.next.into_iter().chain([ended]).collect()
@@ -187,6 +203,7 @@ impl Hooked {
     async fn reconcile(&mut self) -> Result<(), Error> {
         let now = mask::read()?;
         if now == self.attributor.mask {
+            self.unset.see(now);
             return Ok(());
         }
         tokio::time::sleep(SETTLE).await;
@@ -196,14 +213,22 @@ impl Hooked {
         let later = mask::read()?;
         let counted = self.counted(later, true)?;
         self.next.extend(counted);
+        self.settle(now, later);
+        Ok(())
+    }
+
+    /// Tells what two looks at the mask agree on, and no event explains.
+    fn settle(&mut self, now: Mask, later: Mask) {
         // A bit that changed within the moment is still on its way.
-        let moving = now.0 ^ later.0;
-        let settled = Mask(later.0 & !moving | self.attributor.mask.0 & moving);
-        if settled != self.attributor.mask {
+        let moving = Mask(now.0 ^ later.0);
+        let known = self.attributor.mask;
+        let waits = self.unset.waits(known, later);
+        let open = moving.0 | waits.0;
+        let settled = Mask(later.0 & !open | known.0 & open);
+        if settled != known {
             let events = self.attributor.reconciled(settled, boottime_ns());
             self.next.extend(events);
         }
-        Ok(())
     }
 
     /// What has to be looked after now and then.

@@ -3,11 +3,13 @@
 //! In: the stream as far as it has come, and the kernel's own lists. Out: the names of a module's functions, and the mark of one
 //! that is in no list.
 
+use taintwatch_common::kind;
+
 use super::Hooked;
 use crate::{
     decode::{Record, decode, text},
     enrich,
-    event::{Class, Event},
+    event::{Class, Event, Hook},
     kernel::kallsyms,
 };
 
@@ -38,6 +40,7 @@ impl Hooked {
             return;
         };
         if !self.goes(&name)
+            && self.sees_modules_go()
             && let Some(module) = &mut event.module
         {
             module.hidden = Some(true);
@@ -45,6 +48,15 @@ impl Hooked {
                 cause.summary = format!("{} (a hidden module: no list has it)", cause.summary);
             }
         }
+    }
+
+    /// Whether no module can have gone without a record of it.
+    fn sees_modules_go(&self) -> bool {
+        let hook = |hook: &Hook| hook.layer == "module_free" && hook.mechanism.is_some();
+        let lost = self.watch.counts.lost();
+        let is_whole =
+            |lost: [u64; kind::END as usize]| lost.get(usize::from(kind::MODULE_FREE)) == Some(&0);
+        self.watch.hooks.iter().any(hook) && lost.is_ok_and(is_whole)
     }
 
     /// Whether a record that is waiting says that the module went.
