@@ -43,7 +43,7 @@ pub struct Evidence {
 pub struct Began {
     pub boottime_ns: u64,
     pub time: Time,
-    pub suspended_ns: u64,
+    pub log_offset_ns: i64,
 }
 
 /// A flag that the build sets, and not an event.
@@ -124,7 +124,7 @@ fn logged(evidence: &Evidence, past: &Past, identity: &Identity, began: Began) -
         events.extend(account.enter(sighting));
     }
     for event in &mut events {
-        on_boottime(event, began.suspended_ns, booted);
+        on_boottime(event, began.log_offset_ns, booted);
         if let Some(cause) = &mut event.cause {
             cause.sources = vec![Source::Baseline, Source::Log];
         }
@@ -141,8 +141,10 @@ fn logged(evidence: &Evidence, past: &Past, identity: &Identity, began: Began) -
 }
 
 /// The log's clock leaves suspends out; right for lines since the last resume.
-fn on_boottime(event: &mut Event, suspended_ns: u64, booted: Option<Timestamp>) {
-    let at = event.boottime_ns.map(|at| at.saturating_add(suspended_ns));
+fn on_boottime(event: &mut Event, log_offset_ns: i64, booted: Option<Timestamp>) {
+    let at = event
+        .boottime_ns
+        .map(|at| at.saturating_add_signed(log_offset_ns));
     event.boottime_ns = at;
     let since = at.and_then(|at| i64::try_from(at).ok());
     let time = booted.zip(since).and_then(|(booted, since)| {

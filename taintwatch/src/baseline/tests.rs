@@ -20,7 +20,7 @@ fn began() -> Began {
     Began {
         boottime_ns: 100 * SECOND,
         time: Time("2026-01-01T00:01:40Z".parse().unwrap()),
-        suspended_ns: 0,
+        log_offset_ns: 0,
     }
 }
 

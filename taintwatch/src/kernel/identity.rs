@@ -43,14 +43,6 @@ pub fn boottime_ns() -> u64 {
     nanoseconds(ClockId::CLOCK_BOOTTIME)
 }
 
-/// `CLOCK_BOOTTIME` of a moment of the kernel log, whose clock leaves suspends out: right for lines since the
-/// last resume, and within what the two clocks drift apart (`kernel/printk/printk.c`, `local_clock`).
-#[must_use]
-pub fn log_clock(time_us: u64) -> u64 {
-    let suspended = boottime_ns().saturating_sub(nanoseconds(ClockId::CLOCK_MONOTONIC));
-    time_us.saturating_mul(1000).saturating_add(suspended)
-}
-
 /// The wall-clock time of a moment on `CLOCK_BOOTTIME`, by the wall clock as it is set now.
 #[must_use]
 pub fn wall_clock(boottime_ns: u64) -> Time {
@@ -59,7 +51,7 @@ pub fn wall_clock(boottime_ns: u64) -> Time {
     Time(Timestamp::from_nanosecond(moment).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
-fn nanoseconds(clock: ClockId) -> u64 {
+pub(super) fn nanoseconds(clock: ClockId) -> u64 {
     // Both clocks exist since 2.6.39, so the call cannot fail; 1970 would be plain to see.
     clock_gettime(clock).map_or(0, |now| {
         let seconds = u64::try_from(now.tv_sec()).unwrap_or(0);

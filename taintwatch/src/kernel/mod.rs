@@ -5,6 +5,7 @@ pub mod functions;
 pub mod identity;
 pub mod kallsyms;
 pub mod kmsg;
+pub mod log_clock;
 pub mod mask;
 pub mod prerequisites;
 pub mod suse;

@@ -8,11 +8,13 @@ use crate::{
     attribute::report::{Logged, TEXT_FOLLOWS, lines_of},
     event::Event,
     kernel::{
-        identity::log_clock,
         kmsg::{From, Kmsg, Next},
+        log_clock,
     },
 };
 
+/// Lines read at one look: the kernel's buffer has no more.
+const MOST_AT_ONCE: usize = 100_000;
 /// Lines kept: a report is some sixty.
 const KEPT: usize = 2000;
 /// Reports that were given to an event.
@@ -49,10 +51,11 @@ impl Log {
         let Some(kmsg) = &mut self.kmsg else {
             return;
         };
-        loop {
+        // A writer that is faster is caught up with at the next look.
+        for _ in 0..MOST_AT_ONCE {
             match kmsg.read() {
                 Ok(Next::Line(line)) => {
-                    let boottime_ns = log_clock(line.time_us);
+                    let boottime_ns = log_clock::boottime_of(line.time_us);
                     self.lines.push_back(Logged { line, boottime_ns });
                     if self.lines.len() > KEPT {
                         self.lines.pop_front();

@@ -17,7 +17,8 @@ use crate::{
     event::{Coverage, CoverageState, Event, Hook, Kind, Mask},
     kernel::{
         self,
-        identity::{Identity, boottime_ns, log_clock, wall_clock},
+        identity::{Identity, boottime_ns, wall_clock},
+        log_clock,
     },
     probe::{self, Without},
     taint::vendor,
@@ -102,10 +103,11 @@ fn before(first: Option<&Event>, attributor: &Attributor, past: &Past, last: usi
     };
     let mask = first.coverage.as_ref().and_then(|coverage| coverage.mask);
     let evidence = evidence::read(mask.unwrap_or_default(), attributor.table);
+    log_clock::measure();
     let began = Began {
         boottime_ns: first.boottime_ns.unwrap_or_else(boottime_ns),
         time: first.time,
-        suspended_ns: log_clock(0),
+        log_offset_ns: log_clock::offset_ns(),
     };
     let mut events = baseline::events(&evidence, past, attributor.identity(), began);
     events.split_off(events.len().saturating_sub(last))

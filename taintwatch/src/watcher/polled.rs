@@ -17,9 +17,9 @@ use crate::{
     baseline::Past,
     event::{CoverageState, Event, Hook, Mask},
     kernel::{
-        identity::{Identity, boottime_ns, log_clock},
+        identity::{Identity, boottime_ns},
         kmsg::{From, Kmsg, Line, Next},
-        mask,
+        log_clock, mask,
     },
     probe::ladder::hook,
     taint::log::{Told, told},
@@ -89,6 +89,7 @@ impl Polled {
             if let Some(event) = self.next.pop_front() {
                 return Ok(event);
             }
+            log_clock::measure();
             let waiting = self.changed.is_some() || !self.told.is_empty();
             self.wait(if waiting { APART } else { PACE }).await?;
             self.look()?;
@@ -151,9 +152,12 @@ impl Polled {
         self.changed = None;
         for (_, line, what) in std::mem::take(&mut self.told) {
             if now.has(what.bit) {
-                let event =
-                    self.attributor
-                        .logged(&what, &line.text, log_clock(line.time_us), line.seq);
+                let event = self.attributor.logged(
+                    &what,
+                    &line.text,
+                    log_clock::boottime_of(line.time_us),
+                    line.seq,
+                );
                 self.next.push_back(event);
             }
         }

@@ -23,7 +23,7 @@ use crate::{
     event::{CoverageState, Event, Hook, Mask},
     kernel::{
         identity::{Identity, boottime_ns},
-        kallsyms, mask,
+        kallsyms, log_clock, mask,
     },
     probe::{
         Without,
@@ -233,6 +233,7 @@ impl Hooked {
 
     /// What has to be looked after now and then.
     fn look(&mut self) -> Result<(), Error> {
+        log_clock::measure();
         self.log.catch_up();
         self.enricher.catch_up();
         let mask = self.attributor.mask;

@@ -1,0 +1,104 @@
+//! The clock of the kernel log, held against `CLOCK_BOOTTIME`.
+//!
+//! In: a line's time; what the scheduler's debug file says of both clocks. Out: the same moment on `CLOCK_BOOTTIME`.
+//!
+//! printk stamps with `local_clock` (`kernel/printk/printk.c`), which leaves suspends out and which NTP does not slew: on a
+//! server of weeks it is seconds away from the clocks that user space can read. The scheduler prints both of one moment
+//! (`sched_debug_header`, `kernel/sched/debug.c`): in debugfs from 5.13 on, before in `/proc`. Where neither can be read,
+//! the two clocks are taken to agree, as they do soon after the boot.
+
+use std::{
+    fs::File,
+    io::Read as _,
+    sync::atomic::{AtomicI64, Ordering},
+};
+
+use nix::time::ClockId;
+
+use super::identity::nanoseconds;
+
+const FILES: [&str; 2] = ["/sys/kernel/debug/sched/debug", "/proc/sched_debug"];
+/// The clocks stand in the first lines; the rest is of each CPU.
+const HEAD: u64 = 2048;
+
+/// How far the log's clock is ahead of `CLOCK_MONOTONIC`, as last measured.
+static AHEAD_NS: AtomicI64 = AtomicI64::new(0);
+
+/// Looks at both clocks; to be done now and then, for they drift.
+pub fn measure() {
+    let mut text = Vec::new();
+    let head = FILES.iter().find_map(|path| File::open(path).ok());
+    let read = head.and_then(|file| file.take(HEAD).read_to_end(&mut text).ok());
+    let ahead = read.and_then(|_| ahead_of_monotonic(&String::from_utf8_lossy(&text)));
+    if let Some(ahead) = ahead {
+        AHEAD_NS.store(ahead, Ordering::Relaxed);
+    }
+}
+
+/// What `CLOCK_BOOTTIME` has more than the log's clock; of moments since the last resume.
+#[must_use]
+pub fn offset_ns() -> i64 {
+    let (boottime, monotonic) = (
+        nanoseconds(ClockId::CLOCK_BOOTTIME),
+        nanoseconds(ClockId::CLOCK_MONOTONIC),
+    );
+    let suspended = i64::try_from(boottime.saturating_sub(monotonic)).unwrap_or(0);
+    suspended.saturating_sub(AHEAD_NS.load(Ordering::Relaxed))
+}
+
+/// `CLOCK_BOOTTIME` of a moment of the log, microseconds.
+#[must_use]
+pub fn boottime_of(time_us: u64) -> u64 {
+    time_us
+        .saturating_mul(1000)
+        .saturating_add_signed(offset_ns())
+}
+
+/// `ktime : 4831.123456`, `cpu_clk : 4849.123456`: milliseconds, the second is `local_clock`.
+fn ahead_of_monotonic(text: &str) -> Option<i64> {
+    let value = |name: &str| {
+        let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+        let (_, value) = lines.find(|(key, _)| key.trim() == name)?;
+        let (whole, fraction) = value.trim().split_once('.')?;
+        let is_short = fraction.len() == 6 && fraction.bytes().all(|byte| byte.is_ascii_digit());
+        let fraction: i64 = is_short.then(|| fraction.parse().ok()).flatten()?;
+        whole
+            .parse::<i64>()
+            .ok()?
+            .checked_mul(1_000_000)?
+            .checked_add(fraction)
+    };
+    value("cpu_clk")?.checked_sub(value("ktime")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_clocks_are_read_from_the_head() {
+        let text = "Sched Debug Version: v0.11, 6.1.0-50-cloud-amd64 #1\n\
+            ktime                                   : 7122.431658\n\
+            sched_clk                               : 7140.502019\n\
+            cpu_clk                                 : 7140.502167\n\
+            jiffies                                 : 4294673916\n";
+        assert_eq!(ahead_of_monotonic(text), Some(18_070_509));
+        assert_eq!(ahead_of_monotonic(&text[..90]), None);
+        assert_eq!(ahead_of_monotonic("ktime : x\ncpu_clk : 1.5\n"), None);
+        assert_eq!(
+            ahead_of_monotonic(&format!(
+                "ktime : {}.000000\ncpu_clk : 1.000000\n",
+                i64::MAX
+            )),
+            None
+        );
+    }
+
+    #[test]
+    fn a_moment_of_the_log_is_moved_by_as_much() {
+        let before = boottime_of(5_000_000);
+        AHEAD_NS.store(18_000_000, Ordering::Relaxed);
+        assert_eq!(before - boottime_of(5_000_000), 18_000_000);
+        AHEAD_NS.store(0, Ordering::Relaxed);
+    }
+}
