@@ -27,6 +27,7 @@ pub mod history;
 
 pub mod crash;
 
+mod journal;
 pub mod output;
 pub mod socket;
 

@@ -11,8 +11,8 @@ use crate::{
     baseline::Past,
     cover, crash,
     event::{CoverageState, Event},
+    journal::Journal,
     kernel::identity::{Identity, boottime_ns, wall_clock},
-    output::journald,
     socket::Feed,
     store::{
         Store,
@@ -24,8 +24,7 @@ use crate::{
 pub(crate) struct Recorder {
     store: Store,
     feed: Feed,
-    /// This machine has a journal.
-    pub(crate) journal: bool,
+    journal: Journal,
     boot_id: String,
     _lock: Lock,
 }
@@ -44,7 +43,7 @@ impl Recorder {
         Ok(Self {
             store,
             feed: Feed::listen(socket)?,
-            journal: journald::is_there(),
+            journal: Journal::begin(),
             boot_id: Identity::read()?.boot_id,
             _lock: lock,
         })
@@ -57,11 +56,7 @@ impl Recorder {
         if matches!(written, Ok(false)) {
             return Ok(());
         }
-        if self.journal
-            && let Err(error) = journald::send(&event)
-        {
-            log::warn!("the journal did not take event {}: {error}", event.seq);
-        }
+        self.journal.send(&event);
         self.feed.publish(&event)?;
         written.context("write to the history")?;
         Ok(())

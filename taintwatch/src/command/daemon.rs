@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
+    output::journald,
     probe::{Without, watch::account},
     recorder::Recorder,
     socket,
@@ -61,7 +62,7 @@ async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
         db.display(),
         account(watcher.hooks())
     )?;
-    if !recorder.journal {
+    if !journald::is_there() {
         writeln!(
             out,
             "note: this machine has no journal; events go to the history alone"
