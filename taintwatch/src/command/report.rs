@@ -14,7 +14,7 @@ use crate::{
     history::{self, Boot, History, Signs},
     kernel::identity::{Identity, boottime_ns, wall_clock},
     output::{self, escape::Escaped, facts::Asked, json, paper::Paper},
-    store::{Filter, Store, Wanted, lock},
+    store::{Filter, Store, lock},
 };
 
 /// Show the history: what tainted this kernel, when, and how that is known
@@ -177,11 +177,7 @@ fn words(filter: &Filter) -> Vec<String> {
         since,
         until,
     } = filter;
-    let flags = flags.iter().map(|wanted| match wanted {
-        Wanted::Letter(letter) => letter.to_string(),
-        // As it was asked: the letter is another one on another kernel.
-        Wanted::Bit(bit) => bit.to_string(),
-    });
+    let flags = flags.iter().map(ToString::to_string);
     let kinds = kinds.iter().map(ToString::to_string);
     let listed = |name: &str, words: Vec<String>| {
         (!words.is_empty()).then(|| format!("{name} {}", words.join(", ")))

@@ -3,7 +3,10 @@
 //! In: events. Out: the same events with their sequence, and queries. The daemon is the only writer.
 
 mod filter;
+pub mod glob;
 pub mod lock;
+mod moment;
+mod wanted;
 
 use std::{path::Path, time::Duration};
 
@@ -11,7 +14,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use rusqlite_migration::{M, Migrations};
 
 use crate::event::{CoverageState, Event, SCHEMA, Time};
-pub use filter::{Filter, Moment, Wanted};
+pub use filter::Filter;
+pub use moment::Moment;
+pub use wanted::Wanted;
 
 /// Where the daemon keeps the history.
 pub const DEFAULT_PATH: &str = "/var/lib/taintwatch/events.db";
