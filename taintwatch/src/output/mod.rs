@@ -13,5 +13,6 @@ pub mod json;
 pub mod paper;
 pub mod report;
 pub mod status;
+pub mod why;
 pub mod words;
 pub mod wrap;
