@@ -1,6 +1,7 @@
 //! Where events go: one sink a file.
 
 pub mod boots;
+pub mod check;
 pub mod diff;
 pub mod escape;
 pub mod explain;
