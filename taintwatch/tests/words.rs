@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 use std::{
+    fs::{self, Permissions},
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::Path,
     process::{Command, Output},
 };
@@ -55,4 +57,45 @@ fn why_answers_in_the_form_that_was_asked_for() {
         text(&unknown.stderr).contains("\"my_module.ko\" is no flag"),
         "{unknown:?}"
     );
+}
+
+/// Whoever may not write beside the history reads it all the same.
+#[test]
+fn a_history_is_read_where_nobody_may_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("events.db");
+    history(&db);
+    fs::set_permissions(&db, Permissions::from_mode(0o444)).unwrap();
+    let told = for_reading_alone(folder.path(), &db);
+    assert!(text(&told.stdout).contains("my_module"), "{told:?}");
+    // What a recorder wrote there is not in the file yet.
+    fs::write(folder.path().join("events.db-wal"), "x").unwrap();
+    let refused = for_reading_alone(folder.path(), &db);
+    assert!(
+        text(&refused.stderr).contains("become root, or copy it"),
+        "{refused:?}"
+    );
+}
+
+/// The events, read by somebody who may not write to the folder.
+fn for_reading_alone(folder: &Path, db: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taintwatch"));
+    if nix::unistd::geteuid().is_root() {
+        // Somebody else, who may not come to where the program is built. By another process: a file that this one
+        // has written may be held open by a child of another test, and does not run then.
+        let program = folder.join("taintwatch");
+        let mut copy = Command::new("cp");
+        copy.arg(env!("CARGO_BIN_EXE_taintwatch")).arg(&program);
+        assert!(copy.status().unwrap().success());
+        command = Command::new(program);
+        command.uid(65534).gid(65534);
+    }
+    fs::set_permissions(folder, Permissions::from_mode(0o555)).unwrap();
+    command
+        .arg("--db")
+        .arg(db)
+        .args(["report", "--boot", "all", "--json"]);
+    let told = command.output().unwrap();
+    fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+    told
 }
