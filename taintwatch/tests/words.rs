@@ -99,3 +99,22 @@ fn for_reading_alone(folder: &Path, db: &Path) -> Output {
     fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
     told
 }
+
+#[test]
+fn warnings_and_errors_have_one_form_and_say_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("events.db");
+    history(&db);
+    let page = folder.path().display().to_string();
+    let error = taintwatch(&db, &["report", "--html", &page]);
+    let told = format!("taintwatch: write the page {page}: name a file where you may write");
+    assert!(text(&error.stderr).starts_with(&told), "{error:?}");
+    fs::write(folder.path().join("dmesg.zip"), b"PK\x03\x04").unwrap();
+    let warning = taintwatch(&db, &["analyze", &page]);
+    let told = text(&warning.stderr);
+    assert!(told.lines().count() > 0, "{warning:?}");
+    assert!(
+        told.lines().all(|line| line.starts_with("taintwatch: ")),
+        "{told}"
+    );
+}

@@ -200,7 +200,12 @@ fn page(file: &Path, asked: &Asked<'_, '_>, out: &mut dyn Write) -> Result<u8> {
         out.write_all(page.as_bytes())?;
         return Ok(0);
     }
-    std::fs::write(file, page).with_context(|| format!("write the page {}", file.display()))?;
+    std::fs::write(file, page).with_context(|| {
+        format!(
+            "write the page {}: name a file where you may write, or `-` for standard output",
+            file.display()
+        )
+    })?;
     let name = file.display().to_string();
     writeln!(out, "{}: {}", Escaped(&name), asked.size())?;
     Ok(0)
