@@ -16,7 +16,10 @@ use taintwatch::{
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
+        // Warnings are for whoever asked, in the form of errors.
+        .format(|out, record| writeln!(out, "taintwatch: {}", record.args()))
+        .init();
     let cli = Cli::parse();
     match run(&cli) {
         Ok(code) => code.into(),

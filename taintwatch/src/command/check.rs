@@ -4,17 +4,17 @@
 use std::io::Write;
 
 use anyhow::Result;
-use serde::Serialize;
 
 use crate::{
     event::{CoverageState, Hook},
-    kernel::{
-        identity::Identity,
-        prerequisites::{self, Prerequisite},
+    kernel::{identity::Identity, prerequisites},
+    output::{
+        check::{Check, Tried, print},
+        json,
+        paper::Paper,
     },
-    output::{escape::Escaped, human, json},
     probe::{Without, contract, layers},
-    watcher::Watcher,
+    watcher::{Error, Watcher},
 };
 
 /// Try every hook, and show what this kernel offers and what is lost without the rest
@@ -27,31 +27,6 @@ pub struct Args {
     without: Without,
 }
 
-/// What is printed.
-#[derive(Debug, Serialize)]
-struct Check {
-    kernel: String,
-    /// `full`, `degraded`, or `polled`: the mask and the log alone.
-    cover: &'static str,
-    /// Why it is not `full`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    self_test: Option<String>,
-    prerequisites: Vec<Prerequisite>,
-    hooks: Vec<Tried>,
-    /// Structure members that this kernel does not have.
-    missing_members: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Tried {
-    #[serde(flatten)]
-    hook: Hook,
-    sees: &'static str,
-    without: &'static str,
-}
-
 /// Exit 0 full cover, 1 less; 2 as for any error.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -61,25 +36,19 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
     if args.json {
         json::line(&check, out)?;
     } else {
-        print(&check, out)?;
+        let mut paper = Paper::for_stdout();
+        print(&check, &mut paper);
+        write!(out, "{}", paper.text())?;
     }
     Ok(u8::from(check.cover != "full"))
 }
 
 async fn check(without: &Without) -> Result<Check> {
-    let (mut watcher, hooked) = match Watcher::hooked(without) {
-        Ok(watcher) => (watcher, true),
-        Err(error) => (Watcher::polled(&error)?, false),
+    let (mut watcher, refusal) = match Watcher::hooked(without) {
+        Ok(watcher) => (watcher, None),
+        Err(error) => (Watcher::polled(&error)?, Some(error)),
     };
-    let tried = |hook: &Hook| {
-        let layer = layers::by_name(&hook.layer);
-        Tried {
-            hook: hook.clone(),
-            sees: layer.map_or("", |layer| layer.sees),
-            without: layer.map_or("", |layer| layer.without),
-        }
-    };
-    let hooks = watcher.hooks().iter().map(tried).collect();
+    let hooks = tried(watcher.hooks(), refusal.as_ref());
     let coverage = watcher.next().await?.coverage;
     let full = coverage
         .as_ref()
@@ -91,7 +60,7 @@ async fn check(without: &Without) -> Result<Check> {
     });
     Ok(Check {
         kernel: Identity::read()?.release,
-        cover: match (hooked, full) {
+        cover: match (refusal.is_none(), full) {
             (true, true) => "full",
             (true, false) => "degraded",
             (false, _) => "polled",
@@ -107,67 +76,40 @@ async fn check(without: &Without) -> Result<Check> {
     })
 }
 
-fn print(check: &Check, out: &mut dyn Write) -> Result<()> {
-    let (bold, dim) = (human::BOLD, human::DIM);
-    let cover = match check.cover {
-        "full" => "every change of the taint state can be recorded",
-        "degraded" => "changes are recorded with the gaps named below",
-        _ => "no hook can be had: the mask and the kernel log are watched instead",
+/// The hooks that were refused, with those that are in their place.
+fn tried(hooks: &[Hook], refusal: Option<&Error>) -> Vec<Tried> {
+    let refused = refusal.map(Error::refused).unwrap_or_default();
+    let tried = |hook: &Hook| {
+        let layer = layers::by_name(&hook.layer);
+        Tried {
+            hook: hook.clone(),
+            sees: layer.map_or("", |layer| layer.sees),
+            without: layer.map_or("", |layer| layer.without),
+        }
     };
-    writeln!(out, "{bold}{}{bold:#}: {cover}", Escaped(&check.kernel))?;
-    writeln!(out, "\n{bold}this kernel{bold:#}")?;
-    for found in &check.prerequisites {
-        writeln!(
-            out,
-            "  {} {:<14} {}",
-            mark(found.ok),
-            found.name,
-            Escaped(&found.found)
-        )?;
-        if !found.ok {
-            writeln!(out, "    {:<14} {dim}{}{dim:#}", "", found.without)?;
-        }
-    }
-    for member in &check.missing_members {
-        writeln!(
-            out,
-            "  {} {:<14} {member} is not in this kernel's types",
-            mark(false),
-            "member"
-        )?;
-    }
-    writeln!(out, "\n{bold}hooks{bold:#}")?;
-    for Tried {
-        hook,
-        sees,
-        without,
-    } in &check.hooks
-    {
-        let mechanism = hook.mechanism.as_deref().unwrap_or("none");
-        writeln!(
-            out,
-            "  {} {:<14} {mechanism:<15} {dim}{sees}{dim:#}",
-            mark(hook.mechanism.is_some()),
-            hook.layer
-        )?;
-        if let Some(reason) = &hook.reason {
-            writeln!(out, "    {:<14} {}", "", Escaped(reason))?;
-        }
-        if hook.mechanism.is_none() && !without.is_empty() {
-            writeln!(out, "    {:<14} {dim}{without}{dim:#}", "")?;
-        }
-    }
-    if let Some(tested) = &check.self_test {
-        writeln!(out, "\n{bold}self-test{bold:#}\n  {}", Escaped(tested))?;
-    }
-    Ok(())
+    refused.iter().chain(hooks).map(tried).collect()
 }
 
-fn mark(ok: bool) -> String {
-    let (style, sign) = if ok {
-        (human::GOOD, "ok")
-    } else {
-        (human::ALARM, "--")
-    };
-    format!("{style}{sign}{style:#}")
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::{self, ladder::hook};
+
+    #[test]
+    fn hooks_that_were_refused_are_told_with_those_in_their_place() {
+        let refused = hook(
+            "taint_entry",
+            None,
+            Some("kprobe on add_taint: no".to_owned()),
+        );
+        let refusal = Error::Probe(probe::Error::NoHook(vec![refused]));
+        let tried = tried(&[hook("mask", Some("proc"), None)], Some(&refusal));
+        let layers: Vec<_> = tried.iter().map(|it| it.hook.layer.as_str()).collect();
+        assert_eq!(layers, ["taint_entry", "mask"]);
+        assert!(
+            tried
+                .iter()
+                .all(|it| !it.sees.is_empty() && !it.without.is_empty())
+        );
+    }
 }

@@ -12,7 +12,7 @@ use crate::{
     history::{self, Boot, History},
     kernel::identity::Identity,
     output::{self, escape::Escaped, facts::Asked, json, paper::Paper},
-    store::{Filter, Store, Wanted},
+    store::{Filter, Store},
 };
 
 /// Show the history: what tainted this kernel, when, and how that is known
@@ -141,11 +141,7 @@ fn words(filter: &Filter) -> Vec<String> {
         since,
         until,
     } = filter;
-    let flags = flags.iter().map(|wanted| match wanted {
-        Wanted::Letter(letter) => letter.to_string(),
-        // As it was asked: the letter is another one on another kernel.
-        Wanted::Bit(bit) => bit.to_string(),
-    });
+    let flags = flags.iter().map(ToString::to_string);
     let kinds = kinds.iter().map(ToString::to_string);
     let listed = |name: &str, words: Vec<String>| {
         (!words.is_empty()).then(|| format!("{name} {}", words.join(", ")))
@@ -168,7 +164,12 @@ fn page(file: &Path, asked: &Asked<'_, '_>, out: &mut dyn Write) -> Result<u8> {
         out.write_all(page.as_bytes())?;
         return Ok(0);
     }
-    std::fs::write(file, page).with_context(|| format!("write the page {}", file.display()))?;
+    std::fs::write(file, page).with_context(|| {
+        format!(
+            "write the page {}: name a file where you may write, or `-` for standard output",
+            file.display()
+        )
+    })?;
     let name = file.display().to_string();
     writeln!(out, "{}: {}", Escaped(&name), asked.size())?;
     Ok(0)

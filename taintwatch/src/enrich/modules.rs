@@ -15,6 +15,15 @@ pub fn is_listed(module: &str) -> Option<bool> {
     )
 }
 
+/// The names of the modules that the kernel lists; none when its list cannot be read.
+#[must_use]
+pub fn names() -> Vec<String> {
+    let list = std::fs::read(MODULES).unwrap_or_default();
+    let list = String::from_utf8_lossy(&list);
+    let name = |line: &str| line.split(' ').next().map(str::to_owned);
+    list.lines().filter_map(name).collect()
+}
+
 /// Modules that are loaded, and where their code and data lie. One piece each up to 6.3; newer kernels tell
 /// where the code begins, and the size of all pieces.
 #[must_use]

@@ -80,3 +80,28 @@ pub enum Source {
     /// What a crash left behind: pstore, its archive, a dump's kernel log.
     Crash,
 }
+
+impl Cause {
+    /// The layers that it rests on, for people.
+    #[must_use]
+    pub fn told_sources(&self) -> String {
+        let words: Vec<_> = self.sources.iter().map(|source| source.told()).collect();
+        words.join(", ")
+    }
+}
+
+impl Source {
+    /// What it is, for people.
+    #[must_use]
+    pub const fn told(self) -> &'static str {
+        match self {
+            Self::MaskWatch => "watchpoint on the mask",
+            Self::TaintEntry => "hook on add_taint",
+            Self::LoaderSlot => "hooks around the module loader",
+            Self::Reconcile => "the mask, read again",
+            Self::Baseline => "what the kernel still told at the start of the watch",
+            Self::Log => "the kernel's log",
+            Self::Crash => "what a crash left behind",
+        }
+    }
+}

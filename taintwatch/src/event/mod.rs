@@ -86,8 +86,11 @@ pub struct Event {
 pub enum Kind {
     /// A flag was set, or set again.
     Taint,
+    /// A module was loaded.
     ModuleLoad,
+    /// A module was to be loaded, and was not; its flags may stay.
     ModuleLoadFailed,
+    /// A module was unloaded.
     ModuleUnload,
     /// A write to the mask that no `add_taint` explains.
     MaskWrite,

@@ -28,6 +28,8 @@ pub struct Kallsyms {
     symbols: Vec<Symbol>,
     /// Only some are left: an address between two of them is in neither.
     sparse: bool,
+    /// No address is shown.
+    hidden: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +59,7 @@ impl Kallsyms {
                 all.push(address, name);
             }
         }
+        all.hidden = !all.symbols.is_empty() && all.symbols.iter().all(|it| it.address == 0);
         all.symbols.sort_by_key(|symbol| symbol.address);
         all.symbols.shrink_to_fit();
         all.names.shrink_to_fit();
@@ -68,6 +71,8 @@ impl Kallsyms {
     pub fn only(&self, names: &[&str]) -> Self {
         let mut few = Self {
             sparse: true,
+            // Of few that are not there, this would not show.
+            hidden: self.hidden,
             ..Self::default()
         };
         for symbol in self
@@ -95,8 +100,8 @@ impl Kallsyms {
 
     /// The kernel shows zeros for addresses: `kernel.kptr_restrict` is 2, or `CAP_SYSLOG` is missing.
     #[must_use]
-    pub fn hidden(&self) -> bool {
-        self.symbols.iter().all(|symbol| symbol.address == 0)
+    pub const fn hidden(&self) -> bool {
+        self.hidden
     }
 
     /// Whether the kernel has a symbol, shown with its address or not.

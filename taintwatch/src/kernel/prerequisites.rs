@@ -5,7 +5,11 @@
 
 use std::{fs, path::Path};
 
-use super::{btf, kallsyms, kmsg};
+use super::{
+    btf,
+    capability::{self, has},
+    kallsyms, kmsg, mask_symbol,
+};
 
 /// A thing that the watch builds on.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -29,12 +33,6 @@ pub struct Missing {
     pub without: &'static str,
 }
 
-/// Bits of the capability sets (`include/uapi/linux/capability.h`).
-const CAP_SYS_ADMIN: u32 = 21;
-const CAP_SYSLOG: u32 = 34;
-const CAP_PERFMON: u32 = 38;
-const CAP_BPF: u32 = 39;
-
 /// Checks that hooks can be tried.
 pub fn check() -> Result<(), Missing> {
     match survey().into_iter().find(|found| found.vital && !found.ok) {
@@ -55,7 +53,7 @@ pub fn check() -> Result<(), Missing> {
 /// Everything that the watch builds on, vital things first.
 #[must_use]
 pub fn survey() -> Vec<Prerequisite> {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = capability::status();
     let lockdown = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
     vec![
         capabilities(&status),
@@ -69,11 +67,14 @@ pub fn survey() -> Vec<Prerequisite> {
 }
 
 fn capabilities(status: &str) -> Prerequisite {
-    let needed = [(CAP_PERFMON, "CAP_PERFMON"), (CAP_BPF, "CAP_BPF")];
+    let needed = [
+        (capability::PERFMON, "CAP_PERFMON"),
+        (capability::BPF, "CAP_BPF"),
+    ];
     // `CAP_SYS_ADMIN` stands for both.
     let lacking = needed
         .iter()
-        .filter(|(bit, _)| !has(status, *bit) && !has(status, CAP_SYS_ADMIN));
+        .filter(|(bit, _)| !has(status, *bit) && !has(status, capability::SYS_ADMIN));
     let lacking: Vec<_> = lacking.map(|(_, name)| *name).collect();
     let found = if lacking.is_empty() {
         "CAP_BPF and CAP_PERFMON are there".to_owned()
@@ -135,28 +136,21 @@ fn types() -> Prerequisite {
 }
 
 fn symbols(status: &str) -> Prerequisite {
-    let all = kallsyms::Kallsyms::read().unwrap_or_default();
-    let ok = !all.hidden() && all.has("tainted_mask");
-    let found = match (all.hidden(), all.has("tainted_mask")) {
-        (false, true) => format!("{} shows where tainted_mask lies", kallsyms::PATH),
-        (false, false) => format!(
-            "{} does not have tainted_mask (CONFIG_KALLSYMS_ALL)",
-            kallsyms::PATH
-        ),
-        (true, _) if !has(status, CAP_SYSLOG) => format!(
-            "{} shows no addresses: CAP_SYSLOG is lacking",
-            kallsyms::PATH
-        ),
-        (true, _) => format!(
-            "{} shows no addresses: kernel.kptr_restrict is 2",
-            kallsyms::PATH
-        ),
+    let (ok, found) = match kallsyms::Kallsyms::read() {
+        Ok(symbols) => match mask_symbol::find(&symbols, status) {
+            Ok(_) => (
+                true,
+                format!("{} shows where tainted_mask lies", kallsyms::PATH),
+            ),
+            Err(hidden) => (false, hidden.to_string()),
+        },
+        Err(error) => (false, error.to_string()),
     };
     Prerequisite {
         name: "kallsyms",
         ok,
         found,
-        without: "the mask cannot be watched, only the functions that set it: `sysctl kernel.kptr_restrict=1`, as root",
+        without: "the mask cannot be watched, only the functions that set it",
         vital: false,
     }
 }
@@ -190,13 +184,6 @@ fn modules() -> Prerequisite {
         without: "no module can taint it; the loader's hooks have nothing to hook",
         vital: false,
     }
-}
-
-/// Whether a bit is among the effective capabilities of a `/proc/PID/status`.
-fn has(status: &str, bit: u32) -> bool {
-    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let effective = line.and_then(|line| u64::from_str_radix(line.trim(), 16).ok());
-    effective.unwrap_or(0) >> bit & 1 == 1
 }
 
 /// Whether `bpf(2)` exists, asked with a command that does not: EINVAL where it does, ENOSYS where not.

@@ -1,6 +1,7 @@
 //! Where events go: one sink a file.
 
 pub mod boots;
+pub mod check;
 pub mod diff;
 pub mod escape;
 pub mod explain;
@@ -13,5 +14,6 @@ pub mod json;
 pub mod paper;
 pub mod report;
 pub mod status;
+pub mod why;
 pub mod words;
 pub mod wrap;

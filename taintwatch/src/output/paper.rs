@@ -18,6 +18,9 @@ pub const MAIL: usize = 76;
 /// Words up to this long stay whole, also where they are wider than the page: paths are there to be copied.
 const WHOLE: usize = 110;
 
+/// Where the texts of rows begin.
+pub const ROW: usize = 20;
+
 /// What is printed.
 #[derive(Debug)]
 pub struct Paper {
@@ -87,6 +90,13 @@ impl Paper {
     pub fn timed(&mut self, time: &str, mark: &str, style: Style, text: &str) {
         let begin = format!("  {DIM}{time:<12}{DIM:#}  {style}{mark:<6}{style:#} ");
         let hang = " ".repeat(23);
+        self.wrapped(&begin, &hang, text);
+    }
+
+    /// A row of a table: a mark in `style`, a name, and the text beside both.
+    pub fn row(&mut self, mark: &str, style: Style, name: &str, text: &str) {
+        let begin = format!("  {style}{mark:<2}{style:#} {name:<14} ");
+        let hang = " ".repeat(ROW);
         self.wrapped(&begin, &hang, text);
     }
 

@@ -4,7 +4,7 @@
 
 use jiff::SignedDuration;
 
-use crate::event::{Confidence, Event, Source, Task, Time};
+use crate::event::{Cause, Confidence, Event, Source, Task, Time};
 
 /// A moment to the second, in UTC.
 #[must_use]
@@ -80,23 +80,17 @@ pub const fn promise(confidence: Confidence) -> &'static str {
 /// A layer of evidence, for people.
 #[must_use]
 pub const fn source(source: Source) -> &'static str {
-    match source {
-        Source::MaskWatch => "watchpoint on the mask",
-        Source::TaintEntry => "hook on add_taint",
-        Source::LoaderSlot => "hooks around the module loader",
-        Source::Reconcile => "the mask, read again",
-        Source::Baseline => "what the kernel still told at the start of the watch",
-        Source::Log => "the kernel's log",
-        Source::Crash => "what a crash left behind",
-    }
+    source.told()
 }
 
 /// The layers that an event's cause rests on.
 #[must_use]
 pub fn sources(event: &Event) -> String {
-    let sources = event.cause.iter().flat_map(|cause| &cause.sources);
-    let words: Vec<_> = sources.map(|it| source(*it)).collect();
-    words.join(", ")
+    event
+        .cause
+        .as_ref()
+        .map(Cause::told_sources)
+        .unwrap_or_default()
 }
 
 /// A task with whom it belongs to.

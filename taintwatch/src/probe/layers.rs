@@ -17,7 +17,7 @@ const fn layer(name: &'static str, sees: &'static str, without: &'static str) ->
 }
 
 /// Every layer, as the account of a watch names them.
-pub const LAYERS: [Layer; 16] = [
+pub const LAYERS: [Layer; 17] = [
     layer(
         "mask_watch",
         "every write of the mask, whoever makes it, flags that are cleared too",
@@ -88,6 +88,11 @@ pub const LAYERS: [Layer; 16] = [
         "warn_exit",
         "that the report is done",
         "as without warn_entry",
+    ),
+    layer(
+        "mask",
+        "flags that are new, when the mask is read again",
+        "nothing tells that a flag was set",
     ),
     layer(
         "log",

@@ -13,7 +13,7 @@ pub mod watch;
 /// Mechanisms that a person ruled out: to leave the debug registers to a debugger, say.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Without {
-    /// Mechanisms not to use: breakpoint, fentry, fexit, kprobe, kretprobe, `raw_tracepoint`, bpf
+    /// Mechanisms not to use: `breakpoint`, `fentry`, `fexit`, `kprobe`, `kretprobe`, `raw_tracepoint`, `bpf`
     #[arg(long, value_name = "MECHANISM", value_delimiter = ',')]
     pub without: Vec<Mechanism>,
 }
@@ -67,6 +67,7 @@ pub enum Error {
     },
     #[error("BPF is ruled out by --without")]
     RuledOut,
-    #[error("this kernel takes no hook that sees a taint:\n{0}")]
-    NoHook(String),
+    /// Each layer, and why it could not be had.
+    #[error("this kernel takes no hook that sees a taint:\n{}", watch::account(.0))]
+    NoHook(Vec<crate::event::Hook>),
 }

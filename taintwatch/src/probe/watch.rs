@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     event::{Hook, Mask},
-    kernel::{btf::Btf, kallsyms::Kallsyms, mask, prerequisites},
+    kernel::{btf::Btf, capability, kallsyms::Kallsyms, mask, mask_symbol, prerequisites},
 };
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/taintwatch-ebpf"));
@@ -92,7 +92,7 @@ impl Watch {
         }
         hooks.insert(0, watch);
         if hooks.iter().take(2).all(|hook| hook.mechanism.is_none()) {
-            return Err(Error::NoHook(account(&hooks)));
+            return Err(Error::NoHook(hooks));
         }
         Ok(Self {
             hooks,
@@ -264,16 +264,8 @@ fn mask_watch(
 }
 
 fn breakpoints(ebpf: &mut Ebpf, symbols: &Kallsyms) -> Result<Vec<(u32, OwnedFd)>, String> {
-    if symbols.hidden() {
-        return Err(
-            "/proc/kallsyms shows no addresses (kernel.kptr_restrict is 2, or CAP_SYSLOG is \
-             missing): `sysctl kernel.kptr_restrict=1`"
-                .to_owned(),
-        );
-    }
-    let address = symbols
-        .address("tainted_mask")
-        .ok_or("tainted_mask is not in kallsyms (CONFIG_KALLSYMS_ALL)")?;
+    let address = mask_symbol::find(symbols, &capability::status());
+    let address = address.map_err(|hidden| hidden.to_string())?;
     let perf_event: &mut PerfEvent = program(ebpf, MASK_WATCH).map_err(|error| explain(&error))?;
     perf_event.load().map_err(|error| explain(&error))?;
     let program = watch_program(ebpf)?;

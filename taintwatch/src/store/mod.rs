@@ -2,285 +2,110 @@
 //!
 //! In: events. Out: the same events with their sequence, and queries. The daemon is the only writer.
 
+mod error;
 mod filter;
+pub mod glob;
 pub mod lock;
+mod moment;
+mod open;
+mod rows;
+mod wanted;
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
-use rusqlite_migration::{M, Migrations};
+use rusqlite::Connection;
 
-use crate::event::{Event, SCHEMA, Time};
-pub use filter::{Filter, Moment, Wanted};
+use crate::event::{Event, Time};
+pub use error::{Error, Failure};
+pub use filter::Filter;
+pub use moment::Moment;
+pub use wanted::Wanted;
 
 /// Where the daemon keeps the history.
 pub const DEFAULT_PATH: &str = "/var/lib/taintwatch/events.db";
 
-/// `body` is the event as it is exported; the columns beside it are what queries ask for.
-const SCHEMA_1: &str = "
-CREATE TABLE event (
-    seq      INTEGER PRIMARY KEY,
-    id       TEXT NOT NULL UNIQUE,
-    boot_id  TEXT,
-    kind     TEXT NOT NULL,
-    time_ns  INTEGER NOT NULL,
-    bit      INTEGER,
-    module   TEXT,
-    body     TEXT NOT NULL
-) STRICT;
-CREATE INDEX event_kind ON event (boot_id, kind, bit);
-CREATE VIEW history AS
-SELECT seq,
-       body ->> '$.time'             AS time,
-       kind,
-       body ->> '$.taint.letter'     AS flag,
-       module,
-       body ->> '$.task.comm'        AS comm,
-       body ->> '$.task.pid'         AS pid,
-       body ->> '$.caller'           AS caller,
-       body ->> '$.cause.confidence' AS confidence,
-       body ->> '$.cause.summary'    AS summary
-FROM event ORDER BY seq;
-";
-
-/// The watch's last sign of life in each boot: where an interval ended that has no event of its end.
-const SCHEMA_2: &str = "
-CREATE TABLE alive (
-    boot_id      TEXT PRIMARY KEY,
-    time_ns      INTEGER NOT NULL,
-    boottime_ns  INTEGER NOT NULL
-) STRICT;
-";
-
-/// Why the history cannot be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error(
-        "there is no history at {0}: `taintwatch daemon` records one (as root), and `--db` names another"
-    )]
-    Missing(String),
-    #[error("the history {path} cannot be read: {error}")]
-    Unreadable { path: String, error: std::io::Error },
-    #[error("the history {0} is no file")]
-    NoFile(String),
-    #[error("the history {path}: {error}")]
-    Open {
-        path: String,
-        error: rusqlite::Error,
-    },
-    #[error("the history cannot be brought to this program's layout: {0}")]
-    Migrate(#[from] rusqlite_migration::Error),
-    #[error("the history: {0}")]
-    Sqlite(#[from] rusqlite::Error),
-    #[error("an event in the history cannot be read: {0}")]
-    Event(#[from] serde_json::Error),
-    #[error(
-        "the history holds events of schema {0}; this program reads up to {SCHEMA}: use a newer taintwatch"
-    )]
-    Newer(u32),
-    #[error("make the folder {path}: {error}")]
-    Folder { path: String, error: std::io::Error },
-}
-
 /// The history.
-pub struct Store(Connection);
+pub struct Store {
+    db: Connection,
+    /// For whoever is told that something failed.
+    path: String,
+}
 
 impl Store {
     /// Opens the history for writing, and makes it when there is none.
     pub fn create(path: &Path) -> Result<Self, Error> {
-        if let Some(folder) = path.parent() {
-            let failed = |error: std::io::Error| Error::Folder {
-                path: folder.display().to_string(),
-                error,
-            };
-            std::fs::create_dir_all(folder).map_err(failed)?;
-        }
-        let mut connection = Connection::open(path).map_err(open_error(path))?;
-        // FULL: an event is on the disk before anybody is told of it.
-        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
-        connection.busy_timeout(Duration::from_secs(5))?;
-        Migrations::new(vec![M::up(SCHEMA_1), M::up(SCHEMA_2)]).to_latest(&mut connection)?;
-        Ok(Self(connection))
+        open::folder(path)?;
+        Self::of(path, open::for_writing(path))
     }
 
     /// Opens the history for reading.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        readable(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(open_error(path))?;
-        connection.busy_timeout(Duration::from_secs(5))?;
-        Ok(Self(connection))
+        open::readable(path)?;
+        Self::of(path, open::for_reading(path))
+    }
+
+    fn of(path: &Path, opened: Result<Connection, Failure>) -> Result<Self, Error> {
+        let path = path.display().to_string();
+        match opened {
+            Ok(db) => Ok(Self { db, path }),
+            Err(failure) => Err(failure.at(&path)),
+        }
+    }
+
+    fn at<T>(&self, done: Result<T, Failure>) -> Result<T, Error> {
+        done.map_err(|failure| failure.at(&self.path))
     }
 
     /// Writes an event and gives it its sequence; an event that is there already stays as it is, and is not news.
     pub fn append(&mut self, event: &mut Event) -> Result<bool, Error> {
-        let transaction = self.0.transaction()?;
-        let known: Option<u64> = transaction
-            .query_row("SELECT seq FROM event WHERE id = ?1", [&event.id], |row| {
-                row.get(0)
-            })
-            .optional()?;
-        if let Some(seq) = known {
-            event.seq = seq;
-            return Ok(false);
-        }
-        event.seq =
-            transaction.query_row("SELECT coalesce(max(seq), 0) + 1 FROM event", [], |row| {
-                row.get(0)
-            })?;
-        let body = serde_json::to_string(event)?;
-        let nanoseconds = i64::try_from(event.time.0.as_nanosecond()).unwrap_or(i64::MAX);
-        let bit = event.taint.as_ref().and_then(|taint| taint.bit);
-        let module = event
-            .module
-            .as_ref()
-            .and_then(|module| module.name.as_deref());
-        transaction.execute(
-            "INSERT INTO event (seq, id, boot_id, kind, time_ns, bit, module, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            params![
-                event.seq,
-                event.id,
-                event.boot_id,
-                event.kind.as_str(),
-                nanoseconds,
-                bit,
-                module,
-                body
-            ],
-        )?;
-        transaction.commit()?;
-        Ok(true)
+        let done = rows::append(&mut self.db, event);
+        self.at(done)
     }
 
     /// Notes that the watch of this boot is alive.
     pub fn alive(&mut self, boot_id: &str, time: Time, boottime_ns: u64) -> Result<(), Error> {
-        let time_ns = i64::try_from(time.0.as_nanosecond()).unwrap_or(i64::MAX);
-        self.0.execute(
-            "INSERT INTO alive (boot_id, time_ns, boottime_ns) VALUES (?1, ?2, ?3)
-             ON CONFLICT (boot_id) DO UPDATE SET time_ns = ?2, boottime_ns = ?3",
-            params![boot_id, time_ns, boottime_ns],
-        )?;
-        Ok(())
+        self.at(rows::alive(&self.db, boot_id, time, boottime_ns))
     }
 
     /// The last sign of life of a boot's watch.
     pub fn last_alive(&self, boot_id: &str) -> Result<Option<(Time, u64)>, Error> {
-        let query = "SELECT time_ns, boottime_ns FROM alive WHERE boot_id = ?1";
-        let row = self.0.query_row(query, [boot_id], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get(1)?))
-        });
-        let Some((time_ns, boottime_ns)) = row.optional()? else {
-            return Ok(None);
-        };
-        let time = jiff::Timestamp::from_nanosecond(time_ns.into());
-        Ok(time.ok().map(|time| (Time(time), boottime_ns)))
+        self.at(rows::last_alive(&self.db, boot_id))
     }
 
     /// The events of a boot, oldest first.
     pub fn of_boot(&self, boot_id: &str) -> Result<Vec<Event>, Error> {
-        let query = "SELECT body FROM event WHERE boot_id = ?1 ORDER BY seq";
-        let mut statement = self.0.prepare(query)?;
-        let bodies = statement.query_map([boot_id], |row| row.get::<_, String>(0))?;
-        bodies
-            .map(|body| Ok(serde_json::from_str(&body?)?))
-            .collect()
+        self.at(rows::of_boot(&self.db, boot_id))
     }
 
     /// The boots that the history knows, in no order.
     pub fn boots(&self) -> Result<Vec<String>, Error> {
-        let query = "SELECT DISTINCT boot_id FROM event WHERE boot_id IS NOT NULL";
-        let mut statement = self.0.prepare(query)?;
-        let boots = statement.query_map([], |row| row.get(0))?;
-        Ok(boots.collect::<Result<_, _>>()?)
+        self.at(rows::boots(&self.db))
     }
 
     /// The last moment of a boot that the history knows, by an event or by a sign of life.
     pub fn last_of(&self, boot_id: &str) -> Result<Option<(Time, u64)>, Error> {
-        let query = "SELECT time_ns, body ->> '$.boottime_ns' AS at FROM event
-            WHERE boot_id = ?1 AND at IS NOT NULL ORDER BY at DESC LIMIT 1";
-        let row = self.0.query_row(query, [boot_id], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, u64>(1)?))
-        });
-        let event = row.optional()?.and_then(|(time_ns, at)| {
-            let time = jiff::Timestamp::from_nanosecond(time_ns.into()).ok()?;
-            Some((Time(time), at))
-        });
-        let alive = self.last_alive(boot_id)?;
-        Ok(event.into_iter().chain(alive).max_by_key(|(_, at)| *at))
+        self.at(rows::last_of(&self.db, boot_id))
     }
 
     /// The newest coverage event of each boot, where it is not of an end.
     pub fn unended(&self) -> Result<Vec<Event>, Error> {
-        let query = "SELECT body FROM event AS newest WHERE kind = 'coverage'
-            AND body ->> '$.coverage.state' <> 'ended'
-            AND seq = (SELECT max(seq) FROM event
-                WHERE kind = 'coverage' AND boot_id IS newest.boot_id)
-            ORDER BY seq";
-        let mut statement = self.0.prepare(query)?;
-        let bodies = statement.query_map([], |row| row.get::<_, String>(0))?;
-        bodies
-            .map(|body| Ok(serde_json::from_str(&body?)?))
-            .collect()
+        self.at(rows::unended(&self.db))
     }
 
     /// The sequence of the last event; 0 where there is none.
     pub fn last_seq(&self) -> Result<u64, Error> {
-        let query = "SELECT coalesce(max(seq), 0) FROM event";
-        Ok(self.0.query_row(query, [], |row| row.get(0))?)
+        self.at(rows::last_seq(&self.db))
     }
 
     /// The events behind one, in order.
     pub fn behind(&self, seq: u64) -> Result<Vec<Event>, Error> {
-        let mut statement = self
-            .0
-            .prepare("SELECT body FROM event WHERE seq > ?1 ORDER BY seq")?;
-        let bodies = statement.query_map([seq], |row| row.get::<_, String>(0))?;
-        bodies
-            .map(|body| Ok(serde_json::from_str(&body?)?))
-            .collect()
+        self.at(rows::behind(&self.db, seq))
     }
 
     /// The events that `filter` lets pass, oldest first; with `last`, only so many of the newest.
     pub fn events(&self, filter: &Filter, last: Option<usize>) -> Result<Vec<Event>, Error> {
-        let mut statement = self.0.prepare("SELECT body FROM event ORDER BY seq DESC")?;
-        let bodies = statement.query_map([], |row| row.get::<_, String>(0))?;
-        let mut events = Vec::new();
-        for body in bodies {
-            let event: Event = serde_json::from_str(&body?)?;
-            if event.schema > SCHEMA {
-                return Err(Error::Newer(event.schema));
-            }
-            if filter.passes(&event) {
-                events.push(event);
-            }
-            if last.is_some_and(|last| events.len() >= last) {
-                break;
-            }
-        }
-        events.reverse();
-        Ok(events)
+        self.at(rows::events(&self.db, filter, last))
     }
-}
-
-/// SQLite says of all of these that it is unable to open the file.
-fn readable(path: &Path) -> Result<(), Error> {
-    let shown = || path.display().to_string();
-    let metadata = std::fs::File::open(path).and_then(|file| file.metadata());
-    match metadata {
-        Ok(metadata) if metadata.is_file() => Ok(()),
-        Ok(_) => Err(Error::NoFile(shown())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::Missing(shown())),
-        Err(error) => Err(Error::Unreadable {
-            path: shown(),
-            error,
-        }),
-    }
-}
-
-fn open_error(path: &Path) -> impl FnOnce(rusqlite::Error) -> Error {
-    let path = path.display().to_string();
-    move |error| Error::Open { path, error }
 }
 
 #[cfg(test)]
@@ -363,11 +188,57 @@ mod tests {
             ),
             ("/", "the history / is no file"),
             ("/dev/null/events.db", "cannot be read: Not a directory"),
+            ("/dev/null", "the history /dev/null is no file"),
         ] {
             let Err(error) = Store::open(Path::new(path)) else {
                 panic!("{path} was opened")
             };
             assert!(error.to_string().contains(said), "{error}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_no_history_is_told_once_with_its_name_and_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.db");
+        let name = path.display().to_string();
+        for (bytes, reason) in [
+            (
+                &b"no database, and long enough to be one"[..],
+                "file is not a database",
+            ),
+            (b"", "no such table: event"),
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            let read = Store::open(&path).and_then(|store| store.events(&Filter::default(), None));
+            let told = format!("{:#}", anyhow::Error::from(read.unwrap_err()));
+            let begin = format!(
+                "{name} is no history of taintwatch, or is damaged ({reason}): `--db` names"
+            );
+            assert!(told.starts_with(&begin), "{told}");
+            assert_eq!(told.matches(reason).count(), 1, "{told}");
+        }
+        std::fs::write(&path, "no database, and long enough to be one").unwrap();
+        let Err(Error::Broken { path, .. }) = Store::create(&path) else {
+            panic!("it was made a history")
+        };
+        assert_eq!(path, name);
+    }
+
+    #[test]
+    fn an_event_that_cannot_be_read_is_told_once_with_the_historys_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.db");
+        let mut store = Store::create(&path).unwrap();
+        store.append(&mut event("a")).unwrap();
+        store.db.execute("UPDATE event SET body = 'x'", []).unwrap();
+        let told = format!("{:#}", anyhow::Error::from(store.of_boot("b").unwrap_err()));
+        assert_eq!(
+            told,
+            format!(
+                "the history {}: an event in it cannot be read: expected value at line 1 column 1",
+                path.display()
+            )
+        );
     }
 }

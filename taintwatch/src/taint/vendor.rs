@@ -14,7 +14,7 @@ use super::{
 /// Whose flags to read; the newest era of a vendor has no suffix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Vendor {
-    /// What the text shows, else this machine's
+    /// Whose a text or a log shows itself to be; else `decode` and `explain` take this machine's
     #[default]
     Auto,
     /// kernel.org

@@ -47,6 +47,17 @@ pub enum Error {
     Mask(#[from] kernel::mask::Error),
 }
 
+impl Error {
+    /// The hooks that were tried, where none could be had.
+    #[must_use]
+    pub fn refused(&self) -> &[Hook] {
+        match self {
+            Self::Probe(probe::Error::NoHook(hooks)) => hooks,
+            _ => &[],
+        }
+    }
+}
+
 impl Watcher {
     /// Begins to watch by hooks; the first event tells of the cover.
     pub fn hooked(without: &Without) -> Result<Self, Error> {

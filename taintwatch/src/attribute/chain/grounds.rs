@@ -1,4 +1,6 @@
 //! What the links of a chain rest on, by how sure the event is.
+//!
+//! In: an event. Out: the grounds of each kind of link.
 
 use crate::event::{Confidence, Event};
 
@@ -17,7 +19,7 @@ const OBSERVED: Grounds = Grounds {
     file: "the file that the kernel opened",
     module: "the module that the code belongs to",
     code: "the stack, resolved when it happened",
-    flag: "the layers named in `sources`",
+    flag: "a hook in the kernel",
 };
 /// Read afterwards, in what the kernel printed.
 const LOGGED: Grounds = Grounds {

@@ -9,7 +9,7 @@ mod words;
 use serde::Serialize;
 
 use self::grounds::Grounds;
-use crate::event::{Class, Confidence, Event};
+use crate::event::{Cause, Class, Confidence, Event};
 pub use load::with_load;
 
 /// A link of the chain.
@@ -19,7 +19,7 @@ pub struct Link {
     pub kind: &'static str,
     pub text: String,
     /// What it rests on.
-    pub evidence: &'static str,
+    pub evidence: String,
 }
 
 /// The links, from who asked to the flag; what is not known is left out.
@@ -33,6 +33,10 @@ pub fn chain(event: &Event) -> Vec<Link> {
         cause.class == Class::ModuleLoad && cause.confidence == Confidence::Observed
     });
     let by_loader = "the loader, which had it in hand";
+    let layers = cause
+        .filter(|cause| cause.confidence == Confidence::Observed)
+        .map(Cause::told_sources)
+        .filter(|layers| !layers.is_empty());
     let links = [
         (
             "device",
@@ -66,7 +70,7 @@ pub fn chain(event: &Event) -> Vec<Link> {
         (
             "flag",
             cause.map(|cause| cause.summary.clone()),
-            grounds.flag,
+            layers.as_deref().unwrap_or(grounds.flag),
         ),
         ("log", words::log(event), "the kernel log"),
     ];
@@ -77,7 +81,7 @@ pub fn chain(event: &Event) -> Vec<Link> {
         .map(|(kind, text, evidence)| Link {
             kind,
             text,
-            evidence,
+            evidence: evidence.to_owned(),
         })
         .collect()
 }
@@ -103,7 +107,7 @@ pub(super) mod tests {
             &serde_json::json!({
                 "taint": {"bit": 0, "count": 1}, "caller": "load_module+0x1",
                 "module": {"name": "m", "path": "/m.ko", "source": "file"},
-                "cause": {"class": "module_load", "summary": "s", "confidence": "observed", "sources": []},
+                "cause": {"class": "module_load", "summary": "s", "confidence": "observed", "sources": ["mask_watch", "taint_entry"]},
             }),
         )
     }
@@ -114,6 +118,10 @@ pub(super) mod tests {
         let kinds: Vec<_> = links.iter().map(|link| link.kind).collect();
         assert_eq!(kinds, ["task", "file", "module", "code", "flag"]);
         assert!(links[0].text.contains("started by init (1)"));
+        assert_eq!(
+            links[4].evidence,
+            "watchpoint on the mask, hook on add_taint"
+        );
     }
 
     #[test]

@@ -65,6 +65,13 @@ fn number(text: &str) -> Option<(Mask, Vec<String>)> {
     Some((Mask(radix(text, 10)?), Vec::new()))
 }
 
+/// The first digit of a decimal number that its leading 0 forbids.
+pub(super) fn no_octal(text: &str) -> Option<char> {
+    let digits = behind_a_name(text).strip_prefix('0')?;
+    let is_number = digits.chars().all(|digit| digit.is_ascii_digit());
+    digits.chars().find(|digit| is_number && *digit > '7')
+}
+
 #[cfg(test)]
 mod tests {
     use super::{super::Whose, *};

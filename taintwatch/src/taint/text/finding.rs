@@ -118,14 +118,14 @@ impl Finding {
 
 /// One note for all bits that have no name.
 fn unnamed(bits: &[String], certain: Option<&Table>) -> Option<String> {
-    let (which, are) = match bits {
+    let (which, are, it) = match bits {
         [] => return None,
-        [bit] => (format!("bit {bit} is"), "flag"),
-        _ => (format!("bits {} are", bits.join(", ")), "flags"),
+        [bit] => (format!("bit {bit} is"), "flag", "it"),
+        _ => (format!("bits {} are", bits.join(", ")), "flags", "them"),
     };
     Some(match certain {
         Some(table) => format!("{which} no {are} of {}", table.vendor),
-        None => format!("{which} no upstream {are}; a vendor's kernel may use it"),
+        None => format!("{which} no upstream {are}; a vendor's kernel may use {it}"),
     })
 }
 

@@ -22,10 +22,15 @@ pub use finding::{Finding, Reading};
 
 /// Why a text tells of no taint state.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is no taint state: give the number of /proc/sys/kernel/tainted, letters such as \"P O E\", or a line with \"Tainted:\""
-)]
+#[error("{0:?} is no taint state: {advice}", advice = advice(.0))]
 pub struct Unreadable(pub String);
+
+fn advice(text: &str) -> String {
+    bare::no_octal(text).map_or_else(
+        || "give the number of /proc/sys/kernel/tainted, letters such as \"P O E\", or a line with \"Tainted:\"".to_owned(),
+        |digit| format!("a number that begins with 0 is octal, and {digit} is no octal digit"),
+    )
+}
 
 const MARK: &str = "Tainted: ";
 /// A task's name has room for one mark, and the kernel prints one; more are somebody's game.
@@ -267,7 +272,9 @@ mod tests {
                 happened: None
             }
         );
-        assert!(finding.notes[0].contains("bit 31"));
+        assert!(finding.notes[0].contains("bit 31") && finding.notes[0].ends_with("use it"));
+        let two = decode("0xc0000000000").unwrap();
+        assert!(two.notes[0].ends_with("use them"), "{:?}", two.notes);
         assert!(decode("P Z").unwrap().notes[0].contains('Z'));
         for text in ["", "hello!", "-1", "18446744073709551616", "0x", "Z"] {
             assert!(decode(text).is_err(), "{text}");
@@ -357,6 +364,13 @@ mod tests {
             ("0X1F", Some(31)),
         ] {
             assert_eq!(mask(text), expected, "{text}");
+        }
+        for (text, digit) in [("00012801", '8'), ("kernel.tainted = 09", '9')] {
+            let told = decode(text).unwrap_err().to_string();
+            assert!(
+                told.ends_with(&format!("{digit} is no octal digit")),
+                "{told}"
+            );
         }
         for text in ["09", "0x-1", "-0x1", "+5", "0o", "1e3", "12 13"] {
             assert_eq!(mask(text), None, "{text}");

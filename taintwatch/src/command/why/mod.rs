@@ -1,0 +1,167 @@
+//! `taintwatch why`: for each set flag the chain from who asked to the line of code, each link with what it
+//! rests on.
+
+use std::{collections::BTreeSet, io::Write, path::Path};
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    attribute::chain::{chain, with_load},
+    enrich::modules,
+    event::{Confidence, Event, Kind, Mask},
+    history::count,
+    kernel::{identity::Identity, mask},
+    output::{
+        json,
+        paper::Paper,
+        why::{Why, print},
+    },
+    store::{Filter, Store, Wanted, glob},
+    taint::{
+        tables::{LINUX, Table},
+        vendor,
+    },
+};
+
+/// Show how each flag came to be set: who asked, which task, which file, which module, which code, which log lines
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Flags (letters, bits or names) or modules (with `*` and `?`); all set flags unless given
+    #[arg(value_name = "FLAG or MODULE", value_delimiter = ',')]
+    about: Vec<String>,
+    /// Print one JSON object a flag
+    #[arg(long)]
+    json: bool,
+}
+
+/// Exit 0; 2 as for any error.
+pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
+    let id = Identity::read()?.boot_id;
+    let mut events = Store::open(db)?.events(&Filter::default(), None)?;
+    events.retain(|event| event.boot_id.as_ref() == Some(&id));
+    let boot = Boot {
+        mask: mask::read()?,
+        table: vendor::local().unwrap_or(LINUX),
+        events,
+    };
+    let about = About::of(&args.about, &boot.modules(modules::names()))?;
+    let answers = boot.answers(&about);
+    if args.json {
+        for answer in &answers {
+            json::line(answer, out)?;
+        }
+        return Ok(0);
+    }
+    let mut paper = Paper::for_stdout();
+    match answers.as_slice() {
+        [] if args.about.is_empty() => paper.indented(0, "no flag is set"),
+        [] => paper.indented(0, "no set flag and no event of this boot is about that"),
+        answers => answers.iter().for_each(|answer| print(answer, &mut paper)),
+    }
+    write!(out, "{}", paper.text())?;
+    Ok(0)
+}
+
+/// What the answer is to be about; all flags where nothing is asked for.
+#[derive(Default)]
+struct About {
+    flags: Vec<Wanted>,
+    /// Globs.
+    modules: Vec<String>,
+}
+
+impl About {
+    /// A word may be both: there is a flag USER, and a module may be called so.
+    fn of(words: &[String], known: &BTreeSet<String>) -> Result<Self> {
+        let mut about = Self::default();
+        for word in words {
+            let flag: Option<Wanted> = word.parse().ok();
+            let is_module = known.iter().any(|name| glob::fits(word, name));
+            ensure!(
+                flag.is_some() || is_module,
+                "{word:?} is no flag, and no module that is loaded or in the record of this boot: give a letter \
+                 such as W, a bit from 0 to 63, a name such as WARN, or a module"
+            );
+            about.flags.extend(flag);
+            about.modules.extend(is_module.then(|| word.clone()));
+        }
+        Ok(about)
+    }
+
+    fn is_all(&self) -> bool {
+        self.flags.is_empty() && self.modules.is_empty()
+    }
+
+    fn has_module_of(&self, event: &Event) -> bool {
+        let fits = |name: &str| self.modules.iter().any(|glob| glob::fits(glob, name));
+        event.kind == Kind::Taint && name(event).is_some_and(fits)
+    }
+}
+
+fn name(event: &Event) -> Option<&str> {
+    event.module.as_ref()?.name.as_deref()
+}
+
+/// What is known of the boot that runs.
+struct Boot {
+    mask: Mask,
+    table: &'static Table,
+    events: Vec<Event>,
+}
+
+impl Boot {
+    /// Every module that the events name, beside those that are loaded.
+    fn modules(&self, loaded: Vec<String>) -> BTreeSet<String> {
+        let names = self.events.iter().filter_map(name);
+        names.map(str::to_owned).chain(loaded).collect()
+    }
+
+    /// The flags that were asked for, then those that the modules set.
+    fn answers(&self, about: &About) -> Vec<Why> {
+        let taints = self.events.iter().filter_map(|event| event.taint.as_ref());
+        let all = taints
+            .filter_map(|taint| taint.bit)
+            .fold(self.mask, Mask::with);
+        let is_asked =
+            |bit: &u32| about.is_all() || about.flags.iter().any(|flag| flag.is(*bit, self.table));
+        let (asked, others): (Vec<u32>, Vec<u32>) = all.bits().partition(is_asked);
+        let mut answers: Vec<_> = asked.iter().map(|bit| self.why(*bit, |_| true)).collect();
+        let by_module = |event: &Event| about.has_module_of(event);
+        let set_by_module = |bit: &u32| {
+            self.events
+                .iter()
+                .any(|event| by_module(event) && event.sets(*bit))
+        };
+        let others = others.into_iter().filter(set_by_module);
+        answers.extend(others.map(|bit| self.why(bit, by_module)));
+        answers
+    }
+
+    /// A flag, with the chain of the first of its events that `fits`.
+    fn why(&self, bit: u32, fits: impl Fn(&Event) -> bool) -> Why {
+        let of_flag = || self.events.iter().filter(|event| event.sets(bit));
+        let event = of_flag().find(|event| fits(event));
+        let event = event.map(|event| with_load(event, &self.events));
+        let flag = self.table.flag(bit);
+        let first = event.as_ref().and_then(name);
+        let also: BTreeSet<_> = of_flag()
+            .filter_map(name)
+            .filter(|it| Some(*it) != first)
+            .collect();
+        let cause = event.as_ref().and_then(|event| event.cause.as_ref());
+        Why {
+            bit,
+            letter: flag.map(|flag| flag.letter),
+            name: flag.map(|flag| flag.name),
+            set: self.mask.has(bit),
+            count: of_flag().map(count).sum(),
+            confidence: cause.map_or(Confidence::Unattributed, |cause| cause.confidence),
+            chain: event.as_ref().map(chain).unwrap_or_default(),
+            also: also.into_iter().map(str::to_owned).collect(),
+            event,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

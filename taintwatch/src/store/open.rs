@@ -1,0 +1,152 @@
+//! Opening the history's file.
+//!
+//! In: its path. Out: a connection, to write through or to read through.
+
+use std::{
+    ffi::OsString,
+    fs::File,
+    io,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+
+use super::error::{Error, Failure, is_refused};
+
+/// `body` is the event as it is exported; the columns beside it are what queries ask for.
+const SCHEMA_1: &str = "
+CREATE TABLE event (
+    seq      INTEGER PRIMARY KEY,
+    id       TEXT NOT NULL UNIQUE,
+    boot_id  TEXT,
+    kind     TEXT NOT NULL,
+    time_ns  INTEGER NOT NULL,
+    bit      INTEGER,
+    module   TEXT,
+    body     TEXT NOT NULL
+) STRICT;
+CREATE INDEX event_kind ON event (boot_id, kind, bit);
+CREATE VIEW history AS
+SELECT seq,
+       body ->> '$.time'             AS time,
+       kind,
+       body ->> '$.taint.letter'     AS flag,
+       module,
+       body ->> '$.task.comm'        AS comm,
+       body ->> '$.task.pid'         AS pid,
+       body ->> '$.caller'           AS caller,
+       body ->> '$.cause.confidence' AS confidence,
+       body ->> '$.cause.summary'    AS summary
+FROM event ORDER BY seq;
+";
+
+/// The watch's last sign of life in each boot: where an interval ended that has no event of its end.
+const SCHEMA_2: &str = "
+CREATE TABLE alive (
+    boot_id      TEXT PRIMARY KEY,
+    time_ns      INTEGER NOT NULL,
+    boottime_ns  INTEGER NOT NULL
+) STRICT;
+";
+
+/// How long somebody else may keep it busy.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Makes the folder, if need be.
+pub(super) fn folder(path: &Path) -> Result<(), Error> {
+    let Some(folder) = path.parent() else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(folder).map_err(|error| Error::Folder {
+        path: folder.display().to_string(),
+        error,
+    })
+}
+
+/// To write; the file is made when there is none.
+pub(super) fn for_writing(path: &Path) -> Result<Connection, Failure> {
+    let mut connection = Connection::open(path)?;
+    // FULL: an event is on the disk before anybody is told of it.
+    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
+    connection.busy_timeout(PATIENCE)?;
+    Migrations::new(vec![M::up(SCHEMA_1), M::up(SCHEMA_2)]).to_latest(&mut connection)?;
+    Ok(connection)
+}
+
+/// To read, also where nobody may write: SQLite wants to make files beside the history, and does not need them while
+/// nobody writes.
+pub(super) fn for_reading(path: &Path) -> Result<Connection, Failure> {
+    let opened = read_only(path, OpenFlags::empty());
+    let is_refused = opened.as_ref().err().is_some_and(is_refused);
+    if is_refused
+        && beside(path, "-wal")
+            .try_exists()
+            .is_ok_and(|is_there| !is_there)
+    {
+        let uri = immutable(path);
+        return Ok(read_only(&uri, OpenFlags::SQLITE_OPEN_URI)?);
+    }
+    Ok(opened?)
+}
+
+/// Opened, and found to be a database: SQLite looks at the file when it is asked for something.
+fn read_only(path: &Path, more: OpenFlags) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
+    Ok(connection)
+}
+
+/// The URI of a file that nobody writes.
+fn immutable(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_no_folder| path.to_owned());
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/.-_".contains(byte);
+    let escaped = |byte: &u8| match byte {
+        byte if plain(byte) => char::from(*byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    let path: String = path.as_os_str().as_bytes().iter().map(escaped).collect();
+    format!("file://{path}?immutable=1").into()
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+/// SQLite says of all of these that it is unable to open the file.
+pub(super) fn readable(path: &Path) -> Result<(), Error> {
+    let shown = || path.display().to_string();
+    let metadata = File::open(path).and_then(|file| file.metadata());
+    match metadata {
+        Ok(metadata) if metadata.is_file() => Ok(()),
+        Ok(_) => Err(Error::NoFile(shown())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Missing(shown())),
+        Err(error) => Err(Error::Unreadable {
+            path: shown(),
+            error,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_path_can_be_opened_as_one_that_nobody_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a b?mode=rw#%41é.db");
+        drop(for_writing(&path).unwrap());
+        let connection = read_only(&immutable(&path), OpenFlags::SQLITE_OPEN_URI).unwrap();
+        let tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('event', 'alive')";
+        let found: i64 = connection.query_row(tables, [], |row| row.get(0)).unwrap();
+        assert_eq!(found, 2);
+        assert!(!beside(&path, "-wal").exists() && !beside(&path, "-shm").exists());
+    }
+}

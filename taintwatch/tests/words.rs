@@ -1,0 +1,120 @@
+//! The command line as people meet it: what the binary says of what is asked, and how it ends.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    path::Path,
+    process::{Command, Output},
+};
+
+use taintwatch::{event::Event, kernel::identity::Identity, store::Store};
+
+fn taintwatch(db: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taintwatch"));
+    command.arg("--db").arg(db).args(args).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A history in which a module of this boot set E, without a count.
+fn history(db: &Path) {
+    let event = serde_json::json!({
+        "schema": 1, "id": "x", "seq": 0, "kind": "taint", "time": "2026-01-02T03:04:05Z",
+        "boot_id": Identity::read().unwrap().boot_id, "module": {"name": "my_module"},
+        "taint": {"bit": 13, "letter": "E", "name": "UNSIGNED_MODULE"},
+    });
+    let mut event: Event = serde_json::from_value(event).unwrap();
+    Store::create(db).unwrap().append(&mut event).unwrap();
+}
+
+#[test]
+fn why_answers_in_the_form_that_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("events.db");
+    history(&db);
+    let told = taintwatch(&db, &["why", "TAINT_UNSIGNED_MODULE"]);
+    assert!(
+        text(&told.stdout).contains("set once in this boot"),
+        "{told:?}"
+    );
+    assert_eq!(told.stdout, taintwatch(&db, &["why", "my_mod*"]).stdout);
+    // No kernel has set this bit.
+    let nothing = taintwatch(&db, &["why", "62", "--json"]);
+    assert_eq!(
+        (nothing.status.code(), text(&nothing.stdout)),
+        (Some(0), String::new())
+    );
+    let unknown = taintwatch(&db, &["why", "E,my_module.ko"]);
+    assert_eq!(
+        (unknown.status.code(), text(&unknown.stdout)),
+        (Some(2), String::new())
+    );
+    assert!(
+        text(&unknown.stderr).contains("\"my_module.ko\" is no flag"),
+        "{unknown:?}"
+    );
+}
+
+/// Whoever may not write beside the history reads it all the same.
+#[test]
+fn a_history_is_read_where_nobody_may_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("events.db");
+    history(&db);
+    fs::set_permissions(&db, Permissions::from_mode(0o444)).unwrap();
+    let told = for_reading_alone(folder.path(), &db);
+    assert!(text(&told.stdout).contains("my_module"), "{told:?}");
+    // What a recorder wrote there is not in the file yet.
+    fs::write(folder.path().join("events.db-wal"), "x").unwrap();
+    let refused = for_reading_alone(folder.path(), &db);
+    assert!(
+        text(&refused.stderr).contains("become root, or copy it"),
+        "{refused:?}"
+    );
+}
+
+/// The events, read by somebody who may not write to the folder.
+fn for_reading_alone(folder: &Path, db: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taintwatch"));
+    if nix::unistd::geteuid().is_root() {
+        // Somebody else, who may not come to where the program is built. By another process: a file that this one
+        // has written may be held open by a child of another test, and does not run then.
+        let program = folder.join("taintwatch");
+        let mut copy = Command::new("cp");
+        copy.arg(env!("CARGO_BIN_EXE_taintwatch")).arg(&program);
+        assert!(copy.status().unwrap().success());
+        command = Command::new(program);
+        command.uid(65534).gid(65534);
+    }
+    fs::set_permissions(folder, Permissions::from_mode(0o555)).unwrap();
+    command
+        .arg("--db")
+        .arg(db)
+        .args(["report", "--boot", "all", "--json"]);
+    let told = command.output().unwrap();
+    fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+    told
+}
+
+#[test]
+fn warnings_and_errors_have_one_form_and_say_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("events.db");
+    history(&db);
+    let page = folder.path().display().to_string();
+    let error = taintwatch(&db, &["report", "--html", &page]);
+    let told = format!("taintwatch: write the page {page}: name a file where you may write");
+    assert!(text(&error.stderr).starts_with(&told), "{error:?}");
+    fs::write(folder.path().join("dmesg.zip"), b"PK\x03\x04").unwrap();
+    let warning = taintwatch(&db, &["analyze", &page]);
+    let told = text(&warning.stderr);
+    assert!(told.lines().count() > 0, "{warning:?}");
+    assert!(
+        told.lines().all(|line| line.starts_with("taintwatch: ")),
+        "{told}"
+    );
+}
