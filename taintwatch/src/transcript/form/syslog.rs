@@ -2,7 +2,8 @@
 
 use super::{
     super::Line,
-    Parsed,
+    bracket,
+    parsed::Parsed,
     stamp::{self, Stamp},
 };
 
@@ -37,6 +38,8 @@ pub(super) fn console(line: &str) -> Parsed<'_> {
 }
 
 /// `kern.warn: TEXT`, `HOST kernel: TEXT`, `HOST kern.warn kernel: TEXT`, `kernel: TEXT`, `HOST kernel - - - TEXT`.
+///
+/// Everybody may log `kernel: ` as a text: behind the name of a program nothing is the kernel's.
 fn tagged<'a>(stamp: &Stamp<'a>) -> Option<Line<'a>> {
     let mut rest = stamp.rest;
     let mut host = None;
@@ -44,14 +47,16 @@ fn tagged<'a>(stamp: &Stamp<'a>) -> Option<Line<'a>> {
         if let Some(text) = rest.strip_prefix("kernel:") {
             return Some(with(stamp, host, text.strip_prefix(' ').unwrap_or(text)));
         }
-        if let Some(text) = rest.strip_prefix("kernel - - ") {
-            // RFC 5424: no structured data, or one that the kernel has no use for.
-            let text = text.strip_prefix("- ").unwrap_or(text);
-            return Some(with(stamp, host, text.trim_start_matches('\u{feff}')));
+        // RFC 5424 has the program behind the machine, and nowhere else.
+        if let Some(text) = rest.strip_prefix("kernel - - ").filter(|_| place == 1) {
+            return Some(with(stamp, host, unstructured(text)));
         }
         let (word, behind) = rest.split_once(' ')?;
-        if word.starts_with("kern.") && word.ends_with(':') {
+        if place == 0 && word.starts_with("kern.") && word.ends_with(':') {
             return Some(with(stamp, host, behind));
+        }
+        if word.ends_with([':', ']']) {
+            return None;
         }
         if place == 0 {
             host = Some(word).filter(|word| !word.starts_with("kern."));
@@ -59,6 +64,16 @@ fn tagged<'a>(stamp: &Stamp<'a>) -> Option<Line<'a>> {
         rest = behind.trim_start();
     }
     None
+}
+
+/// Behind the structured data of RFC 5424, which says nothing of the kernel: `- TEXT`, `[meta sequenceId="1"] TEXT`.
+fn unstructured(text: &str) -> &str {
+    let structured = text.starts_with('[') && bracket::time(text).is_none();
+    let text = match text.split_once("\"] ") {
+        Some((_, behind)) if structured => behind,
+        _ => text.strip_prefix("- ").unwrap_or(text),
+    };
+    text.trim_start_matches('\u{feff}')
 }
 
 fn with<'a>(stamp: &Stamp<'a>, host: Option<&'a str>, text: &'a str) -> Line<'a> {
