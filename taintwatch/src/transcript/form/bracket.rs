@@ -62,16 +62,16 @@ pub(super) fn cut(line: &str) -> Option<Line<'_>> {
     })
 }
 
-/// `Tue Nov 24 12:00:00 2026`, `Nov24 12:00`: a time of the wall without zone.
+/// `Tue Nov 24 12:00:00 2026`, `Nov24 12:00`, in any language: a time of the wall without zone.
 fn is_wall(time: &str) -> bool {
     let reltime = || {
-        let (date, clock) = time.split_once(' ')?;
-        let digits = date.get(3..)?;
-        let is_date = date.starts_with(|c: char| c.is_ascii_uppercase())
-            && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let (date, clock) = time.rsplit_once(' ')?;
+        let month = date.trim_end_matches(|c: char| c.is_ascii_digit());
+        let is_date = month.len() < date.len() && stamp::is_month(month.trim_end());
         Some(is_date && clock.len() == 5 && clock.get(2..3) == Some(":"))
     };
-    stamp::ctime(time).is_some_and(|stamp| stamp.rest.is_empty()) || reltime().unwrap_or(false)
+    stamp::ctime_of_any(time).is_some_and(|stamp| stamp.rest.is_empty())
+        || reltime().unwrap_or(false)
 }
 
 /// `12.345678` in nanoseconds; a board's vendor can have taken the fraction away, `240.`.

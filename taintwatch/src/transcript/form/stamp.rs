@@ -76,7 +76,7 @@ pub(super) fn short(line: &str) -> Option<Stamp<'_>> {
 }
 
 /// `Nov`, `Okt`, `кві`, `janv.`, `11月`.
-fn is_month(word: &str) -> bool {
+pub(super) fn is_month(word: &str) -> bool {
     let name = word.trim_end_matches('.');
     let counted = name.strip_suffix(['月', '월']).unwrap_or_default();
     (2..=6).contains(&name.chars().count())
@@ -87,7 +87,14 @@ fn is_month(word: &str) -> bool {
 /// `Tue Nov 24 12:00:00 2026 `, without zone.
 pub(super) fn ctime(line: &str) -> Option<Stamp<'_>> {
     let day = line.get(..3)?;
-    let short = short(line.get(4..).filter(|_| DAYS.contains(&day))?)?;
+    DAYS.contains(&day).then(|| ctime_of_any(line))?
+}
+
+/// `Di Nov 24 12:00:00 2026 `, `二 11月 24 12:00:00 2026 `: the day in any language, where no text can stand instead.
+pub(super) fn ctime_of_any(line: &str) -> Option<Stamp<'_>> {
+    let (day, behind) = line.split_once(' ')?;
+    let is_day = (1..=5).contains(&day.chars().count()) && day.starts_with(char::is_alphabetic);
+    let short = short(behind.trim_start()).filter(|_| is_day)?;
     let year = short.rest.get(..4)?;
     let is_year = year.bytes().all(|byte| byte.is_ascii_digit());
     let behind = short.rest.get(4..)?;

@@ -22,7 +22,7 @@ type Expected = (
 
 /// Forms with the text left out: `@`.
 #[rustfmt::skip]
-const FORMS: [(&str, Expected); 55] = [
+const FORMS: [(&str, Expected); 62] = [
     ("@", (None, false, None, None)),
     ("[ 12.345678] @", (Some(12_345_678_000), false, None, None)),
     ("[ 12.345678][ T77] @", (Some(12_345_678_000), false, Some("T77"), None)),
@@ -55,6 +55,13 @@ const FORMS: [(&str, Expected); 55] = [
     ("2026-11-24 12:00:00 web1 kernel: @", (None, false, None, Some("web1"))),
     ("1795521600.123456 web1 kernel: @", (None, true, None, Some("web1"))),
     ("[ 12.345678] web1 kernel: @", (Some(12_345_678_000), false, None, Some("web1"))),
+    ("[Di Nov 24 12:00:00 2026] @", (None, false, None, None)),
+    ("[mar. nov. 24 12:00:00 2026] @", (None, false, None, None)),
+    ("[二 11月 24 12:00:00 2026] @", (None, false, None, None)),
+    ("[火  1月  4 12:00:00 2026] @", (None, false, None, None)),
+    ("[вт ноя 24 12:00:00 2026] @", (None, false, None, None)),
+    ("[Nov 4 12:00] @", (None, false, None, None)),
+    ("[нояб.24 12:00] @", (None, false, None, None)),
     ("<4>1 2026-11-24T12:00:00.123Z web1 kernel - - - [ 12.345678] @", (Some(12_345_678_000), true, None, Some("web1"))),
     ("<4>1 2026-11-24T12:00:00.123Z web1 kernel - - [meta sequenceId=\"1\"] @", (None, true, None, Some("web1"))),
     ("<4>Nov 24 12:00:00 web1 kernel: @", (None, false, None, Some("web1"))),
@@ -96,6 +103,10 @@ fn each_form_gives_the_text_and_what_its_prefix_says() {
     assert_eq!(
         line("[Tue Nov 24 12:00:00 2026] x").stamp,
         Some("Tue Nov 24 12:00:00 2026")
+    );
+    assert_eq!(
+        line("[二 11月  4 12:00:00 2026] x").stamp,
+        Some("二 11月  4 12:00:00 2026")
     );
     let wall = line("2026-11-24T12:00:00.123456+01:00 web1 kernel: x")
         .wall
