@@ -10,7 +10,11 @@ use std::{
 
 use memchr::{memchr, memchr3};
 
-use super::{Line, form::Source, journal};
+use super::{
+    Line,
+    form::{self, Source},
+    journal,
+};
 
 /// No line of a kernel is longer, with all that loggers add.
 pub(super) const LONGEST_LINE: usize = 64 * 1024;
@@ -137,7 +141,8 @@ impl<'s> Stream<'s> {
         if text.is_empty() || is_part_header(text) {
             return;
         }
-        if let Some(line) = self.source.line(text) {
+        let unpadded = form::unpadded(text);
+        if let Some(line) = self.source.line(unpadded.as_deref().unwrap_or(text)) {
             self.read.lines += 1;
             (self.sink)(&line);
         }

@@ -36,9 +36,10 @@ pub(super) fn time(line: &str) -> Option<Line<'_>> {
         ..Line::of(rest)
     };
     if since_boot.is_none() {
+        // `[<c0123456>]` is an address.
         let is_relative = |text: &str| {
-            text.strip_prefix(['+', '<'])
-                .is_some_and(|text| text.trim_start().starts_with(|c: char| c.is_ascii_digit()))
+            let text = text.strip_prefix(['+', '<']).map(str::trim_start);
+            text.is_some_and(|text| seconds(text.trim_end_matches('>')).is_some())
         };
         if is_wall(time) {
             found.stamp = Some(time);
@@ -50,6 +51,36 @@ pub(super) fn time(line: &str) -> Option<Line<'_>> {
     found.caller = caller;
     found.text = text.strip_prefix(' ').unwrap_or(text);
     Some(found)
+}
+
+/// `[12:34:56.789] `, `[2024-05-01 12:34:56] `: of who recorded a console, so in front of a time of the kernel's only.
+pub(super) fn recorded(line: &str) -> Option<Line<'_>> {
+    let (time, rest) = line.strip_prefix('[')?.split_once(']')?;
+    let text = rest.trim_start();
+    if !stamp::is_digits(time) || !is_kernels(text) {
+        return None;
+    }
+    let wall = stamp::moment(time);
+    Some(Line {
+        wall,
+        stamp: Some(time).filter(|_| wall.is_none()),
+        ..Line::of(text)
+    })
+}
+
+/// Whether a text begins with the time that the kernel itself writes, which has six digits behind the point.
+pub(super) fn is_kernels(text: &str) -> bool {
+    let time = match priority(text) {
+        Some((priority, rest)) if priority >> 3 == 0 => rest,
+        Some(_) => return false,
+        None => text,
+    };
+    time.strip_prefix('[')
+        .and_then(|time| time.split_once(']'))
+        .is_some_and(|(time, _)| {
+            let fraction = time.rsplit('.').next().unwrap_or_default();
+            fraction.len() == 6 && seconds(time.trim_start()).is_some()
+        })
 }
 
 /// `  12.345678] text`: whoever copied a log began behind its first character.

@@ -7,6 +7,7 @@
 mod around;
 mod bracket;
 mod kmsg;
+mod logcat;
 mod parsed;
 mod stamp;
 mod syslog;
@@ -14,6 +15,7 @@ mod syslog;
 mod tests;
 
 use super::Line;
+pub(super) use logcat::unpadded;
 use parsed::Parsed;
 
 /// What the lines so far tell of their source.
@@ -61,9 +63,10 @@ impl Source {
     fn parse<'a>(&mut self, raw: &'a str) -> Parsed<'a> {
         let first = raw.as_bytes().first().copied().unwrap_or_default();
         match first {
-            b'[' => self.bracket(raw),
+            b'[' => self.bracket(raw).inside(),
             b'<' => self.priority(raw),
             b'0'..=b'9' => kmsg::record(raw)
+                .or_else(|| logcat::line(raw).inside())
                 .or_else(|| syslog::iso(raw).inside())
                 .or_else(|| syslog::console(raw).inside())
                 .or_else(|| bracket::cut(raw).map_or(Parsed::Bare(raw), Parsed::Line))
@@ -102,7 +105,7 @@ impl Source {
 
     /// `[   12.345678] text`, or `[   12.345678] host kernel: text` of the journal.
     fn bracket<'a>(&mut self, raw: &'a str) -> Parsed<'a> {
-        let Some(line) = bracket::time(raw) else {
+        let Some(line) = bracket::time(raw).or_else(|| bracket::recorded(raw)) else {
             return Parsed::Bare(raw);
         };
         let mut words = line.text.splitn(3, ' ');

@@ -27,13 +27,15 @@ impl Parsed<'_> {
             return self;
         };
         let text = bracket::priority(outer.text).map_or(outer.text, |(_, rest)| rest);
-        let Some(line) = bracket::time(text) else {
+        // Of two times of the same clock the second is of the text: a guest's console, logged by its host.
+        let adds = |line: &Line<'_>| outer.since_boot.is_none() || line.since_boot.is_none();
+        let Some(line) = bracket::time(text).filter(adds) else {
             return Self::Line(Line { text, ..outer });
         };
         Self::Line(Line {
             since_boot: line.since_boot.or(outer.since_boot),
             stamp: outer.stamp.or(line.stamp).filter(|_| outer.wall.is_none()),
-            caller: line.caller,
+            caller: line.caller.or(outer.caller),
             text: line.text,
             ..outer
         })

@@ -32,7 +32,7 @@ pub(super) fn iso(line: &str) -> Option<Stamp<'_>> {
 }
 
 /// Only with a zone.
-fn moment(text: &str) -> Option<Timestamp> {
+pub(super) fn moment(text: &str) -> Option<Timestamp> {
     let mut text = text.replacen(',', ".", 1);
     // `+0100`: the zone's colon may be missing.
     let zone = text.len().checked_sub(5)?;
@@ -106,25 +106,36 @@ pub(super) fn ctime_of_any(line: &str) -> Option<Stamp<'_>> {
     })
 }
 
-/// `05/09/2024 11:14:18 ` of programs that record a serial console; whether the day or the month is first is not known.
-pub(super) fn slashes(line: &str) -> Option<Stamp<'_>> {
-    let text = line.get(..19)?;
+/// A time of exactly this shape: a 0 stands for any digit.
+pub(super) fn shaped<'a>(line: &'a str, shape: &[u8]) -> Option<Stamp<'a>> {
+    let text = line.get(..shape.len())?;
     let fits = text
         .bytes()
-        .zip(*b"00/00/0000 00:00:00")
-        .all(|(byte, shape)| {
-            if shape == b'0' {
-                byte.is_ascii_digit()
-            } else {
-                byte == shape
-            }
-        });
-    let rest = line.get(19..)?.strip_prefix(' ')?;
+        .zip(shape)
+        .all(|(byte, shape)| byte == *shape || *shape == b'0' && byte.is_ascii_digit());
+    let rest = line.get(shape.len()..)?.strip_prefix(' ')?;
     fits.then_some(Stamp {
         wall: None,
         text,
         rest,
     })
+}
+
+/// `12:34:56.789 ` of programs that record a serial console.
+pub(super) fn clock(line: &str) -> Option<Stamp<'_>> {
+    let (text, rest) = line.split_once(' ')?;
+    let text = text.trim_end_matches(':');
+    (is_digits(text) && text.len() >= 8 && text.matches(':').count() == 2).then_some(Stamp {
+        wall: None,
+        text,
+        rest,
+    })
+}
+
+/// `12:34:56.789`, `2024-05-01 12:34:56`, as those programs write it in brackets.
+pub(super) fn is_digits(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_digit() || b":.,-/+TZ ".contains(&byte);
+    text.len() < 40 && text.bytes().all(fits) && text.matches(':').count() >= 2
 }
 
 /// `Tue 2026-11-24 12:00:00[.123456] UTC ` of `journalctl -o short-full`. Only UTC is sure to be what it says.

@@ -22,7 +22,7 @@ type Expected = (
 
 /// Forms with the text left out: `@`.
 #[rustfmt::skip]
-const FORMS: [(&str, Expected); 62] = [
+const FORMS: [(&str, Expected); 81] = [
     ("@", (None, false, None, None)),
     ("[ 12.345678] @", (Some(12_345_678_000), false, None, None)),
     ("[ 12.345678][ T77] @", (Some(12_345_678_000), false, Some("T77"), None)),
@@ -62,6 +62,25 @@ const FORMS: [(&str, Expected); 62] = [
     ("[вт ноя 24 12:00:00 2026] @", (None, false, None, None)),
     ("[Nov 4 12:00] @", (None, false, None, None)),
     ("[нояб.24 12:00] @", (None, false, None, None)),
+    ("2026-11-24T12:00:00.7890123Z [   12.345678] @", (Some(12_345_678_000), true, None, None)),
+    ("Nov 24 12:00:00 10.0.0.5 [   12.345678] @", (Some(12_345_678_000), false, None, Some("10.0.0.5"))),
+    ("Nov 24 12:00:00 [   12.345678] @", (Some(12_345_678_000), false, None, None)),
+    ("Nov 24 12:00:00 10.0.0.5 <4>[   12.345678] @", (Some(12_345_678_000), false, None, Some("10.0.0.5"))),
+    ("[12:34:56.789] [   12.345678] @", (Some(12_345_678_000), false, None, None)),
+    ("[2024-05-01 12:34:56] [   12.345678] @", (Some(12_345_678_000), false, None, None)),
+    ("[2024-05-01T12:34:56Z] [   12.345678] @", (Some(12_345_678_000), true, None, None)),
+    ("[Wed May 01 12:34:57.123 2024] [   12.345678] @", (Some(12_345_678_000), false, None, None)),
+    ("2024-05-01 12:34:57 [   12.345678] @", (Some(12_345_678_000), false, None, None)),
+    ("12:34:56.789 [   12.345678] @", (Some(12_345_678_000), false, None, None)),
+    ("[   12.345678] [Fri Dec 22 12:26:24 2023] @", (Some(12_345_678_000), false, None, None)),
+    ("[   12.345678 <    0.000000>] [Fri Dec 22 12:26:24 2023] @", (Some(12_345_678_000), false, None, None)),
+    ("2023-12-22T12:26:24,559615-08:00 [   12.345678] @", (Some(12_345_678_000), true, None, None)),
+    ("[  +0.000000] [   12.345678] @", (Some(12_345_678_000), false, None, None)),
+    ("Nov 24 12:00:00 [kernel] [   12.345678] @", (Some(12_345_678_000), false, None, None)),
+    ("Nov 24 12:00:00 [kernel] @", (None, false, None, None)),
+    ("01-01 00:00:05.123     0     0 W         : @", (None, false, None, None)),
+    ("01-01 00:00:05.123     0     0 W KERNEL  : [   12.345678] @", (Some(12_345_678_000), false, None, None)),
+    ("2024-01-01 00:00:05.123     0     0 W         : @", (None, false, None, None)),
     ("<4>1 2026-11-24T12:00:00.123Z web1 kernel - - - [ 12.345678] @", (Some(12_345_678_000), true, None, Some("web1"))),
     ("<4>1 2026-11-24T12:00:00.123Z web1 kernel - - [meta sequenceId=\"1\"] @", (None, true, None, Some("web1"))),
     ("<4>Nov 24 12:00:00 web1 kernel: @", (None, false, None, Some("web1"))),
@@ -125,6 +144,14 @@ fn what_others_wrote_is_not_the_kernels() {
         "12,1023,5234112,-;WARNING: CPU: 0 PID: 1 at x.c:1 f+0x1/0x2",
         "user  :notice: [   12.345678] WARNING: CPU: 0 PID: 1 at x.c:1 f+0x1/0x2",
         " SUBSYSTEM=usb",
+        "Nov 24 12:00:00 box app[42]: [   12.345678] x: module license 'X' taints kernel.",
+        "Nov 24 12:00:00 app: [   12.345678] x: module license 'X' taints kernel.",
+        "Nov 24 12:00:00 box [7.1] x: module license 'X' taints kernel.",
+        "Nov 24 12:00:00 box <12>[   12.345678] x: module license 'X' taints kernel.",
+        "Nov 24 12:00:00 [root] [kernel] x: module license 'X' taints kernel.",
+        "2024-05-01 12:34:56,123 - INFO - x: module license 'X' taints kernel.",
+        "2024-05-01T12:34:57.7890123Z x: module license 'X' taints kernel.",
+        "01-01 00:00:05.123  1200  1204 W KERNEL  : x: module license 'X' taints kernel.",
         "Nov 24 12:00:00 box root: kernel: x: module license 'X' taints kernel.",
         "Nov 24 12:00:00 root: kernel: x: module license 'X' taints kernel.",
         "Nov 24 12:00:00 box user.notice app[42]: kernel: x: module license 'X' taints kernel.",
@@ -179,6 +206,21 @@ fn a_line_without_a_time_goes_on_where_the_last_was_broken() {
             .continues
     );
     assert!(source.line("x.c:1 f+0x1/0x2").unwrap().continues);
+}
+
+#[test]
+fn what_only_looks_like_a_time_stays_in_the_text() {
+    for raw in [
+        "[   12.345678] @[<80012345>] (unwind_backtrace) from [<8001a>]",
+        "[   12.345678] @[    4.000000] of a guest",
+        "@[<80012345>] (unwind_backtrace) from [<8001a>]",
+        "Nov 24 12:00:00 web1 kernel: @[<80012345>] (unwind_backtrace)",
+        "@[12:34:56] x",
+        "@12:34:56 x",
+    ] {
+        let (_, text) = raw.split_once('@').unwrap();
+        assert_eq!(line(&raw.replace('@', "")).text, text, "{raw}");
+    }
 }
 
 proptest! {
