@@ -41,8 +41,10 @@ pub(super) fn time(line: &str) -> Option<Line<'_>> {
             let text = text.strip_prefix(['+', '<']).map(str::trim_start);
             text.is_some_and(|text| seconds(text.trim_end_matches('>')).is_some())
         };
-        if is_wall(time) {
-            found.stamp = Some(time);
+        // `dmesg -T -d` puts the time since the line before behind it.
+        let wall = time.split_once(" <").map_or(time, |(wall, _)| wall);
+        if is_wall(wall) {
+            found.stamp = Some(wall);
         } else if !is_relative(time) {
             return None;
         }
@@ -101,8 +103,7 @@ fn is_wall(time: &str) -> bool {
         let is_date = month.len() < date.len() && stamp::is_month(month.trim_end());
         Some(is_date && clock.len() == 5 && clock.get(2..3) == Some(":"))
     };
-    stamp::ctime_of_any(time).is_some_and(|stamp| stamp.rest.is_empty())
-        || reltime().unwrap_or(false)
+    stamp::is_ctime(time) || reltime().unwrap_or(false)
 }
 
 /// `12.345678` in nanoseconds; a board's vendor can have taken the fraction away, `240.`.

@@ -87,14 +87,7 @@ pub(super) fn is_month(word: &str) -> bool {
 /// `Tue Nov 24 12:00:00 2026 `, without zone.
 pub(super) fn ctime(line: &str) -> Option<Stamp<'_>> {
     let day = line.get(..3)?;
-    DAYS.contains(&day).then(|| ctime_of_any(line))?
-}
-
-/// `Di Nov 24 12:00:00 2026 `, `二 11月 24 12:00:00 2026 `: the day in any language, where no text can stand instead.
-pub(super) fn ctime_of_any(line: &str) -> Option<Stamp<'_>> {
-    let (day, behind) = line.split_once(' ')?;
-    let is_day = (1..=5).contains(&day.chars().count()) && day.starts_with(char::is_alphabetic);
-    let short = short(behind.trim_start()).filter(|_| is_day)?;
+    let short = short(line.get(4..).filter(|_| DAYS.contains(&day))?)?;
     let year = short.rest.get(..4)?;
     let is_year = year.bytes().all(|byte| byte.is_ascii_digit());
     let behind = short.rest.get(4..)?;
@@ -104,6 +97,28 @@ pub(super) fn ctime_of_any(line: &str) -> Option<Stamp<'_>> {
         text,
         rest: behind.strip_prefix(' ').unwrap_or(behind),
     })
+}
+
+/// `Tue Nov 24 12:00:00 2026`, `Di 24. Nov 12:00:00 2026`, `二 11月 24 12:00:00 2026`: a whole text that is such a time,
+/// with names and order as any language has them.
+pub(super) fn is_ctime(text: &str) -> bool {
+    let mut words = text.split_ascii_whitespace();
+    let mut word = || words.next().unwrap_or_default();
+    let (day, first, second, clock, year) = (word(), word(), word(), word(), word());
+    let is_number = |text: &str, len| {
+        (1..=len).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_date = |month: &str, date: &str| {
+        is_month(month) && is_number(date.trim_end_matches(['.', '日', '일']), 2)
+    };
+    (1..=5).contains(&day.chars().count())
+        && day.starts_with(char::is_alphabetic)
+        && (is_date(first, second) || is_date(second, first))
+        && clock.get(2..3) == Some(":")
+        && clock.get(5..6) == Some(":")
+        && year.len() == 4
+        && is_number(year, 4)
+        && words.next().is_none()
 }
 
 /// A time of exactly this shape: a 0 stands for any digit.

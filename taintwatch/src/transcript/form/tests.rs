@@ -22,7 +22,7 @@ type Expected = (
 
 /// Forms with the text left out: `@`.
 #[rustfmt::skip]
-const FORMS: [(&str, Expected); 81] = [
+const FORMS: [(&str, Expected); 83] = [
     ("@", (None, false, None, None)),
     ("[ 12.345678] @", (Some(12_345_678_000), false, None, None)),
     ("[ 12.345678][ T77] @", (Some(12_345_678_000), false, Some("T77"), None)),
@@ -59,6 +59,8 @@ const FORMS: [(&str, Expected); 81] = [
     ("[mar. nov. 24 12:00:00 2026] @", (None, false, None, None)),
     ("[二 11月 24 12:00:00 2026] @", (None, false, None, None)),
     ("[火  1月  4 12:00:00 2026] @", (None, false, None, None)),
+    ("[Di 24. Nov 12:00:00 2026] @", (None, false, None, None)),
+    ("[Tue Nov 24 12:00:00 2026 <    0.000000>] @", (None, false, None, None)),
     ("[вт ноя 24 12:00:00 2026] @", (None, false, None, None)),
     ("[Nov 4 12:00] @", (None, false, None, None)),
     ("[нояб.24 12:00] @", (None, false, None, None)),
@@ -126,6 +128,10 @@ fn each_form_gives_the_text_and_what_its_prefix_says() {
     assert_eq!(
         line("[二 11月  4 12:00:00 2026] x").stamp,
         Some("二 11月  4 12:00:00 2026")
+    );
+    assert_eq!(
+        line("[Tue Nov 24 12:00:00 2026 <    0.000000>] x").stamp,
+        Some("Tue Nov 24 12:00:00 2026")
     );
     let wall = line("2026-11-24T12:00:00.123456+01:00 web1 kernel: x")
         .wall
