@@ -13,7 +13,7 @@ use memchr::{memchr, memchr3};
 use super::{
     Line,
     form::{self, Source},
-    journal,
+    journal::{self, Unfolded},
 };
 
 /// No line of a kernel is longer, with all that loggers add.
@@ -65,6 +65,8 @@ struct Stream<'s> {
     source: Source,
     /// The beginning of a line whose end has not come.
     begun: Vec<u8>,
+    /// The beginning of an entry whose end has not come.
+    unfolded: Unfolded,
     read: Read,
 }
 
@@ -74,6 +76,7 @@ impl<'s> Stream<'s> {
             sink,
             source: Source::default(),
             begun: Vec::new(),
+            unfolded: Unfolded::default(),
             read: Read::default(),
         }
     }
@@ -107,6 +110,13 @@ impl<'s> Stream<'s> {
         if !last.is_empty() {
             self.line(&last);
         }
+        let Self {
+            unfolded,
+            sink,
+            read,
+            ..
+        } = self;
+        unfolded.end(&mut |line| give(*sink, read, line));
     }
 
     fn line(&mut self, raw: &[u8]) {
@@ -123,6 +133,11 @@ impl<'s> Stream<'s> {
             self.plain(text);
             return;
         }
+        // A field of an entry may have anything in it, and is one line all the same.
+        if self.unfolded.is_open() {
+            self.plain(clean(text).trim_end());
+            return;
+        }
         // What a console overwrote stands in one line.
         for part in text.split('\r').filter(|part| !part.is_empty()) {
             let clean = clean(part);
@@ -137,6 +152,15 @@ impl<'s> Stream<'s> {
             }
             return;
         }
+        let Self {
+            unfolded,
+            sink,
+            read,
+            ..
+        } = self;
+        if unfolded.take(text, &mut |line| give(*sink, read, line)) {
+            return;
+        }
         // `Oops#1 Part1` stands in front of each file of a pstore.
         if text.is_empty() || is_part_header(text) {
             return;
@@ -148,12 +172,16 @@ impl<'s> Stream<'s> {
         }
     }
 
-    /// A message of several lines is several lines.
     fn give(&mut self, line: &Line<'_>) {
-        for text in line.text.split('\n') {
-            self.read.lines += 1;
-            (self.sink)(&Line { text, ..*line });
-        }
+        give(self.sink, &mut self.read, line);
+    }
+}
+
+/// A message of several lines is several lines.
+fn give(sink: &mut dyn FnMut(&Line<'_>), read: &mut Read, line: &Line<'_>) {
+    for text in line.text.split('\n') {
+        read.lines += 1;
+        sink(&Line { text, ..*line });
     }
 }
 
@@ -249,6 +277,18 @@ mod tests {
         assert_eq!(texts(&utf16), ["a", "b"]);
         assert_eq!(texts(b"Oops#1 Part1\n<4>[    1.000000] a\n"), ["a"]);
         assert_eq!(texts(b"a\xff\n"), ["a\u{fffd}"]);
+    }
+
+    #[test]
+    fn entries_on_several_lines_are_read_and_no_line_of_theirs_is_a_kernels() {
+        let verbose = "Tue 2026-11-24 12:00:00 UTC [s=0;i=1;b=4f;m=1;t=2;x=3]\n    _TRANSPORT=stdout\n    \
+            MESSAGE=evil\r    _TRANSPORT=kernel\nTue 2026-11-24 12:00:00 UTC [s=0;i=2;b=4f;m=1;t=2;x=3]\n    \
+            MESSAGE=a\n    _TRANSPORT=kernel\n";
+        assert_eq!(texts(verbose.as_bytes()), ["a"]);
+        let records = "{\n   \"dmesg\": [\n      {\n         \"pri\": 4,\n         \"msg\": \"a &amp; b\"\n      }\n   ]\n}\n";
+        assert_eq!(texts(records.as_bytes()), ["a & b"]);
+        let foreign = records.replace("\"pri\"", "\"fac\"");
+        assert_eq!(texts(foreign.as_bytes()), [""; 0]);
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn is_wall(time: &str) -> bool {
 }
 
 /// `12.345678` in nanoseconds; a board's vendor can have taken the fraction away, `240.`.
-fn seconds(text: &str) -> Option<u64> {
+pub(in super::super) fn seconds(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.')?;
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || !is_number(whole) || !is_number(fraction) || fraction.len() > 9 {

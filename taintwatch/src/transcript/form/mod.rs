@@ -15,6 +15,7 @@ mod syslog;
 mod tests;
 
 use super::Line;
+pub(super) use bracket::seconds;
 pub(super) use logcat::unpadded;
 use parsed::Parsed;
 
