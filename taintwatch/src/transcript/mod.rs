@@ -10,6 +10,7 @@
 //! ```
 
 mod account;
+mod clean;
 mod clock;
 mod event;
 mod facts;

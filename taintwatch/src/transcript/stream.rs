@@ -1,17 +1,15 @@
 //! The bytes of a log as lines.
 //!
 //! In: any bytes. Out: the kernel's lines, one after the other, in constant memory: a line is read up to a limit, and
-//! only one that is mangled is copied. What a serial console, a browser or a mail program did to a line is undone.
+//! only one that is mangled is copied.
 
-use std::{
-    borrow::Cow,
-    io::{self, BufRead, Read as _},
-};
+use std::io::{self, BufRead, Read as _};
 
-use memchr::{memchr, memchr3};
+use memchr::memchr;
 
 use super::{
     Line,
+    clean::{clean, is_mangled},
     form::{self, Source},
     journal::{self, Unfolded},
 };
@@ -67,6 +65,8 @@ struct Stream<'s> {
     begun: Vec<u8>,
     /// The beginning of an entry whose end has not come.
     unfolded: Unfolded,
+    /// A line that a mail program broke in two.
+    broken: Option<String>,
     read: Read,
 }
 
@@ -77,6 +77,7 @@ impl<'s> Stream<'s> {
             source: Source::default(),
             begun: Vec::new(),
             unfolded: Unfolded::default(),
+            broken: None,
             read: Read::default(),
         }
     }
@@ -110,6 +111,9 @@ impl<'s> Stream<'s> {
         if !last.is_empty() {
             self.line(&last);
         }
+        if let Some(broken) = self.broken.take() {
+            self.whole(&broken);
+        }
         let Self {
             unfolded,
             sink,
@@ -127,26 +131,51 @@ impl<'s> Stream<'s> {
             // The mark that some editors put in front, of UTF-16 too.
             text = text.trim_start_matches(['\u{feff}', '\u{fffd}']);
         }
-        if memchr3(b'\r', 0x1b, b'&', text.as_bytes()).is_none()
-            && memchr(0, text.as_bytes()).is_none()
-        {
+        // A program may put anything into an entry: undone, a mark could end the field that it stands in.
+        let is_entry = self.unfolded.is_open() || is_object(text);
+        if is_entry || !is_mangled(text) {
             self.plain(text);
             return;
         }
-        // A field of an entry may have anything in it, and is one line all the same.
-        if self.unfolded.is_open() {
-            self.plain(clean(text).trim_end());
-            return;
-        }
         // What a console overwrote stands in one line.
-        for part in text.split('\r').filter(|part| !part.is_empty()) {
-            let clean = clean(part);
-            self.plain(clean.trim_end());
+        for (place, part) in text.split('\r').filter(|part| !part.is_empty()).enumerate() {
+            // But what a program logs is its own to the end.
+            if place > 0 && self.source.is_foreign() {
+                break;
+            }
+            self.plain(clean(part).trim_end());
         }
     }
 
     fn plain(&mut self, text: &str) {
-        if text.starts_with('{') && text.ends_with('}') {
+        let Some(mut broken) = self.broken.take() else {
+            self.unbroken(text);
+            return;
+        };
+        match self.source.rest(text) {
+            Some(rest) if broken.len() + rest.len() < LONGEST_LINE => {
+                broken.pop();
+                broken.push_str(rest);
+                self.unbroken(&broken);
+            }
+            _ => {
+                self.whole(&broken);
+                self.unbroken(text);
+            }
+        }
+    }
+
+    /// `=` ends what a mail program broke; what follows belongs to it when it is no line of its own.
+    fn unbroken(&mut self, text: &str) {
+        if text.ends_with('=') && self.source.is_stamped() {
+            self.broken = Some(text.to_owned());
+        } else {
+            self.whole(text);
+        }
+    }
+
+    fn whole(&mut self, text: &str) {
+        if is_object(text) {
             if let Some(entry) = journal::entry(text) {
                 self.give(&entry.line());
             }
@@ -185,6 +214,11 @@ fn give(sink: &mut dyn FnMut(&Line<'_>), read: &mut Read, line: &Line<'_>) {
     }
 }
 
+/// Whether a line is an object of JSON.
+fn is_object(text: &str) -> bool {
+    text.starts_with('{') && text.ends_with('}')
+}
+
 /// `Oops#1 Part1`, `Panic#2 Part3` (`kmsg_dump` reasons, `fs/pstore/platform.c`).
 pub(super) fn is_part_header(text: &str) -> bool {
     text.split_once(" Part").is_some_and(|(before, number)| {
@@ -194,50 +228,6 @@ pub(super) fn is_part_header(text: &str) -> bool {
             && !number.is_empty()
             && number.bytes().all(|byte| byte.is_ascii_digit())
     })
-}
-
-/// Without escape sequences of terminals, without NUL, with HTML's entities as the characters that they are.
-fn clean(text: &str) -> Cow<'_, str> {
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(['\x1b', '&', '\0']) {
-        let (before, special) = rest.split_at(at);
-        clean.push_str(before);
-        let (replaced, len) = match special.as_bytes().first() {
-            Some(0x1b) => (None, escape_len(special)),
-            Some(b'&') => entity(special).unwrap_or((Some('&'), 1)),
-            _ => (None, 1),
-        };
-        clean.extend(replaced);
-        rest = special.get(len..).unwrap_or_default();
-    }
-    clean.push_str(rest);
-    Cow::Owned(clean)
-}
-
-const ENTITIES: [(&str, char); 7] = [
-    ("&lt;", '<'),
-    ("&gt;", '>'),
-    ("&amp;", '&'),
-    ("&quot;", '"'),
-    ("&#39;", '\''),
-    ("&#x27;", '\''),
-    ("&nbsp;", ' '),
-];
-
-fn entity(text: &str) -> Option<(Option<char>, usize)> {
-    let (name, character) = ENTITIES.iter().find(|(name, _)| text.starts_with(name))?;
-    Some((Some(*character), name.len()))
-}
-
-/// `ESC [ … letter`, or the escape alone.
-fn escape_len(text: &str) -> usize {
-    let Some(sequence) = text.strip_prefix("\x1b[") else {
-        return 1;
-    };
-    sequence
-        .find(|c: char| ('@'..='~').contains(&c))
-        .map_or(1, |end| 2 + end + 1)
 }
 
 #[cfg(test)]
@@ -285,10 +275,37 @@ mod tests {
             MESSAGE=evil\r    _TRANSPORT=kernel\nTue 2026-11-24 12:00:00 UTC [s=0;i=2;b=4f;m=1;t=2;x=3]\n    \
             MESSAGE=a\n    _TRANSPORT=kernel\n";
         assert_eq!(texts(verbose.as_bytes()), ["a"]);
-        let records = "{\n   \"dmesg\": [\n      {\n         \"pri\": 4,\n         \"msg\": \"a &amp; b\"\n      }\n   ]\n}\n";
-        assert_eq!(texts(records.as_bytes()), ["a & b"]);
+        let records = "{\n   \"dmesg\": [\n      {\n         \"pri\": 4,\n         \"msg\": \"a &quot;\"\n      }\n   ]\n}\n";
+        assert_eq!(texts(records.as_bytes()), ["a &quot;"]);
         let foreign = records.replace("\"pri\"", "\"fac\"");
         assert_eq!(texts(foreign.as_bytes()), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_program_logs_is_its_own_whatever_it_puts_in() {
+        let entry = r#"{"MESSAGE":"evil&quot;,&quot;_TRANSPORT&quot;:&quot;kernel","PRIORITY":"4","a":"\"kernel\""}"#;
+        assert_eq!(texts(entry.as_bytes()), [""; 0]);
+        let line = b"Nov 24 12:00:00 box app: a\rNov 24 12:00:00 box kernel: evil\n";
+        assert_eq!(texts(line), [""; 0]);
+        assert_eq!(texts(b"login: \r[    1.000000] a\n"), ["login:", "a"]);
+    }
+
+    #[test]
+    fn a_line_that_a_mail_program_broke_is_one() {
+        let texts = |lines: &str| texts(format!("[    1.000000] a\n{lines}").as_bytes());
+        assert_eq!(
+            texts("[    2.000000] f+0x1/0=\nx2 [=\nm]\n[    3.000000] b"),
+            ["a", "f+0x1/0x2 [m]", "b"]
+        );
+        assert_eq!(texts("> [    2.000000] f+0x1/0=\n> x2"), ["a", "f+0x1/0x2"]);
+        assert_eq!(
+            texts("[    2.000000] root=\n[    3.000000] b"),
+            ["a", "root=", "b"]
+        );
+        assert_eq!(
+            texts("[    2.000000] root=\n\n[    3.000000] b="),
+            ["a", "root=", "b="]
+        );
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Source {
     is_stamped: bool,
     /// The last line was the kernel's.
     is_kernels: bool,
+    /// The last line says that another wrote it.
+    is_foreign: bool,
     /// The machine of `journalctl -o short-monotonic`, whose lines look like the kernel's own.
     monotonic_host: Option<String>,
     number: u64,
@@ -36,7 +38,12 @@ impl Source {
     pub fn line<'a>(&mut self, raw: &'a str) -> Option<Line<'a>> {
         self.number += 1;
         let raw = around::bare(raw);
-        let found = match self.parse(raw) {
+        if raw.is_empty() {
+            return None;
+        }
+        let parsed = self.parse(raw);
+        self.is_foreign = matches!(parsed, Parsed::Foreign);
+        let found = match parsed {
             Parsed::Line(line) => {
                 self.is_stamped |= line.has_time();
                 Some(line)
@@ -59,6 +66,24 @@ impl Source {
             },
             ..line
         })
+    }
+
+    /// Whether lines have a time: one without is then the rest of another.
+    pub(super) fn is_stamped(&self) -> bool {
+        self.is_stamped
+    }
+
+    /// Whether the last line said that another than the kernel wrote it.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.is_foreign
+    }
+
+    /// What a line adds to the one before, when it has no prefix that makes it one of its own.
+    pub(super) fn rest<'a>(&mut self, raw: &'a str) -> Option<&'a str> {
+        match self.parse(around::bare(raw)) {
+            Parsed::Bare(text) => Some(text).filter(|text| !text.is_empty()),
+            _ => None,
+        }
     }
 
     fn parse<'a>(&mut self, raw: &'a str) -> Parsed<'a> {

@@ -22,7 +22,7 @@ type Expected = (
 
 /// Forms with the text left out: `@`.
 #[rustfmt::skip]
-const FORMS: [(&str, Expected); 83] = [
+const FORMS: [(&str, Expected); 88] = [
     ("@", (None, false, None, None)),
     ("[ 12.345678] @", (Some(12_345_678_000), false, None, None)),
     ("[ 12.345678][ T77] @", (Some(12_345_678_000), false, Some("T77"), None)),
@@ -87,6 +87,11 @@ const FORMS: [(&str, Expected); 83] = [
     ("<4>1 2026-11-24T12:00:00.123Z web1 kernel - - [meta sequenceId=\"1\"] @", (None, true, None, Some("web1"))),
     ("<4>Nov 24 12:00:00 web1 kernel: @", (None, false, None, Some("web1"))),
     ("> > [ 12.345678] @", (Some(12_345_678_000), false, None, None)),
+    (">[   12.345678] @", (Some(12_345_678_000), false, None, None)),
+    (">>>>>>[Di Nov 15 22:42:18 2022] @", (None, false, None, None)),
+    (">><4>[   12.345678] @", (Some(12_345_678_000), false, None, None)),
+    (">Nov 24 12:00:00 web1 kernel: @", (None, false, None, Some("web1"))),
+    (">@", (None, false, None, None)),
     ("[   12.345678] @", (Some(12_345_678_000), false, None, None)),
     ("[   12.345678][   T77] @", (Some(12_345_678_000), false, Some("T77"), None)),
     ("[   12.345678]  [2:  insmod:  123] @", (Some(12_345_678_000), false, Some("[2:  insmod:  123]"), None)),
@@ -223,6 +228,7 @@ fn what_only_looks_like_a_time_stays_in_the_text() {
         "Nov 24 12:00:00 web1 kernel: @[<80012345>] (unwind_backtrace)",
         "@[12:34:56] x",
         "@12:34:56 x",
+        "@>ffff888012345678: fa fb",
     ] {
         let (_, text) = raw.split_once('@').unwrap();
         assert_eq!(line(&raw.replace('@', "")).text, text, "{raw}");
