@@ -18,6 +18,7 @@ pub mod form;
 pub mod input;
 mod journal;
 mod line;
+mod lines;
 pub mod marks;
 mod modules;
 mod report;
