@@ -10,6 +10,7 @@
 //! ```
 
 mod account;
+mod clean;
 mod clock;
 mod event;
 mod facts;
@@ -17,6 +18,7 @@ pub mod form;
 pub mod input;
 mod journal;
 mod line;
+mod lines;
 pub mod marks;
 mod modules;
 mod report;

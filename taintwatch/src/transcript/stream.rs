@@ -1,16 +1,13 @@
 //! The bytes of a log as lines.
 //!
 //! In: any bytes. Out: the kernel's lines, one after the other, in constant memory: a line is read up to a limit, and
-//! only one that is mangled is copied. What a serial console, a browser or a mail program did to a line is undone.
+//! only one that is mangled is copied.
 
-use std::{
-    borrow::Cow,
-    io::{self, BufRead, Read as _},
-};
+use std::io::{self, BufRead, Read as _};
 
-use memchr::{memchr, memchr3};
+use memchr::memchr;
 
-use super::{Line, form::Source, journal};
+use super::{Line, journal, lines::Lines};
 
 /// No line of a kernel is longer, with all that loggers add.
 pub(super) const LONGEST_LINE: usize = 64 * 1024;
@@ -25,7 +22,7 @@ pub struct Read {
 
 /// Reads a log to its end.
 pub fn read(input: &mut dyn BufRead, sink: &mut dyn FnMut(&Line<'_>)) -> io::Result<Read> {
-    let mut stream = Stream::new(sink);
+    let mut lines = Lines::new(sink);
     let mut first = Vec::new();
     input
         .take(LONGEST_LINE as u64)
@@ -33,12 +30,15 @@ pub fn read(input: &mut dyn BufRead, sink: &mut dyn FnMut(&Line<'_>)) -> io::Res
     let is_export = journal::is_export(&first);
     let mut input = first.chain(input);
     if is_export {
-        let bytes = journal::export(&mut input, &mut |line| stream.give(line))?;
-        return Ok(Read {
-            bytes,
-            ..stream.read
-        });
+        let bytes = journal::export(&mut input, &mut |line| lines.give(line))?;
+        let lines = lines.end();
+        return Ok(Read { bytes, lines });
     }
+    let mut stream = Stream {
+        lines,
+        begun: Vec::new(),
+        bytes: 0,
+    };
     loop {
         let chunk = match input.fill_buf() {
             Ok(chunk) => chunk,
@@ -52,39 +52,28 @@ pub fn read(input: &mut dyn BufRead, sink: &mut dyn FnMut(&Line<'_>)) -> io::Res
         stream.chunk(chunk);
         input.consume(len);
     }
-    stream.end();
-    Ok(stream.read)
+    Ok(stream.end())
 }
 
 struct Stream<'s> {
-    sink: &'s mut dyn FnMut(&Line<'_>),
-    source: Source,
+    lines: Lines<'s>,
     /// The beginning of a line whose end has not come.
     begun: Vec<u8>,
-    read: Read,
+    bytes: u64,
 }
 
-impl<'s> Stream<'s> {
-    fn new(sink: &'s mut dyn FnMut(&Line<'_>)) -> Self {
-        Self {
-            sink,
-            source: Source::default(),
-            begun: Vec::new(),
-            read: Read::default(),
-        }
-    }
-
+impl Stream<'_> {
     fn chunk(&mut self, mut chunk: &[u8]) {
-        self.read.bytes += chunk.len() as u64;
+        self.bytes += chunk.len() as u64;
         while let Some(end) = memchr(b'\n', chunk) {
             let (line, rest) = chunk.split_at(end);
             chunk = rest.get(1..).unwrap_or_default();
             if self.begun.is_empty() {
-                self.line(line);
+                self.lines.line(line);
             } else {
                 self.begin(line);
                 let whole = std::mem::take(&mut self.begun);
-                self.line(&whole);
+                self.lines.line(&whole);
                 self.begun = whole;
                 self.begun.clear();
             }
@@ -98,113 +87,15 @@ impl<'s> Stream<'s> {
         self.begun.extend(part.iter().take(room));
     }
 
-    fn end(&mut self) {
-        let last = std::mem::take(&mut self.begun);
-        if !last.is_empty() {
-            self.line(&last);
+    fn end(mut self) -> Read {
+        if !self.begun.is_empty() {
+            self.lines.line(&self.begun);
+        }
+        Read {
+            bytes: self.bytes,
+            lines: self.lines.end(),
         }
     }
-
-    fn line(&mut self, raw: &[u8]) {
-        let raw = raw.get(..LONGEST_LINE).unwrap_or(raw);
-        let text = String::from_utf8_lossy(raw);
-        let mut text = text.trim_end_matches(['\r', ' ', '\t']);
-        if self.read.lines == 0 {
-            // The mark that some editors put in front, of UTF-16 too.
-            text = text.trim_start_matches(['\u{feff}', '\u{fffd}']);
-        }
-        if memchr3(b'\r', 0x1b, b'&', text.as_bytes()).is_none()
-            && memchr(0, text.as_bytes()).is_none()
-        {
-            self.plain(text);
-            return;
-        }
-        // What a console overwrote stands in one line.
-        for part in text.split('\r').filter(|part| !part.is_empty()) {
-            let clean = clean(part);
-            self.plain(clean.trim_end());
-        }
-    }
-
-    fn plain(&mut self, text: &str) {
-        if text.starts_with('{') && text.ends_with('}') {
-            if let Some(entry) = journal::entry(text) {
-                self.give(&entry.line());
-            }
-            return;
-        }
-        // `Oops#1 Part1` stands in front of each file of a pstore.
-        if text.is_empty() || is_part_header(text) {
-            return;
-        }
-        if let Some(line) = self.source.line(text) {
-            self.read.lines += 1;
-            (self.sink)(&line);
-        }
-    }
-
-    /// A message of several lines is several lines.
-    fn give(&mut self, line: &Line<'_>) {
-        for text in line.text.split('\n') {
-            self.read.lines += 1;
-            (self.sink)(&Line { text, ..*line });
-        }
-    }
-}
-
-/// `Oops#1 Part1`, `Panic#2 Part3` (`kmsg_dump` reasons, `fs/pstore/platform.c`).
-pub(super) fn is_part_header(text: &str) -> bool {
-    text.split_once(" Part").is_some_and(|(before, number)| {
-        let number = number.trim_end_matches(" compressed");
-        before.len() < 24
-            && before.contains('#')
-            && !number.is_empty()
-            && number.bytes().all(|byte| byte.is_ascii_digit())
-    })
-}
-
-/// Without escape sequences of terminals, without NUL, with HTML's entities as the characters that they are.
-fn clean(text: &str) -> Cow<'_, str> {
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(['\x1b', '&', '\0']) {
-        let (before, special) = rest.split_at(at);
-        clean.push_str(before);
-        let (replaced, len) = match special.as_bytes().first() {
-            Some(0x1b) => (None, escape_len(special)),
-            Some(b'&') => entity(special).unwrap_or((Some('&'), 1)),
-            _ => (None, 1),
-        };
-        clean.extend(replaced);
-        rest = special.get(len..).unwrap_or_default();
-    }
-    clean.push_str(rest);
-    Cow::Owned(clean)
-}
-
-const ENTITIES: [(&str, char); 7] = [
-    ("&lt;", '<'),
-    ("&gt;", '>'),
-    ("&amp;", '&'),
-    ("&quot;", '"'),
-    ("&#39;", '\''),
-    ("&#x27;", '\''),
-    ("&nbsp;", ' '),
-];
-
-fn entity(text: &str) -> Option<(Option<char>, usize)> {
-    let (name, character) = ENTITIES.iter().find(|(name, _)| text.starts_with(name))?;
-    Some((Some(*character), name.len()))
-}
-
-/// `ESC [ … letter`, or the escape alone.
-fn escape_len(text: &str) -> usize {
-    let Some(sequence) = text.strip_prefix("\x1b[") else {
-        return 1;
-    };
-    sequence
-        .find(|c: char| ('@'..='~').contains(&c))
-        .map_or(1, |end| 2 + end + 1)
 }
 
 #[cfg(test)]
@@ -220,30 +111,6 @@ mod tests {
         })
         .unwrap();
         texts
-    }
-
-    #[test]
-    fn what_happened_to_a_line_on_its_way_is_undone() {
-        assert_eq!(
-            texts(b"[    1.000000] a\r\n[    2.000000] b\n\r\n"),
-            ["a", "b"]
-        );
-        assert_eq!(
-            texts(b"\x1b[32m[    1.000000] \x1b[0m\x1b[33ma\x1b[0m: b\n"),
-            ["a: b"]
-        );
-        assert_eq!(
-            texts(b"&lt;4&gt;[    1.000000]  ? &lt;IRQ&gt; a &amp; b"),
-            [" ? <IRQ> a & b"]
-        );
-        assert_eq!(texts("\u{feff}[    1.000000] a".as_bytes()), ["a"]);
-        let utf16: Vec<u8> = "\u{feff}[    1.000000] a\r\nb\r\n"
-            .encode_utf16()
-            .flat_map(u16::to_le_bytes)
-            .collect();
-        assert_eq!(texts(&utf16), ["a", "b"]);
-        assert_eq!(texts(b"Oops#1 Part1\n<4>[    1.000000] a\n"), ["a"]);
-        assert_eq!(texts(b"a\xff\n"), ["a\u{fffd}"]);
     }
 
     #[test]

@@ -8,11 +8,21 @@ pub(super) fn bare(raw: &str) -> &str {
     while let Some(rest) = ["> ", ">> ", "| ", "`"]
         .iter()
         .find_map(|mark| text.strip_prefix(mark))
+        .or_else(|| quoted(text))
         .or_else(|| behind_the_dropped(text))
     {
         text = rest;
     }
     text
+}
+
+/// `>` of a quoted mail without a blank; KASAN marks with it a row of the memory that it prints, `>ffff888012345678: `.
+fn quoted(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix('>')?;
+    let is_row = rest
+        .get(..8)
+        .is_some_and(|address| address.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    (!is_row).then_some(rest)
 }
 
 /// `** 220 printk messages dropped ** ` of 3.18 to 4.14 (`console_unlock`, `kernel/printk/printk.c`).

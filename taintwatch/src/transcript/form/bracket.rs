@@ -36,12 +36,15 @@ pub(super) fn time(line: &str) -> Option<Line<'_>> {
         ..Line::of(rest)
     };
     if since_boot.is_none() {
+        // `[<c0123456>]` is an address.
         let is_relative = |text: &str| {
-            text.strip_prefix(['+', '<'])
-                .is_some_and(|text| text.trim_start().starts_with(|c: char| c.is_ascii_digit()))
+            let text = text.strip_prefix(['+', '<']).map(str::trim_start);
+            text.is_some_and(|text| seconds(text.trim_end_matches('>')).is_some())
         };
-        if is_wall(time) {
-            found.stamp = Some(time);
+        // `dmesg -T -d` puts the time since the line before behind it.
+        let wall = time.split_once(" <").map_or(time, |(wall, _)| wall);
+        if is_wall(wall) {
+            found.stamp = Some(wall);
         } else if !is_relative(time) {
             return None;
         }
@@ -50,6 +53,36 @@ pub(super) fn time(line: &str) -> Option<Line<'_>> {
     found.caller = caller;
     found.text = text.strip_prefix(' ').unwrap_or(text);
     Some(found)
+}
+
+/// `[12:34:56.789] `, `[2024-05-01 12:34:56] `: of who recorded a console, so in front of a time of the kernel's only.
+pub(super) fn recorded(line: &str) -> Option<Line<'_>> {
+    let (time, rest) = line.strip_prefix('[')?.split_once(']')?;
+    let text = rest.trim_start();
+    if !stamp::is_digits(time) || !is_kernels(text) {
+        return None;
+    }
+    let wall = stamp::moment(time);
+    Some(Line {
+        wall,
+        stamp: Some(time).filter(|_| wall.is_none()),
+        ..Line::of(text)
+    })
+}
+
+/// Whether a text begins with the time that the kernel itself writes, which has six digits behind the point.
+pub(super) fn is_kernels(text: &str) -> bool {
+    let time = match priority(text) {
+        Some((priority, rest)) if priority >> 3 == 0 => rest,
+        Some(_) => return false,
+        None => text,
+    };
+    time.strip_prefix('[')
+        .and_then(|time| time.split_once(']'))
+        .is_some_and(|(time, _)| {
+            let fraction = time.rsplit('.').next().unwrap_or_default();
+            fraction.len() == 6 && seconds(time.trim_start()).is_some()
+        })
 }
 
 /// `  12.345678] text`: whoever copied a log began behind its first character.
@@ -62,20 +95,19 @@ pub(super) fn cut(line: &str) -> Option<Line<'_>> {
     })
 }
 
-/// `Tue Nov 24 12:00:00 2026`, `Nov24 12:00`: a time of the wall without zone.
+/// `Tue Nov 24 12:00:00 2026`, `Nov24 12:00`, in any language: a time of the wall without zone.
 fn is_wall(time: &str) -> bool {
     let reltime = || {
-        let (date, clock) = time.split_once(' ')?;
-        let digits = date.get(3..)?;
-        let is_date = date.starts_with(|c: char| c.is_ascii_uppercase())
-            && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let (date, clock) = time.rsplit_once(' ')?;
+        let month = date.trim_end_matches(|c: char| c.is_ascii_digit());
+        let is_date = month.len() < date.len() && stamp::is_month(month.trim_end());
         Some(is_date && clock.len() == 5 && clock.get(2..3) == Some(":"))
     };
-    stamp::ctime(time).is_some_and(|stamp| stamp.rest.is_empty()) || reltime().unwrap_or(false)
+    stamp::is_ctime(time) || reltime().unwrap_or(false)
 }
 
 /// `12.345678` in nanoseconds; a board's vendor can have taken the fraction away, `240.`.
-fn seconds(text: &str) -> Option<u64> {
+pub(in super::super) fn seconds(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.')?;
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || !is_number(whole) || !is_number(fraction) || fraction.len() > 9 {

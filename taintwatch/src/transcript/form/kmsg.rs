@@ -1,6 +1,6 @@
 //! Records of `/dev/kmsg`, as a program or netconsole copied them.
 
-use super::{super::Line, Parsed};
+use super::{super::Line, parsed::Parsed};
 
 /// `4,1023,5234112,-[,caller=T88];TEXT`, by netconsole with the release in front.
 pub(super) fn record(line: &str) -> Parsed<'_> {

@@ -32,7 +32,7 @@ pub(super) fn iso(line: &str) -> Option<Stamp<'_>> {
 }
 
 /// Only with a zone.
-fn moment(text: &str) -> Option<Timestamp> {
+pub(super) fn moment(text: &str) -> Option<Timestamp> {
     let mut text = text.replacen(',', ".", 1);
     // `+0100`: the zone's colon may be missing.
     let zone = text.len().checked_sub(5)?;
@@ -76,7 +76,7 @@ pub(super) fn short(line: &str) -> Option<Stamp<'_>> {
 }
 
 /// `Nov`, `Okt`, `кві`, `janv.`, `11月`.
-fn is_month(word: &str) -> bool {
+pub(super) fn is_month(word: &str) -> bool {
     let name = word.trim_end_matches('.');
     let counted = name.strip_suffix(['月', '월']).unwrap_or_default();
     (2..=6).contains(&name.chars().count())
@@ -99,25 +99,58 @@ pub(super) fn ctime(line: &str) -> Option<Stamp<'_>> {
     })
 }
 
-/// `05/09/2024 11:14:18 ` of programs that record a serial console; whether the day or the month is first is not known.
-pub(super) fn slashes(line: &str) -> Option<Stamp<'_>> {
-    let text = line.get(..19)?;
+/// `Tue Nov 24 12:00:00 2026`, `Di 24. Nov 12:00:00 2026`, `二 11月 24 12:00:00 2026`: a whole text that is such a time,
+/// with names and order as any language has them.
+pub(super) fn is_ctime(text: &str) -> bool {
+    let mut words = text.split_ascii_whitespace();
+    let mut word = || words.next().unwrap_or_default();
+    let (day, first, second, clock, year) = (word(), word(), word(), word(), word());
+    let is_number = |text: &str, len| {
+        (1..=len).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_date = |month: &str, date: &str| {
+        is_month(month) && is_number(date.trim_end_matches(['.', '日', '일']), 2)
+    };
+    (1..=5).contains(&day.chars().count())
+        && day.starts_with(char::is_alphabetic)
+        && (is_date(first, second) || is_date(second, first))
+        && clock.get(2..3) == Some(":")
+        && clock.get(5..6) == Some(":")
+        && year.len() == 4
+        && is_number(year, 4)
+        && words.next().is_none()
+}
+
+/// A time of exactly this shape: a 0 stands for any digit.
+pub(super) fn shaped<'a>(line: &'a str, shape: &[u8]) -> Option<Stamp<'a>> {
+    let text = line.get(..shape.len())?;
     let fits = text
         .bytes()
-        .zip(*b"00/00/0000 00:00:00")
-        .all(|(byte, shape)| {
-            if shape == b'0' {
-                byte.is_ascii_digit()
-            } else {
-                byte == shape
-            }
-        });
-    let rest = line.get(19..)?.strip_prefix(' ')?;
+        .zip(shape)
+        .all(|(byte, shape)| byte == *shape || *shape == b'0' && byte.is_ascii_digit());
+    let rest = line.get(shape.len()..)?.strip_prefix(' ')?;
     fits.then_some(Stamp {
         wall: None,
         text,
         rest,
     })
+}
+
+/// `12:34:56.789 ` of programs that record a serial console.
+pub(super) fn clock(line: &str) -> Option<Stamp<'_>> {
+    let (text, rest) = line.split_once(' ')?;
+    let text = text.trim_end_matches(':');
+    (is_digits(text) && text.len() >= 8 && text.matches(':').count() == 2).then_some(Stamp {
+        wall: None,
+        text,
+        rest,
+    })
+}
+
+/// `12:34:56.789`, `2024-05-01 12:34:56`, as those programs write it in brackets.
+pub(super) fn is_digits(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_digit() || b":.,-/+TZ ".contains(&byte);
+    text.len() < 40 && text.bytes().all(fits) && text.matches(':').count() >= 2
 }
 
 /// `Tue 2026-11-24 12:00:00[.123456] UTC ` of `journalctl -o short-full`. Only UTC is sure to be what it says.

@@ -9,7 +9,7 @@ use std::{
     io::{self, Cursor, Read as _},
 };
 
-use super::{super::stream::is_part_header, Visitor};
+use super::{super::lines::is_part_header, Visitor};
 
 /// A part is some kilobytes; a folder has some dozens.
 pub const LONGEST: u64 = 4 * 1024 * 1024;

@@ -1,0 +1,43 @@
+//! What a line is by the rules of one form, and how the forms are tried one after the other.
+//!
+//! In: what a form found. Out: the same, or what the next form finds, or what is behind the prefix of a logger.
+
+use super::{super::Line, bracket};
+
+/// What a line is by one form's rules.
+pub(super) enum Parsed<'a> {
+    Line(Line<'a>),
+    /// Of somebody else.
+    Foreign,
+    /// Not of this form.
+    Bare(&'a str),
+}
+
+impl Parsed<'_> {
+    pub(super) fn or_else(self, other: impl FnOnce() -> Self) -> Self {
+        match self {
+            Self::Bare(_) => other(),
+            known => known,
+        }
+    }
+
+    /// The kernel's own prefix may stand behind that of a logger.
+    pub(super) fn inside(self) -> Self {
+        let Self::Line(outer) = self else {
+            return self;
+        };
+        let text = bracket::priority(outer.text).map_or(outer.text, |(_, rest)| rest);
+        // Of two times of the same clock the second is of the text: a guest's console, logged by its host.
+        let adds = |line: &Line<'_>| outer.since_boot.is_none() || line.since_boot.is_none();
+        let Some(line) = bracket::time(text).filter(adds) else {
+            return Self::Line(Line { text, ..outer });
+        };
+        Self::Line(Line {
+            since_boot: line.since_boot.or(outer.since_boot),
+            stamp: outer.stamp.or(line.stamp).filter(|_| outer.wall.is_none()),
+            caller: line.caller.or(outer.caller),
+            text: line.text,
+            ..outer
+        })
+    }
+}

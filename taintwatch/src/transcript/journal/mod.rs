@@ -1,0 +1,69 @@
+//! The forms in which a line of the kernel is an entry with fields: those of `journalctl`, and `dmesg --json`.
+//!
+//! In: entries. Out: those whose transport is the kernel, as lines with machine, boot and both times.
+
+mod export;
+mod json;
+mod unfolded;
+mod verbose;
+
+use jiff::Timestamp;
+
+use super::Line;
+pub(super) use export::{export, is_export};
+pub(super) use json::entry;
+pub(super) use unfolded::Unfolded;
+
+/// An entry's fields, as far as they matter.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    message: Option<String>,
+    transport: Option<String>,
+    host: Option<String>,
+    boot_id: Option<String>,
+    realtime: Option<i64>,
+    /// When the kernel wrote it, and when the journal got it.
+    source: Option<u64>,
+    monotonic: Option<u64>,
+    caller: Option<String>,
+    number: u64,
+}
+
+impl Entry {
+    fn set(&mut self, name: &str, value: String) {
+        match name {
+            "MESSAGE" => self.message = Some(value),
+            // An entry has one; what has two was put together by somebody else.
+            "_TRANSPORT" if self.transport.is_some() => self.transport = Some(String::new()),
+            "_TRANSPORT" => self.transport = Some(value),
+            "_HOSTNAME" => self.host = Some(value),
+            "_BOOT_ID" => self.boot_id = Some(value),
+            "__REALTIME_TIMESTAMP" => self.realtime = value.parse().ok(),
+            "_SOURCE_MONOTONIC_TIMESTAMP" => self.source = value.parse().ok(),
+            "__MONOTONIC_TIMESTAMP" => self.monotonic = value.parse().ok(),
+            "__SEQNUM" => self.number = value.parse().unwrap_or(0),
+            _ => {}
+        }
+    }
+
+    fn is_kernels(&self) -> bool {
+        self.transport.as_deref() == Some("kernel") && self.message.is_some()
+    }
+
+    pub(super) fn line(&self) -> Line<'_> {
+        Line {
+            number: self.number,
+            since_boot: self
+                .source
+                .or(self.monotonic)
+                .map(|micros| micros.saturating_mul(1000)),
+            wall: self
+                .realtime
+                .and_then(|micros| Timestamp::from_microsecond(micros).ok()),
+            host: self.host.as_deref(),
+            boot_id: self.boot_id.as_deref(),
+            caller: self.caller.as_deref(),
+            ..Line::of(self.message.as_deref().unwrap_or_default())
+        }
+    }
+}

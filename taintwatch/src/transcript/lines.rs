@@ -1,0 +1,250 @@
+//! The lines of a log, as a file has them, one by one.
+//!
+//! In: the bytes of a line. Out: the lines of the kernel that they are or complete. What was broken over several lines
+//! is held until it is whole, up to the limit of a line.
+
+use super::{
+    Line,
+    clean::{clean, is_mangled},
+    form::{self, Source},
+    journal::{self, Unfolded},
+    stream::LONGEST_LINE,
+};
+
+pub(super) struct Lines<'s> {
+    sink: &'s mut dyn FnMut(&Line<'_>),
+    source: Source,
+    /// The beginning of an entry whose end has not come.
+    unfolded: Unfolded,
+    /// A line that a mail program broke in two.
+    broken: Option<String>,
+    /// How many the kernel wrote.
+    found: u64,
+}
+
+impl<'s> Lines<'s> {
+    pub(super) fn new(sink: &'s mut dyn FnMut(&Line<'_>)) -> Self {
+        Self {
+            sink,
+            source: Source::default(),
+            unfolded: Unfolded::default(),
+            broken: None,
+            found: 0,
+        }
+    }
+
+    /// No further line comes; returns how many the kernel wrote.
+    pub(super) fn end(mut self) -> u64 {
+        self.flush();
+        let Self {
+            mut unfolded,
+            sink,
+            mut found,
+            ..
+        } = self;
+        unfolded.end(&mut |line| give(sink, &mut found, line));
+        found
+    }
+
+    pub(super) fn line(&mut self, raw: &[u8]) {
+        let raw = raw.get(..LONGEST_LINE).unwrap_or(raw);
+        let text = String::from_utf8_lossy(raw);
+        let mut text = text.trim_end_matches(['\r', ' ', '\t']);
+        if self.found == 0 {
+            // The mark that some editors put in front, of UTF-16 too.
+            text = text.trim_start_matches(['\u{feff}', '\u{fffd}']);
+        }
+        // A program may put anything into an entry: undone, a mark could end the field that it stands in.
+        if self.unfolded.is_open() || is_object(text) {
+            self.flush();
+            self.whole(text);
+            return;
+        }
+        if !is_mangled(text) {
+            self.plain(text);
+            return;
+        }
+        // What a console overwrote stands in one line.
+        for (place, part) in text.split('\r').filter(|part| !part.is_empty()).enumerate() {
+            // But what a program logs is its own to the end.
+            if place > 0 && self.source.is_foreign() {
+                break;
+            }
+            self.plain(clean(part).trim_end());
+        }
+    }
+
+    fn plain(&mut self, text: &str) {
+        let Some(mut broken) = self.broken.take() else {
+            self.unbroken(text);
+            return;
+        };
+        match self.source.rest(text) {
+            Some(rest) if broken.len() + rest.len() < LONGEST_LINE => {
+                broken.pop();
+                broken.push_str(rest);
+                self.unbroken(&broken);
+            }
+            _ => {
+                self.whole(&broken);
+                self.unbroken(text);
+            }
+        }
+    }
+
+    /// Nothing completes a broken line.
+    fn flush(&mut self) {
+        if let Some(broken) = self.broken.take() {
+            self.whole(&broken);
+        }
+    }
+
+    /// `=` ends what a mail program broke; what follows belongs to it when it is no line of its own.
+    fn unbroken(&mut self, text: &str) {
+        if text.ends_with('=') && self.source.is_stamped() {
+            self.broken = Some(text.to_owned());
+        } else {
+            self.whole(text);
+        }
+    }
+
+    fn whole(&mut self, text: &str) {
+        if is_object(text) {
+            if let Some(entry) = journal::entry(text) {
+                self.give(&entry.line());
+            }
+            return;
+        }
+        let Self {
+            unfolded,
+            sink,
+            found,
+            ..
+        } = self;
+        if unfolded.take(text, &mut |line| give(*sink, found, line)) {
+            return;
+        }
+        // `Oops#1 Part1` stands in front of each file of a pstore.
+        if text.is_empty() || is_part_header(text) {
+            return;
+        }
+        let unpadded = form::unpadded(text);
+        if let Some(line) = self.source.line(unpadded.as_deref().unwrap_or(text)) {
+            self.found += 1;
+            (self.sink)(&line);
+        }
+    }
+
+    /// An entry that is whole.
+    pub(super) fn give(&mut self, line: &Line<'_>) {
+        give(self.sink, &mut self.found, line);
+    }
+}
+
+/// A message of several lines is several lines.
+fn give(sink: &mut dyn FnMut(&Line<'_>), found: &mut u64, line: &Line<'_>) {
+    for text in line.text.split('\n') {
+        *found += 1;
+        sink(&Line { text, ..*line });
+    }
+}
+
+/// Whether a line is an object of JSON.
+fn is_object(text: &str) -> bool {
+    text.starts_with('{') && text.ends_with('}')
+}
+
+/// `Oops#1 Part1`, `Panic#2 Part3` (`kmsg_dump` reasons, `fs/pstore/platform.c`).
+pub(super) fn is_part_header(text: &str) -> bool {
+    text.split_once(" Part").is_some_and(|(before, number)| {
+        let number = number.trim_end_matches(" compressed");
+        before.len() < 24
+            && before.contains('#')
+            && !number.is_empty()
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(bytes: &[u8]) -> Vec<String> {
+        let mut texts = Vec::new();
+        let mut sink = |line: &Line<'_>| texts.push(line.text.to_owned());
+        let mut lines = Lines::new(&mut sink);
+        for line in bytes.split(|byte| *byte == b'\n') {
+            lines.line(line);
+        }
+        lines.end();
+        texts
+    }
+
+    #[test]
+    fn what_happened_to_a_line_on_its_way_is_undone() {
+        assert_eq!(
+            texts(b"[    1.000000] a\r\n[    2.000000] b\n\r\n"),
+            ["a", "b"]
+        );
+        assert_eq!(
+            texts(b"\x1b[32m[    1.000000] \x1b[0m\x1b[33ma\x1b[0m: b\n"),
+            ["a: b"]
+        );
+        assert_eq!(
+            texts(b"&lt;4&gt;[    1.000000]  ? &lt;IRQ&gt; a &amp; b"),
+            [" ? <IRQ> a & b"]
+        );
+        assert_eq!(texts("\u{feff}[    1.000000] a".as_bytes()), ["a"]);
+        let utf16: Vec<u8> = "\u{feff}[    1.000000] a\r\nb\r\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        assert_eq!(texts(&utf16), ["a", "b"]);
+        assert_eq!(texts(b"Oops#1 Part1\n<4>[    1.000000] a\n"), ["a"]);
+        assert_eq!(texts(b"a\xff\n"), ["a\u{fffd}"]);
+    }
+
+    #[test]
+    fn entries_on_several_lines_are_read_and_no_line_of_theirs_is_a_kernels() {
+        let verbose = "Tue 2026-11-24 12:00:00 UTC [s=0;i=1;b=4f;m=1;t=2;x=3]\n    _TRANSPORT=stdout\n    \
+            MESSAGE=evil\r    _TRANSPORT=kernel\nTue 2026-11-24 12:00:00 UTC [s=0;i=2;b=4f;m=1;t=2;x=3]\n    \
+            MESSAGE=a\n    _TRANSPORT=kernel\n";
+        assert_eq!(texts(verbose.as_bytes()), ["a"]);
+        let records = "{\n   \"dmesg\": [\n      {\n         \"pri\": 4,\n         \"msg\": \"a &quot;\"\n      }\n   ]\n}\n";
+        assert_eq!(texts(records.as_bytes()), ["a &quot;"]);
+        let foreign = records.replace("\"pri\"", "\"fac\"");
+        assert_eq!(texts(foreign.as_bytes()), [""; 0]);
+        let stamped = format!(
+            "[    1.000000] b=\n{}",
+            verbose.replace("=a", "=a=\n    A=b=")
+        );
+        assert_eq!(texts(stamped.as_bytes()), ["b=", "a="]);
+    }
+
+    #[test]
+    fn what_a_program_logs_is_its_own_whatever_it_puts_in() {
+        let entry = r#"{"MESSAGE":"evil&quot;,&quot;_TRANSPORT&quot;:&quot;kernel","PRIORITY":"4","a":"\"kernel\""}"#;
+        assert_eq!(texts(entry.as_bytes()), [""; 0]);
+        let line = b"Nov 24 12:00:00 box app: a\rNov 24 12:00:00 box kernel: evil\n";
+        assert_eq!(texts(line), [""; 0]);
+        assert_eq!(texts(b"login: \r[    1.000000] a\n"), ["login:", "a"]);
+    }
+
+    #[test]
+    fn a_line_that_a_mail_program_broke_is_one() {
+        let texts = |lines: &str| texts(format!("[    1.000000] a\n{lines}").as_bytes());
+        assert_eq!(
+            texts("[    2.000000] f+0x1/0=\nx2 [=\nm]\n[    3.000000] b"),
+            ["a", "f+0x1/0x2 [m]", "b"]
+        );
+        assert_eq!(texts("> [    2.000000] f+0x1/0=\n> x2"), ["a", "f+0x1/0x2"]);
+        assert_eq!(
+            texts("[    2.000000] root=\n[    3.000000] b"),
+            ["a", "root=", "b"]
+        );
+        assert_eq!(
+            texts("[    2.000000] root=\n\n[    3.000000] b="),
+            ["a", "root=", "b="]
+        );
+    }
+}
