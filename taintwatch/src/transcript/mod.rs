@@ -23,10 +23,12 @@ mod report;
 mod scanner;
 pub mod stream;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod tracker;
 
 pub use account::{Account, Origin};
-pub use facts::Facts;
+pub use facts::{Facts, Ran};
 pub use line::{Line, Moment};
 pub use modules::Listed;
 pub use scanner::Scanner;

@@ -5,6 +5,7 @@
 
 use super::{
     Boot, Facts, Line, Moment, Sighting, What,
+    facts::named,
     marks::{
         ARM_CUT_HERE, CUT_HERE, END, LOCKDEP_OFF, PANIC, cpu_of, is_part, is_trace, number_behind,
     },
@@ -219,7 +220,7 @@ impl Report {
 
     /// The report as far as it came.
     pub(super) fn sighting(mut self, host: Option<&str>, boot: &Boot) -> Sighting {
-        let facts = Facts::read(&self.lines);
+        let facts = Facts::read_of(&self.lines, self.caller.as_deref());
         // The first line may have been broken when it was read, and the release unknown.
         let release = boot.release.as_deref().or(facts.release.as_deref());
         let release = release.and_then(Release::parse);
@@ -246,8 +247,8 @@ impl Report {
 }
 
 fn task_of(text: &str) -> Option<(String, u32)> {
-    let facts = Facts::read(&[cut(text).to_owned()]);
-    facts.comm.zip(facts.pid)
+    let (comm, pid) = named(cut(text).trim_start())?;
+    Some((comm.to_owned(), pid))
 }
 
 /// At most so much of a line, at a character's border.
