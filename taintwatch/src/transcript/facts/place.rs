@@ -4,10 +4,10 @@
 
 use crate::taint::log::module_of;
 
-/// The lines that say where the kernel was, on each architecture.
-const PLACES: [&str; 16] = [
+/// The lines that say where the kernel was, on each architecture. Those at the end of old oopses, `RIP  [<ffff>] f+0x1/0x2`
+/// and `EIP: [<ffff>] f+0x1/0x2 SS:ESP`, say it again: where that is new, it is of the oops before.
+const PLACES: [&str; 15] = [
     "RIP: ",
-    "RIP  ",
     "EIP: ",
     "EIP is at ",
     "IP: ",
@@ -29,6 +29,7 @@ pub(super) fn place(line: &str) -> Option<(&str, Option<&str>)> {
     let named = PLACES
         .iter()
         .find_map(|begin| line.strip_prefix(begin))
+        .filter(|place| !place.starts_with("[<") || !line.starts_with("EIP: "))
         .or_else(|| sanitizer(line))?;
     let start = named.find("+0x")?;
     // `0010:f+0x1/0x2 [m]`, `0010:[<ffff>]  [<ffff>] f+0x1/0x2 [m]`, `(f+0x1/0x2 [m])`.
@@ -103,7 +104,13 @@ mod tests {
         ] {
             assert_eq!(place(line), Some((code, module)), "{line}");
         }
-        assert_eq!(place("RIP: 0033:0x7f1234"), None);
+        for none in [
+            "RIP: 0033:0x7f1234",
+            "RIP  [<ffffffff81>] f+0x1/0x2",
+            "EIP: [<c0101010>] f+0x1/0x2 SS:ESP 0068:c1",
+        ] {
+            assert_eq!(place(none), None, "{none}");
+        }
     }
 
     proptest! {
