@@ -147,6 +147,13 @@ pub(super) fn is_part(text: &str) -> bool {
         || PARTS.iter().any(|part| text.starts_with(part))
 }
 
+/// Whether lines are missing here: the kernel's words, and those of systemd-journald.
+pub(super) fn is_loss(text: &str) -> bool {
+    text.contains(" printk messages dropped **")
+        || text.contains("/dev/kmsg buffer overrun, some messages lost")
+        || (text.contains("Missed ") && text.ends_with(" kernel messages"))
+}
+
 /// Whether a line stands in a stack trace, or begins one.
 pub(super) fn is_trace(text: &str) -> bool {
     begins_trace(text) || text.contains("+0x")

@@ -10,6 +10,7 @@
 //! ```
 
 mod account;
+mod before;
 mod clock;
 mod event;
 mod facts;
@@ -19,6 +20,7 @@ mod journal;
 mod line;
 pub mod marks;
 mod modules;
+mod pause;
 mod report;
 mod scanner;
 pub mod stream;

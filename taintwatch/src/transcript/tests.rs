@@ -102,3 +102,92 @@ fn an_interrupt_has_no_task() {
     let unknown = watchdog.replace("__do_softirq", "__run_timers");
     assert_eq!(read(&unknown), ["W code=dev_watchdog+0x207/0x210"]);
 }
+
+#[test]
+fn a_report_ends_where_lines_are_missing_or_hours_lie_between() {
+    let warning = "[  100.100000] WARNING: CPU: 1 PID: 77 at foo.c:12 foo_tx+0x1/0x2 [foo]\n";
+    let java = r"
+        [  100.300000] CPU: 3 PID: 4242 Comm: java Not tainted 5.4.0-42-generic #46-Ubuntu
+        [  100.300001] Call Trace:
+        [  100.300002]  dump_stack+0x6d/0x9a";
+    let alone = ["W module=foo code=foo_tx+0x1/0x2 [foo]"];
+    assert_eq!(read(&format!("{warning}{java}")), alone);
+    let interrupt = java.replace("dump_stack", "__do_softirq");
+    assert_eq!(read(&format!("{warning}{interrupt}")), alone);
+    let own = java.replace("3 PID: 4242 Comm: java", "1 PID: 77 Comm: dd");
+    let whole = ["W module=foo code=foo_tx+0x1/0x2 [foo] task=dd/77 Task"];
+    assert_eq!(read(&format!("{warning}{own}")), whole);
+    let loss = "[  100.200000] ** 512 printk messages dropped **";
+    assert_eq!(read(&format!("{warning}{loss}{own}")), alone);
+    let hours = format!("{warning}{own}")
+        .replace("[  100.1", "[Tue Nov 24 12:00:00 2026] ")
+        .replace("[  100.3", "[Tue Nov 24 15:00:00 2026] ")
+        .replace("00000] ", "")
+        .replace("00001] ", "")
+        .replace("00002] ", "");
+    assert_eq!(read(&hours), alone);
+}
+
+#[test]
+fn the_second_of_two_reports_has_its_own_lines() {
+    let lockups = r"
+        [ 5000.000000] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [kworker/1:2:201]
+        [ 5000.000002] CPU: 1 PID: 201 Comm: kworker/1:2 Tainted: G           OE     5.15.0-91-generic #101-Ubuntu
+        [ 5000.000003] RIP: 0010:native_queued_spin_lock_slowpath+0x1a0/0x2c0
+        [ 5000.000004] Call Trace:
+        [ 5000.000006]  _raw_spin_lock+0x1f/0x30
+        [ 5000.500000] BUG: unable to handle page fault for address: ffffc90000123000
+        [ 5000.500001] Oops: 0002 [#1] SMP PTI
+        [ 5000.500002] CPU: 2 PID: 300 Comm: bash Tainted: G           OEL    5.15.0-91-generic #101-Ubuntu
+        [ 5000.500003] RIP: 0010:vendor_spin+0x1a/0x20 [vendorfs]
+        [ 5000.500004] Call Trace:
+        [ 5000.500006]  vfs_read+0x1f/0x30
+        [ 5000.500007] ---[ end trace 0000000000000000 ]---";
+    let expected = [
+        "L task=kworker/1:2/201",
+        "D module=vendorfs code=vendor_spin+0x1a/0x20 [vendorfs] task=bash/300 Task",
+    ];
+    assert_eq!(read(lockups), expected);
+}
+
+/// The end mark of the first comes within the second, which would lose all that it says of itself.
+#[test]
+fn the_end_of_the_first_does_not_end_the_second() {
+    let both = r"
+        [    1.000000] WARNING: CPU: 1 PID: 77 at foo.c:12 foo_tx+0x1/0x2 [foo]
+        [    1.000001] CPU: 1 PID: 77 Comm: dd Not tainted 5.15.0-91-generic #101-Ubuntu
+        [    1.000002] Call Trace:
+        [    1.000003]  vfs_write+0x1/0x2
+        [    1.000004] BUG: unable to handle page fault for address: ffffc90000123000
+        [    1.000005] ---[ end trace 0000000000000001 ]---
+        [    1.000006] Oops: 0002 [#1] SMP PTI
+        [    1.000007] CPU: 2 PID: 300 Comm: bash Not tainted 5.15.0-91-generic #101-Ubuntu
+        [    1.000008] RIP: 0010:bar+0x1a/0x20 [bar]
+        [    1.000009] ---[ end trace 0000000000000002 ]---";
+    let expected = [
+        "W module=foo code=foo_tx+0x1/0x2 [foo] task=dd/77 Task",
+        "D module=bar code=bar+0x1a/0x20 [bar] task=bash/300",
+    ];
+    assert_eq!(read(both), expected);
+}
+
+#[test]
+fn a_warning_sets_the_flag_of_its_text_alone() {
+    let dmar = r"
+        [    0.000000] Linux version 4.19.0-8-amd64 (d@d) (gcc version 8.3.0) #1 SMP Debian 4.19.98-1 (2020-01-26)
+        [    0.010000] ------------[ cut here ]------------
+        [    0.010001] Your BIOS is broken; DMAR reported at address fed90000 returns all ones!
+        [    0.010002] BIOS vendor: American Megatrends Inc.; Ver: 1.60; Product Version: 1.0
+        [    0.010003] WARNING: CPU: 0 PID: 0 at drivers/iommu/dmar.c:834 warn_invalid_dmar+0x85/0x90
+        [    0.010004] CPU: 0 PID: 0 Comm: swapper Not tainted 4.19.0-8-amd64 #1 Debian 4.19.98-1
+        [    0.010008] ---[ end trace 0000000000000000 ]---";
+    let expected = ["I code=warn_invalid_dmar+0x85/0x90 task=swapper/0"];
+    assert_eq!(read(dmar), expected);
+    let other = dmar.replace("WARNING: CPU: 0 PID: 0 at ", "x ");
+    assert_eq!(read(&other), ["I"]);
+    let later = dmar.replace("[    0.010003]", "[   90.010003]");
+    let later = later.replace("[    0.010004]", "[   90.010004]");
+    let later = later.replace("[    0.010008]", "[   90.010008]");
+    let both = ["I", "W code=warn_invalid_dmar+0x85/0x90 task=swapper/0"];
+    assert_eq!(read(&later), both);
+}
