@@ -147,11 +147,34 @@ pub(super) fn is_part(text: &str) -> bool {
         || PARTS.iter().any(|part| text.starts_with(part))
 }
 
-/// Whether a stack trace has begun.
+/// Whether lines are missing here: the kernel's words, and those of systemd-journald.
+pub(super) fn is_loss(text: &str) -> bool {
+    text.contains(" printk messages dropped **")
+        || text.contains("/dev/kmsg buffer overrun, some messages lost")
+        || (text.contains("Missed ") && text.ends_with(" kernel messages"))
+}
+
+/// Whether a line stands in a stack trace, or begins one.
 pub(super) fn is_trace(text: &str) -> bool {
+    begins_trace(text) || text.contains("+0x")
+}
+
+/// Whether a stack trace begins: its heading, or the mark of one of its stacks where that is lost.
+pub(super) fn begins_trace(text: &str) -> bool {
+    const BEGINNINGS: [&str; 12] = [
+        "Call Trace",
+        "Call trace",
+        "Backtrace",
+        "<IRQ>",
+        "</IRQ>",
+        "<SOFTIRQ>",
+        "<NMI>",
+        "</NMI>",
+        "<TASK>",
+        "<EOI>",
+        "<#",
+        "<<EOE>>",
+    ];
     let text = text.trim_start();
-    ["Call Trace", "Call trace", "Backtrace"]
-        .iter()
-        .any(|begin| text.starts_with(begin))
-        || text.contains("+0x")
+    BEGINNINGS.iter().any(|begin| text.starts_with(begin))
 }

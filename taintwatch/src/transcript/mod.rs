@@ -10,6 +10,7 @@
 //! ```
 
 mod account;
+mod before;
 mod clean;
 mod clock;
 mod event;
@@ -21,14 +22,17 @@ mod line;
 mod lines;
 pub mod marks;
 mod modules;
+mod pause;
 mod report;
 mod scanner;
 pub mod stream;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod tracker;
 
 pub use account::{Account, Origin};
-pub use facts::Facts;
+pub use facts::{Facts, Ran};
 pub use line::{Line, Moment};
 pub use modules::Listed;
 pub use scanner::Scanner;

@@ -4,12 +4,13 @@
 //! and not by what a letter usually means.
 
 use crate::{
-    event::{Class, Task},
+    event::Class,
     taint::{
         callers::{self, Part},
         log::Told,
         tables::Table,
     },
+    transcript::event::Running,
 };
 
 /// What the kernel prints for the first module only (`kernel/module/main.c`): P, F, O, E, K, N.
@@ -20,7 +21,7 @@ pub(super) struct Around<'a> {
     pub(super) table: &'static Table,
     pub(super) code: Option<&'a str>,
     pub(super) module: Option<&'a str>,
-    pub(super) task: Option<&'a Task>,
+    pub(super) running: &'a Running,
     pub(super) panic: Option<&'a str>,
     /// The flag was clear before, as far as the log tells.
     pub(super) is_first: bool,
@@ -46,13 +47,16 @@ pub(super) fn told(told: &Told, class: Class, around: &Around<'_>) -> String {
         };
         text = format!("{text}{comma} at {}", place(code, around.module));
     }
-    if let Some(task) = around.task {
-        let part = match known.map(|place| place.part) {
-            Some(Part::Asked) => format!(", by {} (pid {})", task.comm, task.pid),
-            _ => format!(", while {} (pid {}) was running", task.comm, task.pid),
-        };
-        text += &part;
-    }
+    let asked = known.is_some_and(|place| place.part == Part::Asked);
+    let running = match around.running {
+        Running::Task(task, _) if asked => format!(", by {} (pid {})", task.comm, task.pid),
+        Running::Task(task, _) => format!(", while {} (pid {}) was running", task.comm, task.pid),
+        Running::Interrupting(task, _) => {
+            format!(", interrupting {} (pid {})", task.comm, task.pid)
+        }
+        Running::Nobody(_) => String::new(),
+    };
+    text += &running;
     match around.panic {
         Some(panic) => format!("{text}; then it panicked: {panic}"),
         None => text,

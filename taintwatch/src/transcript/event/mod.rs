@@ -3,71 +3,22 @@
 //! In: a sighting, the flags that the boot's log told of before. Out: events, with what they rest on. A letter never
 //! decides: the class is by the code that the log names, the sentence by the place that prints such a text.
 
+mod running;
+mod told;
+
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-use super::{Listed, Origin, Sighting, summary};
+pub(super) use running::Running;
+pub(super) use told::told;
+
+use super::{Listed, Origin, Sighting};
 use crate::{
-    event::{Cause, Class, Confidence, Context, Event, Kind, Mask, Module, Taint, Task, Time},
-    taint::{
-        callers::{self, Part},
-        flags::VENDOR,
-        log::{Teller, Told},
-        tables::Table,
-        text::Reading,
-    },
+    event::{Cause, Class, Confidence, Event, Kind, Mask, Module, Taint, Time},
+    taint::text::Reading,
 };
 
-const DIE: u32 = 7;
-const SOFT_LOCKUP: u32 = 14;
 const RANDSTRUCT: u32 = 17;
-
-/// A flag that the log tells of.
-pub(super) fn told(sighting: &Sighting, told: &Told, before: Mask, origin: &Origin) -> Event {
-    let mut event = blank(sighting, told.bit, told.module.as_deref(), "told", origin);
-    let table = table_of(told, sighting, origin);
-    event.taint = Some(table.taint(told.bit, before));
-    let facts = &sighting.facts;
-    let is_first = !before.has(told.bit);
-    let (code, module) = if told.report && told.code.is_none() && told.module.is_none() {
-        (facts.code.clone(), facts.module.clone())
-    } else {
-        (told.code.clone(), told.module.clone())
-    };
-    let class = class(told, module.is_some());
-    event.cpu = facts.cpu;
-    event.task = task(sighting, told);
-    event.context = event.task.is_some().then_some(Context::Task);
-    event.cause = Some(Cause {
-        class,
-        summary: summary::told(
-            told,
-            class,
-            &summary::Around {
-                table,
-                code: code.as_deref(),
-                module: module.as_deref(),
-                task: event.task.as_ref(),
-                panic: facts.panic.as_deref(),
-                is_first,
-            },
-        ),
-        confidence: Confidence::Logged,
-        sources: vec![origin.source],
-    });
-    if matches!(class, Class::ModuleLoad | Class::ModuleCode) {
-        event.module = module.as_ref().map(|name| Module {
-            name: Some(name.clone()),
-            ..Module::default()
-        });
-    }
-    // A soft lockup is where the CPU was, not what it did wrong; with no module to blame the place is told in words.
-    event.caller = code
-        .filter(|_| told.bit != SOFT_LOCKUP)
-        .map(|code| summary::place(&code, module.as_deref()));
-    event.log.clone_from(&sighting.lines);
-    event
-}
 
 /// A flag that a module of a list carries.
 pub(super) fn listed(
@@ -246,58 +197,4 @@ fn id(
     );
     let hash = hash.finalize();
     format!("log-{}", hex::encode(hash.get(..16).unwrap_or_default()))
-}
-
-/// A text that one vendor's kernels alone print tells whose flag it is.
-fn table_of(told: &Told, sighting: &Sighting, origin: &Origin) -> &'static Table {
-    let table = origin.table_of(sighting);
-    match Table::named(told.vendor) {
-        Some(own) if told.vendor != VENDOR && table.flag(told.bit).is_none() => own,
-        _ => table,
-    }
-}
-
-fn class(told: &Told, in_module: bool) -> Class {
-    match (told.from, told.bit) {
-        (Teller::Loader, _) => Class::ModuleLoad,
-        // A report of bad memory names who came upon it, a lockup where the CPU was: that code is not guilty of it.
-        (Teller::Kernel, 9 | DIE) if in_module => Class::ModuleCode,
-        (Teller::Kernel, _) => Class::KernelCode,
-    }
-}
-
-/// The task that was running; nobody where the kernel names none, or where no task has a part in it.
-fn task(sighting: &Sighting, told: &Told) -> Option<Task> {
-    let facts = &sighting.facts;
-    let part = told
-        .place
-        .and_then(|place| callers::known(place, told.bit))
-        .map(|place| place.part);
-    if part == Some(Part::Nobody) {
-        return None;
-    }
-    let by_line = || asked(sighting.lines.first()?);
-    let (comm, pid) = match (facts.comm.clone(), facts.pid) {
-        (Some(comm), Some(pid)) => (comm, pid),
-        _ => by_line()?,
-    };
-    Some(Task {
-        pid,
-        tid: pid,
-        comm,
-        ..Task::default()
-    })
-}
-
-/// `Write to unrecognized MSR 0x1a0 by NAME (pid: 7)`, `NAME(7): has requested full access`.
-fn asked(line: &str) -> Option<(String, u32)> {
-    if let Some((_, rest)) = line.split_once("unrecognized MSR ") {
-        let (comm, rest) = rest.split_once(" by ")?.1.split_once(" (pid: ")?;
-        let comm = comm.split(" (pid").next().unwrap_or(comm);
-        return Some((comm.to_owned(), rest.split(')').next()?.parse().ok()?));
-    }
-    let (before, _) = line.split_once("): has requested full access")?;
-    let (comm, pid) = before.rsplit_once('(')?;
-    let comm = comm.rsplit(": ").next().unwrap_or(comm);
-    Some((comm.to_owned(), pid.parse().ok()?))
 }

@@ -1,13 +1,17 @@
 //! One report while its lines come in.
 //!
 //! In: lines of one writer. Out: whether the report goes on, and at its end the sighting. A report ends with its end
-//! mark, where the next thing begins, after too long a pause, or where lines follow that cannot be a part of it.
+//! mark, where the next thing begins, after too long a pause, where lines are missing, or where lines follow that cannot
+//! be a part of it.
+
+mod belongs;
+
+use belongs::task_of;
 
 use super::{
     Boot, Facts, Line, Moment, Sighting, What,
-    marks::{
-        ARM_CUT_HERE, CUT_HERE, END, LOCKDEP_OFF, PANIC, cpu_of, is_part, is_trace, number_behind,
-    },
+    facts::Runner,
+    marks::{ARM_CUT_HERE, CUT_HERE, END, cpu_of, is_trace, number_behind},
 };
 use crate::taint::{
     log::{Told, told_on},
@@ -20,14 +24,8 @@ pub(super) const LONGEST: usize = 4096;
 const MOST_BYTES: usize = 64 * 1024;
 /// No mail program and no terminal leaves lines so long; a logger's limit does.
 const WIDEST_MAIL: usize = 250;
-/// A pause that no report has, on a slow console either.
-const PAUSE_NS: u64 = 5_000_000_000;
 /// So many lines behind a stack trace that are not a part of the report end it.
 const STRANGERS: usize = 3;
-const MACHINE_CHECK: u32 = 4;
-const DIE: u32 = 7;
-const WARN: u32 = 9;
-const SOFT_LOCKUP: u32 = 14;
 
 /// A report that is not complete.
 #[derive(Debug)]
@@ -39,9 +37,9 @@ pub(super) struct Report {
     pub(super) cpu: Option<u32>,
     lines: Vec<String>,
     bytes: usize,
-    last_ns: Option<u64>,
+    last: Moment,
     /// The header is behind: another oops is another report.
-    has_header: bool,
+    pub(super) has_header: bool,
     has_trace: bool,
     pub(super) has_end: bool,
     strangers: usize,
@@ -49,19 +47,22 @@ pub(super) struct Report {
     oops: Option<u32>,
     /// The task that the first line names.
     task: Option<(String, u32)>,
+    /// Who that line says was running.
+    pub(super) runner: Runner,
 }
 
 impl Report {
     pub(super) fn new(told: Option<Told>, line: &Line<'_>) -> Self {
         Self {
             task: task_of(line.text),
+            runner: Runner::of(line.text.trim()),
             cpu: told.as_ref().and_then(|_| cpu_of(line.text)),
             told,
             at: line.into(),
             caller: line.caller.map(str::to_owned),
             lines: vec![cut(line.text).to_owned()],
             bytes: 0,
-            last_ns: line.since_boot,
+            last: line.into(),
             has_header: false,
             has_trace: false,
             has_end: false,
@@ -74,56 +75,15 @@ impl Report {
         self.told.as_ref().map(|told| told.bit)
     }
 
-    /// Whether another line that tells of a flag is one more line of this report: an oops has two or three, a machine
-    /// check one for each bank.
-    pub(super) fn takes(&self, told: &Told, text: &str) -> bool {
-        match self.bit() {
-            Some(DIE) => {
-                // Its number comes last of these lines; a console can show it twice.
-                let is_next = self.oops.is_some() && self.oops != number_behind(text, "[#");
-                told.bit == DIE && !self.has_header && !self.has_end && !is_next
-            }
-            Some(MACHINE_CHECK) => told.bit == MACHINE_CHECK && told.report,
-            _ => false,
-        }
-    }
-
-    /// Whether another report is of the same task: this one is behind. In old kernels the idle tasks of all CPUs are
-    /// called `swapper`, since 3.3 with the number of the CPU.
-    pub(super) fn has_task_of(&self, other: &Self) -> bool {
-        self.task == other.task
-            && self
-                .task
-                .as_ref()
-                .is_some_and(|(comm, _)| comm != "swapper")
-    }
-
-    /// Whether a line that names a CPU can be of this report, which has named none.
-    pub(super) fn can_take(&self, text: &str) -> bool {
-        let is_other = |task: &(String, u32)| task_of(text).is_some_and(|named| named != *task);
-        self.cpu.is_none() && !self.task.as_ref().is_some_and(is_other)
-    }
-
-    /// A flag that a `WARN_TAINT` sets in place of W: the text stands behind the header.
-    pub(super) fn takes_text_of(&self, told: &Told) -> bool {
-        self.bit() == Some(WARN)
-            && !told.report
-            && matches!(told.bit, 2 | 10 | 11)
-            && !self.has_header
-    }
-
-    /// Whether too long a time lies between this report and a line.
-    pub(super) fn is_over_at(&self, line: &Line<'_>) -> bool {
-        matches!((self.last_ns, line.since_boot), (Some(last), Some(now)) if now > last.saturating_add(PAUSE_NS))
-    }
-
     /// Adds a line; `false` when the report is complete.
     pub(super) fn add(&mut self, line: &Line<'_>) -> bool {
         let text = cut(line.text);
         if text == CUT_HERE || text == ARM_CUT_HERE {
             return !self.has_end;
         }
-        self.last_ns = line.since_boot.or(self.last_ns);
+        if line.has_time() {
+            self.last = line.into();
+        }
         if !self.at.has_time() {
             // The first line lost its time: the next was written in the same moment.
             self.at = Moment {
@@ -183,35 +143,6 @@ impl Report {
         }
     }
 
-    fn is_stranger(&self, text: &str) -> bool {
-        (self.has_trace || self.has_end)
-            && !is_part(text)
-            && !text.starts_with(PANIC)
-            && text != LOCKDEP_OFF
-    }
-
-    /// Reports that have no end mark: the first line that is no part of the trace is behind them.
-    fn ends_without_mark(&self) -> bool {
-        let told = self.told.as_ref();
-        let has_mark = told.is_some_and(|told| {
-            matches!(told.bit, DIE | WARN) && told.place.is_none_or(|place| place == "die")
-        });
-        !has_mark && !self.is_sanitizers()
-    }
-
-    fn is_sanitizers(&self) -> bool {
-        let place = self.told.as_ref().and_then(|told| told.place);
-        matches!(
-            place,
-            Some("end_report" | "kfence_report_error" | "kmsan_report")
-        )
-    }
-
-    /// Whether a panic can follow the end mark.
-    fn lingers(&self) -> bool {
-        matches!(self.bit(), Some(DIE | MACHINE_CHECK | SOFT_LOCKUP))
-    }
-
     fn drop_strangers(&mut self) {
         let kept = self.lines.len().saturating_sub(self.strangers - 1);
         self.lines.truncate(kept.max(1));
@@ -219,7 +150,7 @@ impl Report {
 
     /// The report as far as it came.
     pub(super) fn sighting(mut self, host: Option<&str>, boot: &Boot) -> Sighting {
-        let facts = Facts::read(&self.lines);
+        let facts = Facts::read_of(&self.lines, self.caller.as_deref());
         // The first line may have been broken when it was read, and the release unknown.
         let release = boot.release.as_deref().or(facts.release.as_deref());
         let release = release.and_then(Release::parse);
@@ -243,11 +174,6 @@ impl Report {
             facts,
         }
     }
-}
-
-fn task_of(text: &str) -> Option<(String, u32)> {
-    let facts = Facts::read(&[cut(text).to_owned()]);
-    facts.comm.zip(facts.pid)
 }
 
 /// At most so much of a line, at a character's border.
