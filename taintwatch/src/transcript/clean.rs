@@ -10,6 +10,10 @@ pub(super) fn is_mangled(text: &str) -> bool {
     memchr3(b'\r', 0x1b, b'&', bytes).is_some()
         || memchr(0, bytes).is_some()
         || text.ends_with('>')
+            && text
+                .rfind('<')
+                .and_then(|at| tag_len(text.get(at..)?))
+                .is_some()
         || text.starts_with('<') && tag_len(text).is_some()
 }
 
@@ -102,7 +106,9 @@ mod tests {
         ] {
             assert_eq!(clean(raw), raw);
         }
-        assert!(!is_mangled("<4>a") && !is_mangled("[    1.000000] a <p> b"));
+        assert!(
+            !is_mangled("<4>a") && !is_mangled(" </TASK>") && !is_mangled("[    1.000000] a <p> b")
+        );
     }
 
     proptest! {

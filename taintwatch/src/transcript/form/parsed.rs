@@ -26,6 +26,10 @@ impl Parsed<'_> {
         let Self::Line(outer) = self else {
             return self;
         };
+        // Most lines have none.
+        if !outer.text.starts_with(['[', '<']) {
+            return self;
+        }
         let text = bracket::priority(outer.text).map_or(outer.text, |(_, rest)| rest);
         // Of two times of the same clock the second is of the text: a guest's console, logged by its host.
         let adds = |line: &Line<'_>| outer.since_boot.is_none() || line.since_boot.is_none();

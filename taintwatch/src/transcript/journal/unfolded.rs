@@ -25,6 +25,10 @@ enum State {
 impl Unfolded {
     /// Whether the line is part of an entry, or of what is around entries.
     pub(in super::super) fn take(&mut self, line: &str, give: &mut dyn FnMut(&Line<'_>)) -> bool {
+        // The common line begins no entry, and none is open.
+        if !self.is_open() && !could_begin(line) {
+            return false;
+        }
         let inner = line.trim_start();
         let at = line.len() - inner.len();
         match &mut self.0 {
@@ -84,6 +88,11 @@ impl Unfolded {
             None => false,
         }
     }
+}
+
+/// What ends with a brace or a bracket; most lines do not.
+fn could_begin(line: &str) -> bool {
+    line.ends_with(['{', '}', '[', ']', ','])
 }
 
 /// Whether the text goes on like an object's: behind its brace stands a name.
