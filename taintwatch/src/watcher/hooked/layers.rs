@@ -7,12 +7,16 @@ use taintwatch_common::counter;
 use super::Hooked;
 use crate::{
     event::{CoverageState, Event},
+    kernel::log_clock::suspended_ns,
     probe::watch::{MASK_WATCH, online_cpus},
     watcher::{
         Error,
         agreement::{Seen, Silent},
     },
 };
+
+/// The clocks are not read at once; no suspend is shorter.
+const SUSPEND_NS: u64 = 500_000_000;
 
 impl Hooked {
     pub(super) fn began(&mut self) -> Event {
@@ -85,31 +89,50 @@ impl Hooked {
         Ok(())
     }
 
+    /// A suspend takes every CPU but one down, and the kernel does not bring their watchpoints back
+    /// (`perf_event_exit_cpu`, `kernel/events/core.c`).
+    pub(super) fn arm_after_suspend(&mut self) {
+        let suspended_ns = suspended_ns();
+        let before_ns = std::mem::replace(&mut self.suspended_ns, suspended_ns);
+        if suspended_ns > before_ns.saturating_add(SUSPEND_NS) {
+            self.arm_again();
+        }
+    }
+
     /// Sets every watchpoint anew, and proves it.
     fn arm_again(&mut self) {
-        let Some(address) = self.mask_address else {
+        let (Some(address), Ok(online)) = (self.mask_address, online_cpus()) else {
             return;
         };
-        let Ok(online) = online_cpus() else {
+        if self.watch.watched_cpus().next().is_none() {
             return;
-        };
+        }
         self.watch.follow_cpus(&[], address);
         let failed = self.watch.follow_cpus(&online, address);
-        if failed.is_empty() && self.watch.prove().is_ok() {
-            for hook in self
-                .watch
-                .hooks
-                .iter_mut()
-                .filter(|hook| hook.layer == MASK_WATCH)
-            {
-                hook.mechanism = Some("breakpoint".to_owned());
-            }
-            let event = self.coverage(
-                CoverageState::Began,
-                "the mask watch was armed again".to_owned(),
-            );
-            self.next.push_back(event);
+        if let Some((cpu, why)) = failed.first() {
+            let reason = format!("CPU {cpu} cannot be watched again: {why}");
+            self.degrade(MASK_WATCH, &reason);
+        } else if let Err(error) = self.watch.prove() {
+            let reason = format!("armed again, and its proof failed: {error}");
+            self.degrade(MASK_WATCH, &reason);
+        } else {
+            self.restore("the mask watch was armed again");
         }
+    }
+
+    /// The mask watch is whole again.
+    fn restore(&mut self, reason: &str) {
+        for hook in self
+            .watch
+            .hooks
+            .iter_mut()
+            .filter(|hook| hook.layer == MASK_WATCH)
+        {
+            hook.mechanism = Some("breakpoint".to_owned());
+            hook.reason = None;
+        }
+        let event = self.coverage(CoverageState::Began, reason.to_owned());
+        self.next.push_back(event);
     }
 
     fn degrade(&mut self, layer: &str, reason: &str) {
@@ -135,14 +158,23 @@ impl Hooked {
         let (Some(address), Ok(online)) = (self.mask_address, online_cpus()) else {
             return;
         };
-        if watched.is_empty() || watched == online {
+        // None at all is another matter: the watch began without this layer, or lost it.
+        let is_whole = watched == online && self.unwatched.is_empty();
+        if watched.is_empty() || is_whole {
             return;
         }
-        for (cpu, why) in self.watch.follow_cpus(&online, address) {
-            self.degrade(
-                MASK_WATCH,
-                &format!("CPU {cpu} came and cannot be watched: {why}"),
-            );
+        let failed = self.watch.follow_cpus(&online, address);
+        let unwatched: Vec<_> = failed.iter().map(|(cpu, _)| *cpu).collect();
+        let before = std::mem::replace(&mut self.unwatched, unwatched);
+        for (cpu, why) in &failed {
+            // Told once, however long it stays so.
+            if !before.contains(cpu) {
+                let reason = format!("CPU {cpu} came and cannot be watched: {why}");
+                self.degrade(MASK_WATCH, &reason);
+            }
+        }
+        if failed.is_empty() && !before.is_empty() {
+            self.restore("every CPU is watched again");
         }
     }
 }

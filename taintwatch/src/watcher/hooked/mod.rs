@@ -60,6 +60,10 @@ pub struct Hooked {
     last_record: Instant,
     last_look: Instant,
     mask_address: Option<u64>,
+    /// CPUs that are told to be without a watchpoint.
+    unwatched: Vec<u32>,
+    /// How long the machine has slept in this boot, as last seen.
+    suspended_ns: u64,
 }
 
 impl Hooked {
@@ -95,6 +99,8 @@ impl Hooked {
             last_record: Instant::now(),
             last_look: Instant::now(),
             mask_address,
+            unwatched: Vec::new(),
+            suspended_ns: log_clock::suspended_ns(),
         };
         if !hooked.watch.resolves_symbols {
             hooked.know_loaded_modules();
@@ -242,6 +248,7 @@ impl Hooked {
         self.count_losses()?;
         self.compare_layers()?;
         self.follow_cpus();
+        self.arm_after_suspend();
         Ok(())
     }
 
