@@ -16,6 +16,9 @@ use crate::{
 /// What the kernel prints for the first module only (`kernel/module/main.c`): P, F, O, E, K, N.
 const FIRST_ONLY: [u32; 6] = [0, 1, 12, 13, 15, 18];
 
+/// Of a line so much is told.
+const LONGEST_LINE: usize = 160;
+
 /// What is known beside the flag.
 pub(super) struct Around<'a> {
     pub(super) table: &'static Table,
@@ -25,6 +28,8 @@ pub(super) struct Around<'a> {
     pub(super) panic: Option<&'a str>,
     /// The flag was clear before, as far as the log tells.
     pub(super) is_first: bool,
+    /// The line, where it is all that there is: it names the option, the register or the device.
+    pub(super) line: Option<&'a str>,
 }
 
 /// The sentence.
@@ -57,6 +62,10 @@ pub(super) fn told(told: &Told, class: Class, around: &Around<'_>) -> String {
         Running::Nobody(_) => String::new(),
     };
     text += &running;
+    if let Some(line) = around.line {
+        let line: String = line.chars().take(LONGEST_LINE).collect();
+        text = format!("{text}: \"{}\"", line.trim());
+    }
     match around.panic {
         Some(panic) => format!("{text}; then it panicked: {panic}"),
         None => text,

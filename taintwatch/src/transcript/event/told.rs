@@ -52,6 +52,11 @@ pub(in crate::transcript) fn told(
                 running: &running,
                 panic: facts.panic.as_deref(),
                 is_first,
+                line: sighting
+                    .lines
+                    .first()
+                    .map(String::as_str)
+                    .filter(|_| told.from == Teller::Kernel && !told.report),
             },
         ),
         confidence: Confidence::Logged,
