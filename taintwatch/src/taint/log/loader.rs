@@ -1,0 +1,46 @@
+//! Lines of the module loader.
+//!
+//! In: a line's text. Out: the flag and the module that it names.
+
+use super::{Teller, Told};
+use crate::taint::{
+    release::Release,
+    sayings::{LOADER, bit_on},
+};
+
+/// Up to 4.8 the live patches' own code sets the flag, and its prefix is no module: `livepatch: tainting kernel with
+/// TAINT_LIVEPATCH` (`__klp_enable_patch`, `kernel/livepatch/core.c`).
+const LIVE_PATCHES: &str = "livepatch";
+
+pub(super) fn by_loader(line: &str, release: Option<Release>) -> Option<Told> {
+    let (module, text) = line.split_once(": ")?;
+    let known = LOADER
+        .iter()
+        .find(|(begin, ..)| text.starts_with(begin))
+        .map(|(begin, bit, vendor)| (*begin, *bit, *vendor));
+    // Any symbol can stand before it: a version that does not agree.
+    let forced = || {
+        text.ends_with(": kernel tainted.")
+            .then_some(("", 1, "linux"))
+    };
+    let (begin, bit, vendor) = known.or_else(forced)?;
+    let bit = release.map_or(bit, |release| bit_on(release, vendor, bit, begin));
+    if module == LIVE_PATCHES {
+        return Some(Told {
+            vendor,
+            ..Told::by_kernel(bit, false)
+        });
+    }
+    is_name(module).then(|| Told {
+        module: Some(module.to_owned()),
+        from: Teller::Loader,
+        vendor,
+        ..Told::by_kernel(bit, false)
+    })
+}
+
+/// `MODULE_NAME_LEN` is 56 on 64 bits, 60 on 32; what stands in front of a name in a log is no part of it.
+fn is_name(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    (1..64).contains(&text.len()) && text.bytes().all(fits)
+}

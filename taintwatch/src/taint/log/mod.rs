@@ -1,0 +1,116 @@
+//! Lines of the kernel log that tell of a flag.
+//!
+//! In: a line's text, without time and priority. Out: the flag, and the module or code that the line
+//! names. Total and pure. A line is what the kernel said, not proof: most are printed for the first
+//! offender only, and reports of WARN and oops come before the flag is set.
+
+mod loader;
+mod reports;
+
+use super::{
+    release::Release,
+    sayings::{At, KERNEL, LOADER},
+};
+use loader::by_loader;
+pub use reports::module_of;
+use reports::{numbered, old_machine_check, slab, trap, warning};
+
+/// What a line tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub bit: u32,
+    /// The module that the line names.
+    pub module: Option<String>,
+    /// The code that the line names, `symbol+0xoffset/0xsize`.
+    pub code: Option<String>,
+    pub from: Teller,
+    /// The function that prints such a line, as in `callers`.
+    pub place: Option<&'static str>,
+    /// Whose flag it is.
+    pub vendor: &'static str,
+    /// The line begins a report of many lines.
+    pub report: bool,
+}
+
+impl Told {
+    fn by_kernel(bit: u32, report: bool) -> Self {
+        Self {
+            bit,
+            module: None,
+            code: None,
+            from: Teller::Kernel,
+            place: None,
+            vendor: "linux",
+            report,
+        }
+    }
+
+    /// Whether the line begins a report of many lines.
+    #[must_use]
+    pub fn from_report(&self) -> bool {
+        self.report
+    }
+}
+
+/// Which part of the kernel printed the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Teller {
+    /// The module loader, about the module it loads.
+    Loader,
+    /// Anything else.
+    Kernel,
+}
+
+/// What a line tells of a flag; `None` for most lines.
+#[must_use]
+pub fn told(line: &str) -> Option<Told> {
+    told_on(line, None)
+}
+
+/// What a line tells when this kernel printed it: some texts set another flag, or none, on older ones.
+#[must_use]
+pub fn told_on(line: &str, release: Option<Release>) -> Option<Told> {
+    let line = line.trim();
+    by_loader(line, release)
+        .or_else(|| warning(line))
+        .or_else(|| slab(line, release))
+        .or_else(|| trap(line))
+        .or_else(|| numbered(line))
+        .or_else(|| old_machine_check(line))
+        .or_else(|| by_kernel(line, release))
+}
+
+/// Parts of lines of which one stands in each line that tells of a flag.
+pub fn marks() -> impl Iterator<Item = &'static str> {
+    let kernel = KERNEL.iter().map(|saying| saying.text);
+    let loader = LOADER.iter().map(|(text, ..)| *text);
+    let shapes = [
+        "WARNING: ",
+        "Tainted: ",
+        "Not tainted",
+        "[#",
+        "kernel tainted.",
+        "Machine Check Exception",
+    ];
+    kernel.chain(loader).chain(shapes)
+}
+
+fn by_kernel(line: &str, release: Option<Release>) -> Option<Told> {
+    let saying = KERNEL.iter().find(|saying| match saying.at {
+        At::Begin => line.starts_with(saying.text),
+        At::Anywhere => line.contains(saying.text),
+    })?;
+    let bit = saying.bit_on(release)?;
+    // What the processor corrected is printed alike, without that word (`print_mce`, arch/x86/kernel/cpu/mce/core.c).
+    if saying.place == Some("do_machine_check") && !line.contains("Machine Check Exception") {
+        return None;
+    }
+    Some(Told {
+        place: saying.place,
+        vendor: saying.vendor,
+        ..Told::by_kernel(bit, saying.report)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! Lines of kernels old and new.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn short(line: &str) -> Option<(u32, Option<String>, Option<String>)> {
+    told(line).map(|told| (told.bit, told.module, told.code))
+}
+
+#[test]
+fn knows_what_the_loader_says() {
+    let of = |bit, module: &str| Some((bit, Some(module.to_owned()), None));
+    for (line, expected) in [
+        (
+            "tw_gpl: loading out-of-tree module taints kernel.",
+            of(12, "tw_gpl"),
+        ),
+        (
+            "nvidia: module license 'NVIDIA' taints kernel.",
+            of(0, "nvidia"),
+        ),
+        (
+            "vboxdrv: module verification failed: signature and/or required key missing - tainting kernel",
+            of(13, "vboxdrv"),
+        ),
+        ("foo: bad vermagic: kernel tainted.", of(1, "foo")),
+        ("foo: printk: kernel tainted.", of(1, "foo")),
+        (
+            "r8188eu: module is from the staging directory, the quality is unknown, you have been warned.",
+            of(10, "r8188eu"),
+        ),
+        ("Disabling lock debugging due to kernel taint", None),
+        (
+            "snd: no version for \"struct_module\" found: kernel tainted.",
+            of(1, "snd"),
+        ),
+        ("a b: loading out-of-tree module taints kernel.", None),
+        ("MESSAGE=a: loading out-of-tree module taints kernel.", None),
+        ("\"a: loading out-of-tree module taints kernel.", None),
+        // No flag: the load fails, or goes on without the check (`check_version`).
+        ("a: no symbol version for module_layout", None),
+        (
+            "livepatch: tainting kernel with TAINT_LIVEPATCH",
+            Some((15, None, None)),
+        ),
+        (
+            "livepatch_sample: tainting kernel with TAINT_LIVEPATCH",
+            of(15, "livepatch_sample"),
+        ),
+    ] {
+        assert_eq!(short(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn knows_oopses_and_hardware_errors_of_other_ages_and_machines() {
+    for (line, bit) in [
+        ("swapper(0): Kernel bad sw trap 5 [#1]", Some(7)),
+        ("Unhandled kernel unaligned access[#13]:", Some(7)),
+        ("a list (of) things [#1]", None),
+        (
+            "CPU 1: Machine Check Exception:                4 Bank 4: b200000000070f0f",
+            Some(4),
+        ),
+        ("CPU x: Machine Check Exception:                4", None),
+        ("Kernel panic - not syncing: Fatal hardware error!", Some(4)),
+    ] {
+        assert_eq!(told(line).map(|told| told.bit), bit, "{line}");
+    }
+}
+
+#[test]
+fn knows_warnings_old_and_new_and_not_lock_debugging() {
+    let code = |module: Option<&str>, code: &str| {
+        Some((9, module.map(str::to_owned), Some(code.to_owned())))
+    };
+    assert_eq!(
+        short("WARNING: CPU: 1 PID: 77 at /build/x.c:12 tw_init+0x5/0x10 [tw_warn_init]"),
+        code(Some("tw_warn_init"), "tw_init+0x5/0x10")
+    );
+    assert_eq!(
+        short("WARNING: kernel/x.c:9 at f+0x1/0x2, CPU#3: kworker/3:1/88"),
+        code(None, "f+0x1/0x2")
+    );
+    assert_eq!(
+        short("WARNING: possible circular locking dependency detected"),
+        None
+    );
+    assert_eq!(
+        short("WARNING: at g+0x1/0x2 [m], CPU#0: x/1"),
+        code(Some("m"), "g+0x1/0x2")
+    );
+    assert_eq!(
+        short("WARNING: at fs/x.c:9 g+0x1/0x2 [m]() (Not tainted)"),
+        code(Some("m"), "g+0x1/0x2")
+    );
+    assert_eq!(
+        short("WARNING: at net/sched/x.c:9 g+0x1/0x2()"),
+        code(None, "g+0x1/0x2")
+    );
+    assert_eq!(short("WARNING: at last"), None);
+    assert_eq!(
+        short("WARNING: CPU: 1 PID: 9 at mac.c:208 f+0x1/0x2 [m 0123456789abcdef]"),
+        code(Some("m"), "f+0x1/0x2")
+    );
+    assert_eq!(
+        short("WARNING: CPU: 1 PID: 9 at mac.c:208 0x860546a4 [m@8ad96439+0x96c0]"),
+        Some((9, Some("m".to_owned()), None))
+    );
+}
+
+#[test]
+fn knows_reports_by_their_beginning() {
+    for (line, bit) in [
+        ("BUG: unable to handle page fault for address: 0", 7),
+        (
+            "watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [x:1]",
+            14,
+        ),
+        ("BUG: Bad page state in process x  pfn:00001", 5),
+        (
+            "BUG kmalloc-64 (Tainted: G        W ): Redzone overwritten",
+            5,
+        ),
+        ("Setting dangerous option foo - tainting kernel", 6),
+        (
+            "general protection fault, probably for non-canonical address 0x1: 0000 [#1] SMP",
+            7,
+        ),
+        ("illegal operation: 0001 ilc:1 [#1] SMP", 7),
+        ("invalid opcode: 0000 [#2] SMP", 7),
+        ("Internal error: Oops: 17 [#1] ARM", 7),
+        ("Unhandled kernel unaligned access[#13]:", 7),
+        (
+            "mce: [Hardware Error]: CPU 1: Machine Check Exception: 5 Bank 4: be00",
+            4,
+        ),
+        (
+            "ACPI: Override [DSDT-  X], this is unsafe: tainting kernel",
+            8,
+        ),
+    ] {
+        assert_eq!(told(line).map(|told| told.bit), Some(bit), "{line}");
+    }
+}
+
+#[test]
+fn what_sets_no_flag_tells_of_none() {
+    for line in [
+        "mce: [Hardware Error]: Machine check events logged",
+        "mce: [Hardware Error]: CPU 2: Machine Check: 0 Bank 5: cc00",
+        "[Firmware Bug]: TSC_DEADLINE disabled due to Errata",
+        "BUG: Bad rss-counter state mm:0 idx:1 val:1",
+        "traps: a[7] general protection fault ip:1 sp:2 error:0",
+        "usb 1-1: new device [#1]",
+        "INFO: task a:7 blocked for more than 120 seconds.",
+    ] {
+        assert_eq!(told(line), None, "{line}");
+    }
+}
+
+#[test]
+fn an_older_kernel_meant_another_flag_or_none() {
+    let on = |line, release| told_on(line, Release::parse(release)).map(|told| told.bit);
+    let unsigned =
+        "a: module verification failed: signature and/or required key missing - tainting kernel";
+    assert_eq!(on(unsigned, "3.10.0"), Some(1));
+    assert_eq!(on(unsigned, "3.10.0-1160.el7.x86_64"), Some(13));
+    assert_eq!(on(unsigned, "4.9.0"), Some(13));
+    let lockup = "BUG: soft lockup - CPU#0 stuck for 61s! [x:1]";
+    assert_eq!(on(lockup, "2.6.32-5"), None);
+    let preview = "TECH PREVIEW: Btrfs may not be fully supported.";
+    assert_eq!(on(preview, "3.10.0-1.el7"), Some(29));
+    assert_eq!(on(preview, "5.14.0-1.el9"), Some(16));
+    let external = "a: externally supported module, setting X kernel taint flag.";
+    assert_eq!(on(external, "4.4.0-default"), Some(31));
+}
+
+proptest! {
+    #[test]
+    fn never_panics(line in ".*") { _ = told(&line); }
+
+    #[test]
+    fn each_line_that_tells_has_a_mark(line in ".*", at in 0..1000_usize) {
+        let marks: Vec<_> = marks().collect();
+        let line = format!("{}{line}", marks[at % marks.len()]);
+        prop_assert!(told(&line).is_none() || marks.iter().any(|mark| line.contains(mark)));
+    }
+}
