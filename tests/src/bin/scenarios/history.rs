@@ -81,6 +81,14 @@ impl History {
 
     /// Waits for an event with every one of these values, by JSON pointer.
     pub(crate) fn expect(&self, wanted: &[(&str, Value)]) -> Result<Value> {
+        self.expect_within(PATIENCE, wanted)
+    }
+
+    pub(crate) fn expect_within(
+        &self,
+        patience: Duration,
+        wanted: &[(&str, Value)],
+    ) -> Result<Value> {
         let began = Instant::now();
         loop {
             let events = self.new_events()?;
@@ -92,7 +100,7 @@ impl History {
             if let Some(event) = events.iter().find(fits) {
                 return Ok(event.clone());
             }
-            if began.elapsed() > PATIENCE {
+            if began.elapsed() > patience {
                 let told: Vec<_> = events.iter().map(Value::to_string).collect();
                 bail!("no event with {wanted:?}; there are:\n{}", told.join("\n"));
             }
