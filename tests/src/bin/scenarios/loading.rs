@@ -3,10 +3,11 @@
 use std::{
     ffi::CString,
     fs::{self, File},
-    process::Command,
+    thread::spawn,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
+use caps::{CapSet, Capability};
 use nix::{
     errno::Errno,
     kmod::{DeleteModuleFlags, ModuleInitFlags, delete_module, finit_module},
@@ -177,11 +178,15 @@ pub(crate) fn sysctl_again(history: &mut History) -> Result<()> {
 
 /// Root without the capability is refused by the kernel, and has set nothing.
 pub(crate) fn sysctl_refused(history: &mut History) -> Result<()> {
-    let refused = Command::new("constrain")
-        .args(["without", "CAP_SYS_ADMIN", "sh", "-c"])
-        .arg("echo 64 > /proc/sys/kernel/tainted")
-        .status()?;
-    ensure!(!refused.success(), "the kernel took it");
+    // A thread's capabilities are its own.
+    let refused = spawn(|| -> Result<std::io::Result<()>> {
+        caps::drop(None, CapSet::Effective, Capability::CAP_SYS_ADMIN)?;
+        Ok(fs::write("/proc/sys/kernel/tainted", "64"))
+    });
+    let refused = refused
+        .join()
+        .map_err(|_panic| anyhow!("the thread panicked"))??;
+    ensure!(refused.is_err(), "the kernel took it");
     // The next one is told: what came before it was there to be told, too.
     fs::write("/proc/sys/kernel/tainted", "64")?;
     is_ours(&history.taint("U", "sysctl_write", None)?)?;
