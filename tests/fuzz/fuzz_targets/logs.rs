@@ -4,6 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use taintwatch::{
     event::Event,
+    taint::{release::table_of, text::Reader},
     transcript::{
         Account, Origin, Scanner,
         input::pstore::{self, Part},
@@ -24,7 +25,10 @@ fuzz_target!(|bytes: &[u8]| {
 fn events(bytes: &[u8]) -> Vec<Event> {
     let mut scanner = Scanner::new();
     let mut sightings = Vec::new();
-    stream::read(&mut &bytes[..], &mut |line| sightings.extend(scanner.push(line))).unwrap();
+    stream::read(&mut &bytes[..], &mut |line| {
+        sightings.extend(scanner.push(line))
+    })
+    .unwrap();
     sightings.extend(scanner.finish());
     let mut account = Account::new(Origin::default());
     let mut events = Vec::new();
@@ -32,7 +36,16 @@ fn events(bytes: &[u8]) -> Vec<Event> {
         assert!(sighting.lines.len() <= 200);
         events.extend(account.enter(sighting));
         let mask = account.mask(sighting.host.as_deref());
-        if let (Some(said), false) = (sighting.facts.mask, sighting.facts.mask_is_doubtful) {
+        // A line that is cut shows no release of its own: the report's tells whose flags it has.
+        let releases = [&sighting.boot.release, &sighting.facts.release];
+        let facts = sighting.facts.read_by(&Reader {
+            log: releases
+                .into_iter()
+                .flatten()
+                .find_map(|release| table_of(release)),
+            ..Reader::default()
+        });
+        if let (Some(said), false) = (facts.mask, facts.mask_is_doubtful) {
             assert_eq!(said.0 & !mask.0, 0, "{sighting:?}");
         }
     }
