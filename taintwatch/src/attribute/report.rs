@@ -42,7 +42,7 @@ pub fn lines_of(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<Str
 
 /// Why a load failed: lines that name the module, and are about no flag.
 fn reasons(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String>, Vec<u64>)> {
-    let name = event.module.as_ref()?.name.as_deref()?;
+    let name = event.module_name()?;
     let at = event.boottime_ns?;
     let names_it = |text: &str| {
         text.strip_prefix(name)
@@ -114,10 +114,7 @@ fn report_of(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String
 
 /// Whether a line can be about this event.
 fn fits(event: &Event, class: Class, told: &Told, line: &str) -> bool {
-    let module = event
-        .module
-        .as_ref()
-        .and_then(|module| module.name.as_deref());
+    let module = event.module_name();
     if class == Class::ModuleLoad {
         return told.module.is_some() && told.module.as_deref() == module;
     }

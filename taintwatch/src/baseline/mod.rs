@@ -131,7 +131,7 @@ fn logged(evidence: &Evidence, past: &Past, identity: &Identity, began: Began) -
     }
     let mut past = past.clone();
     let is_news = |event: &Event| {
-        let bit = event.taint.as_ref().and_then(|taint| taint.bit);
+        let bit = event.bit();
         past.is_news(event)
             && event.boottime_ns < Some(began.boottime_ns)
             && bit.is_some_and(|bit| evidence.mask.has(bit))

@@ -109,7 +109,7 @@ impl Past {
             self.bits = taint.set().fold(self.bits, Mask::with);
             let cleared = taint.bits_cleared.iter().flatten().copied();
             self.cleared = cleared.fold(self.cleared, Mask::with);
-            let module = event.module.as_ref().and_then(|module| module.name.clone());
+            let module = event.module_name().map(str::to_owned);
             self.modules.extend(module.zip(taint.bit));
         }
     }
@@ -117,11 +117,8 @@ impl Past {
     /// Whether an event that a log gave tells something new. To be asked once an event: of two that the log tells, what
     /// is recorded once is one.
     pub(crate) fn is_news(&mut self, event: &Event) -> bool {
-        let bit = event.taint.as_ref().and_then(|taint| taint.bit);
-        let module = event
-            .module
-            .as_ref()
-            .and_then(|module| module.name.as_deref());
+        let bit = event.bit();
+        let module = event.module_name();
         let confidence = event.cause.as_ref().map(|cause| cause.confidence);
         let known = bit.is_some_and(|bit| match confidence {
             // A state that the kernel printed tells nothing new of a flag whose cause is known.

@@ -48,11 +48,8 @@ fn told(events: &[Event]) -> Vec<(u32, Option<&str>, Confidence)> {
     events
         .iter()
         .map(|event| {
-            let bit = event.taint.as_ref().and_then(|taint| taint.bit);
-            let module = event
-                .module
-                .as_ref()
-                .and_then(|module| module.name.as_deref());
+            let bit = event.bit();
+            let module = event.module_name();
             (
                 bit.unwrap_or(99),
                 module,

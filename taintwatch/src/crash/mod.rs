@@ -226,10 +226,7 @@ mod tests {
                 .all(|event| event.boot_id.as_deref() == Some("died")),
             "{events:?}"
         );
-        let bits: Vec<_> = events
-            .iter()
-            .map(|event| event.taint.as_ref().and_then(|taint| taint.bit))
-            .collect();
+        let bits: Vec<_> = events.iter().map(Event::bit).collect();
         assert_eq!(bits, [Some(7), None], "O was watched");
         assert_eq!(
             events[0].module.as_ref().unwrap().name.as_deref(),
@@ -246,7 +243,7 @@ mod tests {
             // The last that it recorded is of after the oops.
             let died = boot("died", "2026-01-02T00:00:00Z", 103 * SECOND, recorded);
             let events = events(&dump(Some("2026-01-02T00:01:46Z")), &[died]);
-            let bits = events.iter().filter_map(|event| event.taint.as_ref()?.bit);
+            let bits = events.iter().filter_map(Event::bit);
             bits.collect()
         };
         let module = (12, 100 * SECOND + 7);
@@ -263,7 +260,7 @@ mod tests {
         let recorded = [(12, 100 * SECOND)];
         let died = boot("died", "2026-01-02T00:00:00Z", 100 * SECOND + 5, &recorded);
         let events = events(&dump, &[died]);
-        let bits = events.iter().filter_map(|event| event.taint.as_ref()?.bit);
+        let bits = events.iter().filter_map(Event::bit);
         assert_eq!(bits.collect::<Vec<_>>(), [7]);
     }
 

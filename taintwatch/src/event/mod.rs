@@ -101,6 +101,18 @@ pub enum Kind {
 }
 
 impl Event {
+    /// The flag that it is about, where it is one.
+    #[must_use]
+    pub fn bit(&self) -> Option<u32> {
+        self.taint.as_ref()?.bit
+    }
+
+    /// The name of the module that it is about.
+    #[must_use]
+    pub fn module_name(&self) -> Option<&str> {
+        self.module.as_ref()?.name.as_deref()
+    }
+
     /// Whether it tells that a flag was set.
     #[must_use]
     pub fn sets(&self, bit: u32) -> bool {

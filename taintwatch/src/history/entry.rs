@@ -34,9 +34,8 @@ pub fn entries<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<Entry<'a>> {
     // From here on there are only repeats.
     let mut repeats = 0;
     for event in events {
-        let bit = |event: &Event| event.taint.as_ref().and_then(|taint| taint.bit);
         let same = |entry: &&mut Entry<'_>| {
-            (bit(entry.event), key(entry.event)) == (bit(event), key(event))
+            (entry.event.bit(), key(entry.event)) == (event.bit(), key(event))
         };
         let open = entries.get_mut(repeats..).unwrap_or_default();
         let known = open.iter_mut().find(same).filter(|_| is_repeat(event));

@@ -41,7 +41,7 @@ pub const fn message_id(kind: Kind) -> &'static str {
 
 /// Machine checks, bad pages, oopses, and whoever meddles with the mask are worse than a marker.
 fn priority(event: &Event) -> Priority {
-    let bit = event.taint.as_ref().and_then(|taint| taint.bit);
+    let bit = event.bit();
     let first = event
         .taint
         .as_ref()

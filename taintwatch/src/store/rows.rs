@@ -25,11 +25,8 @@ pub(super) fn append(db: &mut Connection, event: &mut Event) -> Result<bool, Fai
         })?;
     let body = serde_json::to_string(event)?;
     let nanoseconds = i64::try_from(event.time.0.as_nanosecond()).unwrap_or(i64::MAX);
-    let bit = event.taint.as_ref().and_then(|taint| taint.bit);
-    let module = event
-        .module
-        .as_ref()
-        .and_then(|module| module.name.as_deref());
+    let bit = event.bit();
+    let module = event.module_name();
     transaction.execute(
         "INSERT INTO event (seq, id, boot_id, kind, time_ns, bit, module, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",

@@ -291,7 +291,7 @@ mod tests {
             .iter()
             .flat_map(|sighting| account.enter(sighting));
         let events: Vec<_> = events.collect();
-        let bits = events.iter().filter_map(|event| event.taint.as_ref()?.bit);
+        let bits = events.iter().filter_map(Event::bit);
         (bits.collect(), account.mask(None))
     }
 

@@ -74,7 +74,7 @@ impl Log {
 
     /// Adds an event's lines to it.
     pub(super) fn add_to(&mut self, event: &mut Event) {
-        let bit = event.taint.as_ref().and_then(|taint| taint.bit);
+        let bit = event.bit();
         if bit == Some(DIE) {
             sleep(REST);
         }

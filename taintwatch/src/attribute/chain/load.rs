@@ -12,7 +12,7 @@ pub fn with_load(event: &Event, events: &[Event]) -> Event {
         .is_some_and(|cause| cause.class == Class::ModuleLoad);
     // The first end of a load by this thread is the end of this load.
     let end = events.iter().find(|end| is_end(end, &event));
-    let Some(end) = end.filter(|end| of_load && name(end) == name(&event)) else {
+    let Some(end) = end.filter(|end| of_load && end.module_name() == event.module_name()) else {
         return event;
     };
     event.module.clone_from(&end.module);
@@ -33,10 +33,6 @@ fn is_end(end: &Event, of: &Event) -> bool {
         && end.boottime_ns >= of.boottime_ns
         && thread(end).is_some()
         && thread(end) == thread(of)
-}
-
-fn name(event: &Event) -> Option<&str> {
-    event.module.as_ref()?.name.as_deref()
 }
 
 #[cfg(test)]

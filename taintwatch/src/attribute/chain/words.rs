@@ -113,7 +113,7 @@ fn called(name: &str, task: &Task) -> String {
 
 pub(super) fn code(caller: &str, event: &Event) -> String {
     let function = caller.split('+').next().unwrap_or_default();
-    let bit = event.taint.as_ref().and_then(|taint| taint.bit);
+    let bit = event.bit();
     let known = bit.and_then(|bit| callers::known(function, bit));
     known.map_or_else(
         || caller.to_owned(),

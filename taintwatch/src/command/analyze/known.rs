@@ -44,11 +44,8 @@ fn key(event: &Event) -> Option<String> {
         .map(|at| at.to_string())
         .or_else(time)
         .or_else(|| event.stamp.clone())?;
-    let bit = event.taint.as_ref().and_then(|taint| taint.bit)?;
-    let module = event
-        .module
-        .as_ref()
-        .and_then(|module| module.name.as_deref());
+    let bit = event.bit()?;
+    let module = event.module_name();
     let text = event.log.first().map(String::as_str).unwrap_or_default();
     Some(format!(
         "{when} {bit} {} {text}",

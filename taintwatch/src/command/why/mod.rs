@@ -94,12 +94,8 @@ impl About {
 
     fn has_module_of(&self, event: &Event) -> bool {
         let fits = |name: &str| self.modules.iter().any(|glob| glob::fits(glob, name));
-        event.kind == Kind::Taint && name(event).is_some_and(fits)
+        event.kind == Kind::Taint && event.module_name().is_some_and(fits)
     }
-}
-
-fn name(event: &Event) -> Option<&str> {
-    event.module.as_ref()?.name.as_deref()
 }
 
 /// What is known of the boot that runs.
@@ -112,7 +108,7 @@ struct Boot {
 impl Boot {
     /// Every module that the events name, beside those that are loaded.
     fn modules(&self, loaded: Vec<String>) -> BTreeSet<String> {
-        let names = self.events.iter().filter_map(name);
+        let names = self.events.iter().filter_map(Event::module_name);
         names.map(str::to_owned).chain(loaded).collect()
     }
 
@@ -143,9 +139,9 @@ impl Boot {
         let event = of_flag().find(|event| fits(event));
         let event = event.map(|event| with_load(event, &self.events));
         let flag = self.table.flag(bit);
-        let first = event.as_ref().and_then(name);
+        let first = event.as_ref().and_then(Event::module_name);
         let also: BTreeSet<_> = of_flag()
-            .filter_map(name)
+            .filter_map(Event::module_name)
             .filter(|it| Some(*it) != first)
             .collect();
         let cause = event.as_ref().and_then(|event| event.cause.as_ref());

@@ -37,7 +37,7 @@ fn short(events: &[Event]) -> Vec<String> {
         let letter = taint
             .letter
             .map_or_else(|| format!("[{}]", taint.bit.unwrap()), String::from);
-        let module = event.module.as_ref().and_then(|module| module.name.clone());
+        let module = event.module_name().map(str::to_owned);
         format!(
             "{letter} {} {} {}",
             cause.confidence.as_str(),

@@ -35,7 +35,7 @@ impl Hooked {
         if !matches!(class, Some(Class::ModuleCode | Class::DirectWrite)) {
             return;
         }
-        let name = event.module.as_ref().and_then(|module| module.name.clone());
+        let name = event.module_name().map(str::to_owned);
         let Some(name) = name.filter(|name| enrich::modules::is_listed(name) == Some(false)) else {
             return;
         };
