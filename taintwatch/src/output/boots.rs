@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     event::{Event, Mask},
+    history::mark,
     transcript::{Boot, Sighting},
 };
 
@@ -86,7 +87,7 @@ impl Boots {
         if open.is_none() {
             return Ok(());
         }
-        let letter = |bit| explained::letter(bit, flags.get(&bit).and_then(|flag| flag.letter));
+        let letter = |bit| mark(bit, flags.get(&bit).and_then(|flag| flag.letter));
         let letters: Vec<String> = masks
             .iter()
             .map(|mask| mask.bits().map(letter).collect())

@@ -7,7 +7,10 @@ use super::{
     escape::Escaped,
     human::{BOLD, DIM},
 };
-use crate::event::{Cause, Class, Confidence, Event};
+use crate::{
+    event::{Cause, Class, Confidence, Event},
+    history::mark,
+};
 
 /// Causes that are shown.
 const MOST: usize = 6;
@@ -41,11 +44,6 @@ pub(super) fn what<'a>(event: &'a Event, cause: &'a Cause) -> &'a str {
     event.caller.as_ref().unwrap_or(&cause.summary)
 }
 
-/// `W`, or `[31]` for a bit without a letter.
-pub(super) fn letter(bit: u32, letter: Option<char>) -> String {
-    letter.map_or_else(|| format!("[{bit}]"), String::from)
-}
-
 impl Explained {
     pub(super) fn note(&mut self, event: &Event, cause: &Cause) {
         let module = event
@@ -74,7 +72,7 @@ impl Explained {
 
     /// The first begins with the flag.
     pub(super) fn lines(&self, bit: u32) -> Vec<String> {
-        let flag = letter(bit, self.letter);
+        let flag = mark(bit, self.letter);
         let heads = std::iter::once(flag.as_str()).chain(std::iter::repeat(""));
         let shown = self.causes.iter().take(MOST).zip(heads);
         let mut lines: Vec<_> = shown

@@ -4,7 +4,10 @@
 //! whose kernel it is, and one that fits two is left out.
 
 use super::marks::{MODULES, UNLOADED};
-use crate::{event::Mask, taint::release::Release};
+use crate::{
+    event::Mask,
+    taint::{log::is_module_name, release::Release},
+};
 
 /// A module that carries flags.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +21,7 @@ pub struct Listed {
     pub loaded: bool,
 }
 
-/// No kernel prints longer names, no list is longer.
-const LONGEST_NAME: usize = 64;
+/// No list is longer.
 const MOST: usize = 512;
 
 /// The modules with flags in a line and, where the list was broken, in the lines behind it.
@@ -66,7 +68,7 @@ fn module(word: &str, loaded: bool) -> Option<Listed> {
         .filter(char::is_ascii_alphabetic)
         .take(32)
         .collect();
-    (is_name(name) && !letters.is_empty()).then(|| Listed {
+    (is_module_name(name) && !letters.is_empty()).then(|| Listed {
         name: name.to_owned(),
         letters,
         flags: Mask(0),
@@ -74,15 +76,10 @@ fn module(word: &str, loaded: bool) -> Option<Listed> {
     })
 }
 
-fn is_name(word: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    !word.is_empty() && word.len() <= LONGEST_NAME && word.bytes().all(fits)
-}
-
 /// A line of nothing but names, as a broken list goes on.
 fn is_list(line: &str) -> bool {
     let names = |word: &str| {
-        is_name(word.split('(').next().unwrap_or_default())
+        is_module_name(word.split('(').next().unwrap_or_default())
             || matches!(word, "[last" | "unloaded:")
             || word.ends_with(']')
     };
@@ -191,7 +188,7 @@ mod tests {
         #[test]
         fn hostile_lists_do_no_harm(list in ".*") {
             for (name, letters, _) in short(&[&format!("{MODULES}{list}"), &format!("{UNLOADED}{list}"), &list]) {
-                prop_assert!(is_name(&name) && letters.chars().all(|letter| letter.is_ascii_alphabetic()));
+                prop_assert!(is_module_name(&name) && letters.chars().all(|letter| letter.is_ascii_alphabetic()));
             }
         }
     }

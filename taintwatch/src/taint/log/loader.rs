@@ -2,7 +2,7 @@
 //!
 //! In: a line's text. Out: the flag and the module that it names.
 
-use super::{Teller, Told};
+use super::{Teller, Told, is_module_name};
 use crate::taint::{
     release::Release,
     sayings::{LOADER, bit_on},
@@ -31,16 +31,10 @@ pub(super) fn by_loader(line: &str, release: Option<Release>) -> Option<Told> {
             ..Told::by_kernel(bit, false)
         });
     }
-    is_name(module).then(|| Told {
+    is_module_name(module).then(|| Told {
         module: Some(module.to_owned()),
         from: Teller::Loader,
         vendor,
         ..Told::by_kernel(bit, false)
     })
-}
-
-/// `MODULE_NAME_LEN` is 56 on 64 bits, 60 on 32; what stands in front of a name in a log is no part of it.
-fn is_name(text: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    (1..64).contains(&text.len()) && text.bytes().all(fits)
 }

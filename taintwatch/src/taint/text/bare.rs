@@ -3,7 +3,10 @@
 //! In: what somebody typed or copied, and whose kernel it may be. Out: what it means; none where it is something else.
 
 use super::{Finding, Whose, letters};
-use crate::{event::Mask, taint::flags::UPSTREAM};
+use crate::{
+    event::Mask,
+    taint::{flags::UPSTREAM, log::is_module_name},
+};
 
 /// `12289`, `P O E`, `nvidia(POE)`, `[O]=OOT_MODULE`, `TAINT_WARN`, `kernel.tainted = 512`.
 pub(super) fn bare(text: &str, whose: Whose) -> Option<Finding> {
@@ -28,8 +31,7 @@ fn behind_a_name(text: &str) -> &str {
 /// The letters of a module in a report's list: `nvidia(POE)`.
 fn of_module(text: &str) -> Option<&str> {
     let (name, letters) = text.strip_suffix(')')?.split_once('(')?;
-    let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
-    (!name.is_empty() && name.chars().all(is_name)).then_some(letters)
+    is_module_name(name).then_some(letters)
 }
 
 /// Names as the sources have them.

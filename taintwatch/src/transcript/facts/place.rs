@@ -2,7 +2,7 @@
 //!
 //! In: a line's text. Out: the code, and the module that it is in.
 
-use crate::taint::log::module_of;
+use crate::taint::log::{is_module_name, module_of};
 
 /// The lines that say where the kernel was, on each architecture. Those at the end of old oopses, `RIP  [<ffff>] f+0x1/0x2`
 /// and `EIP: [<ffff>] f+0x1/0x2 SS:ESP`, say it again: where that is new, it is of the oops before.
@@ -46,9 +46,8 @@ pub(super) fn place(line: &str) -> Option<(&str, Option<&str>)> {
 fn module_before(symbol: &str) -> Option<&str> {
     let (before, _) = symbol.rsplit_once(':')?;
     let (before, module) = before.rsplit_once(':')?;
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let stands_alone = before.is_empty() || before.ends_with(' ');
-    (stands_alone && !module.is_empty() && module.bytes().all(is_name)).then_some(module)
+    (stands_alone && is_module_name(module)).then_some(module)
 }
 
 /// `BUG: KASAN: slab-out-of-bounds in f+0x1/0x2 [m]`.
