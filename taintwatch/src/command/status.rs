@@ -17,7 +17,7 @@ use crate::{
         paper::Paper,
         status::{Flag, Status, print},
     },
-    store::{Filter, Store},
+    store::Store,
     taint::{
         tables::{LINUX, Table},
         vendor,
@@ -68,8 +68,7 @@ struct History {
 fn history(db: &Path) -> Result<History> {
     let boot = Identity::read()?.boot_id;
     let store = Store::open(db)?;
-    let mut events = store.events(&Filter::default(), None)?;
-    events.retain(|event| event.boot_id.as_deref() == Some(&boot));
+    let events = store.of_boot(&boot)?;
     let signs = signs::read(&store, &events, db)?;
     Ok(History::of(events, &signs))
 }

@@ -63,11 +63,13 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
 /// somebody is connected, and a slow reader misses some.
 fn follow(args: &Args, db: &Path, stream: UnixStream, out: &mut dyn Write) -> Result<u8> {
     let store = Store::open(db)?;
+    // Asked for before the events are read: what is recorded in between comes with them, or behind.
+    let mut last = store.last_seq()?;
     for event in store.events(&args.filter, Some(args.number))? {
+        last = last.max(event.seq);
         print(args, &event, out)?;
     }
     out.flush()?;
-    let mut last = store.last_seq()?;
     for line in BufReader::new(stream).lines() {
         let line = line.context("read from the daemon")?;
         let event = serde_json::from_str::<Event>(&line).ok();
@@ -111,24 +113,19 @@ async fn watch(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
         Ok(watcher) => watcher,
         Err(error) => Watcher::polled(&error)?,
     };
-    let recorded = if db.exists() || db != Path::new(DEFAULT_PATH) {
-        Store::open(db)?.events(&Filter::default(), None)?
+    let (recorded, own) = if db.exists() || db != Path::new(DEFAULT_PATH) {
+        let store = Store::open(db)?;
+        let own = store.of_boot(&Identity::read()?.boot_id)?;
+        (store.events(&args.filter, Some(args.number))?, own)
     } else {
-        Vec::new()
+        (Vec::new(), Vec::new())
     };
-    let boot = Identity::read()?.boot_id;
-    let is_own = |event: &&Event| event.boot_id.as_ref() == Some(&boot);
-    let own: Vec<_> = recorded.iter().filter(is_own).cloned().collect();
-    let wanted: Vec<_> = recorded
-        .iter()
-        .filter(|event| args.filter.passes(event))
-        .collect();
-    let shown = wanted.len().min(args.number);
-    for event in wanted.iter().skip(wanted.len() - shown) {
+    for event in &recorded {
         print(args, event, out)?;
     }
     out.flush()?;
-    watcher.explain_before(Past::of(&own, 0), args.number - shown);
+    let more = args.number.saturating_sub(recorded.len());
+    watcher.explain_before(Past::of(&own, 0), more);
     loop {
         let event = tokio::select! {
             event = watcher.next() => event?,

@@ -2,7 +2,7 @@
 //!
 //! In: a connection, and events or conditions. Out: events in the order of their sequence.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
 use super::{Filter, error::Failure};
 use crate::event::{Event, SCHEMA, Time};
@@ -77,11 +77,7 @@ pub(super) fn last_alive(db: &Connection, boot_id: &str) -> Result<Option<(Time,
 /// The events of a boot, oldest first.
 pub(super) fn of_boot(db: &Connection, boot_id: &str) -> Result<Vec<Event>, Failure> {
     let query = "SELECT body FROM event WHERE boot_id = ?1 ORDER BY seq";
-    let mut statement = db.prepare(query)?;
-    let bodies = statement.query_map([boot_id], |row| row.get::<_, String>(0))?;
-    bodies
-        .map(|body| Ok(serde_json::from_str(&body?)?))
-        .collect()
+    read(db, query, [boot_id])
 }
 
 /// The boots that the history knows, in no order.
@@ -114,11 +110,7 @@ pub(super) fn unended(db: &Connection) -> Result<Vec<Event>, Failure> {
         AND seq = (SELECT max(seq) FROM event
             WHERE kind = 'coverage' AND boot_id IS newest.boot_id)
         ORDER BY seq";
-    let mut statement = db.prepare(query)?;
-    let bodies = statement.query_map([], |row| row.get::<_, String>(0))?;
-    bodies
-        .map(|body| Ok(serde_json::from_str(&body?)?))
-        .collect()
+    read(db, query, [])
 }
 
 /// The sequence of the last event; 0 where there is none.
@@ -129,11 +121,11 @@ pub(super) fn last_seq(db: &Connection) -> Result<u64, Failure> {
 
 /// The events behind one, in order.
 pub(super) fn behind(db: &Connection, seq: u64) -> Result<Vec<Event>, Failure> {
-    let mut statement = db.prepare("SELECT body FROM event WHERE seq > ?1 ORDER BY seq")?;
-    let bodies = statement.query_map([seq], |row| row.get::<_, String>(0))?;
-    bodies
-        .map(|body| Ok(serde_json::from_str(&body?)?))
-        .collect()
+    read(
+        db,
+        "SELECT body FROM event WHERE seq > ?1 ORDER BY seq",
+        [seq],
+    )
 }
 
 /// The events that `filter` lets pass, oldest first; with `last`, only so many of the newest.
@@ -146,10 +138,7 @@ pub(super) fn events(
     let bodies = statement.query_map([], |row| row.get::<_, String>(0))?;
     let mut events = Vec::new();
     for body in bodies {
-        let event: Event = serde_json::from_str(&body?)?;
-        if event.schema > SCHEMA {
-            return Err(Failure::Newer(event.schema));
-        }
+        let event = event(&body?)?;
         if filter.passes(&event) {
             events.push(event);
         }
@@ -159,4 +148,20 @@ pub(super) fn events(
     }
     events.reverse();
     Ok(events)
+}
+
+/// The events of a query, each a body.
+fn read(db: &Connection, query: &str, conditions: impl Params) -> Result<Vec<Event>, Failure> {
+    let mut statement = db.prepare(query)?;
+    let bodies = statement.query_map(conditions, |row| row.get::<_, String>(0))?;
+    bodies.map(|body| event(&body?)).collect()
+}
+
+/// An event that this program can read.
+fn event(body: &str) -> Result<Event, Failure> {
+    let event: Event = serde_json::from_str(body)?;
+    if event.schema > SCHEMA {
+        return Err(Failure::Newer(event.schema));
+    }
+    Ok(event)
 }

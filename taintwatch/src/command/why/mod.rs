@@ -16,7 +16,7 @@ use crate::{
         paper::Paper,
         why::{Why, print},
     },
-    store::{Filter, Store, Wanted, glob},
+    store::{Store, Wanted, glob},
     taint::{
         tables::{LINUX, Table},
         vendor,
@@ -37,12 +37,10 @@ pub struct Args {
 /// Exit 0; 2 as for any error.
 pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let id = Identity::read()?.boot_id;
-    let mut events = Store::open(db)?.events(&Filter::default(), None)?;
-    events.retain(|event| event.boot_id.as_ref() == Some(&id));
     let boot = Boot {
         mask: mask::read()?,
         table: vendor::local().unwrap_or(LINUX),
-        events,
+        events: Store::open(db)?.of_boot(&id)?,
     };
     let about = About::of(&args.about, &boot.modules(modules::names()))?;
     let answers = boot.answers(&about);
