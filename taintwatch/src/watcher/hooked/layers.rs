@@ -108,48 +108,52 @@ impl Hooked {
             return;
         }
         self.watch.follow_cpus(&[], address);
-        let failed = self.watch.follow_cpus(&online, address);
-        if let Some((cpu, why)) = failed.first() {
-            let reason = format!("CPU {cpu} cannot be watched again: {why}");
-            self.degrade(MASK_WATCH, &reason);
-        } else if let Err(error) = self.watch.prove() {
-            let reason = format!("armed again, and its proof failed: {error}");
-            self.degrade(MASK_WATCH, &reason);
-        } else {
-            self.restore("the mask watch was armed again");
+        if !self.watch_cpus(&online, address) {
+            return;
         }
+        match self.watch.prove() {
+            Ok(()) => self.restore("the mask watch was armed again"),
+            Err(error) => {
+                let reason = format!("armed again, and its proof failed: {error}");
+                self.degrade(MASK_WATCH, &reason);
+            }
+        }
+    }
+
+    /// Watches each CPU that is not watched; whether all are. One that cannot be is told once, however long it stays so.
+    fn watch_cpus(&mut self, online: &[u32], address: u64) -> bool {
+        let failed = self.watch.follow_cpus(online, address);
+        let unwatched = failed.iter().map(|(cpu, _)| *cpu).collect();
+        let before = std::mem::replace(&mut self.unwatched, unwatched);
+        for (cpu, why) in failed.iter().filter(|(cpu, _)| !before.contains(cpu)) {
+            let reason = format!("CPU {cpu} came and cannot be watched: {why}");
+            self.degrade(MASK_WATCH, &reason);
+        }
+        failed.is_empty()
     }
 
     /// The mask watch is whole again.
     fn restore(&mut self, reason: &str) {
-        for hook in self
-            .watch
-            .hooks
-            .iter_mut()
-            .filter(|hook| hook.layer == MASK_WATCH)
-        {
-            hook.mechanism = Some("breakpoint".to_owned());
-            hook.reason = None;
-        }
+        self.set_hook(MASK_WATCH, Some("breakpoint"), None);
         let event = self.coverage(CoverageState::Began, reason.to_owned());
         self.next.push_back(event);
     }
 
     fn degrade(&mut self, layer: &str, reason: &str) {
-        for hook in self
-            .watch
-            .hooks
-            .iter_mut()
-            .filter(|hook| hook.layer == layer)
-        {
-            hook.mechanism = None;
-            hook.reason = Some(reason.to_owned());
-        }
+        self.set_hook(layer, None, Some(reason));
         let event = self.coverage(
             CoverageState::Degraded,
             format!("{layer} is silent: {reason}"),
         );
         self.next.push_back(event);
+    }
+
+    fn set_hook(&mut self, layer: &str, mechanism: Option<&str>, reason: Option<&str>) {
+        let hooks = self.watch.hooks.iter_mut();
+        for hook in hooks.filter(|hook| hook.layer == layer) {
+            hook.mechanism = mechanism.map(str::to_owned);
+            hook.reason = reason.map(str::to_owned);
+        }
     }
 
     /// CPUs come and go; one without a watchpoint is a hole.
@@ -163,17 +167,8 @@ impl Hooked {
         if watched.is_empty() || is_whole {
             return;
         }
-        let failed = self.watch.follow_cpus(&online, address);
-        let unwatched: Vec<_> = failed.iter().map(|(cpu, _)| *cpu).collect();
-        let before = std::mem::replace(&mut self.unwatched, unwatched);
-        for (cpu, why) in &failed {
-            // Told once, however long it stays so.
-            if !before.contains(cpu) {
-                let reason = format!("CPU {cpu} came and cannot be watched: {why}");
-                self.degrade(MASK_WATCH, &reason);
-            }
-        }
-        if failed.is_empty() && !before.is_empty() {
+        let was_whole = self.unwatched.is_empty();
+        if self.watch_cpus(&online, address) && !was_whole {
             self.restore("every CPU is watched again");
         }
     }
