@@ -22,7 +22,7 @@ use taintwatch_common as wire;
 
 use crate::{
     decode::Record,
-    enrich::Hints,
+    enrich::{Hints, Inode},
     event::{Class, Context, Event, Kind, Mask, Module, Time},
     kernel::identity::Identity,
     taint::tables::{LINUX, Table},
@@ -120,8 +120,13 @@ impl Attributor {
             .filter(|file| file.from_memory == 0);
         Hints {
             cgroup_id: self.origins.cgroup_id(task),
-            inode: file.map(|file| (file.path.inode, file.path.device)),
-            read_at: file.map(|file| (self.wall_clock)(file.header.boottime_ns)),
+            file: file.map(|file| {
+                let inode = Inode {
+                    number: file.path.inode,
+                    device: file.path.device,
+                };
+                (inode, (self.wall_clock)(file.header.boottime_ns))
+            }),
         }
     }
 

@@ -10,17 +10,15 @@ pub mod task;
 
 use crate::event::{Event, Kind, Time};
 use device::Devices;
-use module_file::Inode;
+pub use module_file::Inode;
 
 /// What names things on this machine for a moment, and is not for the record.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hints {
     /// Of the task's cgroup.
     pub cgroup_id: Option<u64>,
-    /// Number and device of the inode that the module in hand was read from.
-    pub inode: Option<(u64, u32)>,
-    /// When the kernel read it: what was changed later was not loaded.
-    pub read_at: Option<Time>,
+    /// The file that the module in hand was read from, and when: what was changed later was not loaded.
+    pub file: Option<(Inode, Time)>,
 }
 
 /// Adds to events what `/proc`, files and devices tell.
@@ -62,11 +60,10 @@ impl Enricher {
         if module.source.as_deref() == Some("memory") {
             module.candidate = module.name.as_deref().and_then(candidate::of);
         }
-        let Some((number, device)) = hints.inode else {
+        let Some((inode, read_at)) = hints.file else {
             return;
         };
-        let read_at = hints.read_at.unwrap_or(event.time);
-        let aliases = module_file::identify(module, Inode { number, device }, read_at);
+        let aliases = module_file::identify(module, inode, read_at);
         if let (Some(task), None) = (&event.task, &event.requested_by) {
             event.requested_by = self.devices.asked_for(task, &aliases);
         }
