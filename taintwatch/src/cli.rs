@@ -43,7 +43,7 @@ pub enum Verb {
 }
 
 const STATUS: &str = "\
-Exit codes: 0 untainted, 1 tainted, 2 cannot tell, as for any error
+Exit codes: 0 untainted, 1 tainted, also where the mask was cleared since; 2 cannot tell, as for any error
 
 Examples:
   taintwatch status           # the mask now, for everyone

@@ -13,7 +13,7 @@ pub(crate) fn quiet(command: &mut Command) -> Result<String> {
     let output = command
         .stdin(Stdio::null())
         .output()
-        .with_context(|| format!("start {name}"))?;
+        .with_context(|| not_started(&name))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -33,9 +33,16 @@ pub(crate) fn shown(command: &mut Command) -> Result<()> {
     let status = command
         .stdin(Stdio::null())
         .status()
-        .with_context(|| format!("start {name}"))?;
+        .with_context(|| not_started(&name))?;
     if !status.success() {
         bail!("{name} failed ({status})");
     }
     Ok(())
+}
+
+/// What is mostly missing, and what to do.
+fn not_started(name: &str) -> String {
+    format!(
+        "start {name} (Debian's apt and the Rust toolchain of rust-toolchain.toml are needed; the README tells of both)"
+    )
 }
