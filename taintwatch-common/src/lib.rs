@@ -43,8 +43,8 @@ pub mod kind {
     pub const TAINT_ENTRY: u16 = 1;
     /// [`super::MaskWrite`]: the mask was written, and no entry of `add_taint` explains it.
     pub const MASK_WRITE: u16 = 2;
-    /// [`super::ModuleLive`]: a module is complete; its init function runs next.
-    pub const MODULE_LIVE: u16 = 3;
+    /// [`super::ModuleComing`]: a module is complete; its init function runs next.
+    pub const MODULE_COMING: u16 = 3;
     /// [`super::ModuleFree`]: a module's memory is about to be freed.
     pub const MODULE_FREE: u16 = 4;
     /// [`super::LoadEnd`]: `load_module` returned.
@@ -75,9 +75,9 @@ pub mod stage {
     /// The task is loading no module.
     pub const NONE: u32 = 0;
     /// Before `module_load`: the module is a copy of the file, not yet complete.
-    pub const FORMING: u32 = 1;
+    pub const UNFORMED: u32 = 1;
     /// After `module_load`: the module's init function runs.
-    pub const LIVE: u32 = 2;
+    pub const COMING: u32 = 2;
     /// No load but an unload: `delete_module` was called with the name.
     pub const UNLOADING: u32 = 3;
 }
@@ -199,7 +199,7 @@ pub struct MaskWrite {
 /// A module passed every check; `trace_module_load`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ModuleLive {
+pub struct ModuleComing {
     pub header: Header,
     pub task: Task,
     /// First address and bytes of its code, and of its init code, which is freed when init returned; 0 when unknown.
@@ -371,7 +371,7 @@ unsafe impl Plain for TaintEntry {}
 // SAFETY: as above.
 unsafe impl Plain for MaskWrite {}
 // SAFETY: as above.
-unsafe impl Plain for ModuleLive {}
+unsafe impl Plain for ModuleComing {}
 // SAFETY: as above.
 unsafe impl Plain for ModuleFree {}
 // SAFETY: as above.
@@ -395,8 +395,8 @@ impl Wire for TaintEntry {
 impl Wire for MaskWrite {
     const KIND: u16 = kind::MASK_WRITE;
 }
-impl Wire for ModuleLive {
-    const KIND: u16 = kind::MODULE_LIVE;
+impl Wire for ModuleComing {
+    const KIND: u16 = kind::MODULE_COMING;
 }
 impl Wire for ModuleFree {
     const KIND: u16 = kind::MODULE_FREE;
@@ -435,9 +435,9 @@ const _: () = {
     assert!(offset_of!(MaskWrite, mask_before) == 144);
     assert!(offset_of!(MaskWrite, stack) == 160);
     assert!(size_of::<MaskWrite>() == 160 + size_of::<Stack>());
-    assert!(offset_of!(ModuleLive, name) == 104);
-    assert!(offset_of!(ModuleLive, version) == 104 + MODULE_NAME_LEN);
-    assert!(size_of::<ModuleLive>() == 104 + MODULE_NAME_LEN + 2 * MODULE_TEXT_LEN + 8);
+    assert!(offset_of!(ModuleComing, name) == 104);
+    assert!(offset_of!(ModuleComing, version) == 104 + MODULE_NAME_LEN);
+    assert!(size_of::<ModuleComing>() == 104 + MODULE_NAME_LEN + 2 * MODULE_TEXT_LEN + 8);
     assert!(size_of::<ModuleFree>() == 72 + MODULE_NAME_LEN + 16);
     assert!(offset_of!(LoadEnd, result) == 136);
     assert!(size_of::<LoadEnd>() == 144);

@@ -81,7 +81,7 @@ pub fn admit<T: taintwatch_common::Wire>(
         counters::increment(unsafe { &raw mut (*count).suppressed });
         return None;
     }
-    process::tell(context);
+    process::emit_once(context);
     let room = ring::reserve::<T>();
     if room.is_none() {
         match slot {

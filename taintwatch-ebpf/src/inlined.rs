@@ -128,7 +128,7 @@ fn sysctl_ended(ctx: *mut c_void, result: i32) {
     if result < 0 {
         return;
     }
-    process::tell(task::context(Entered::ByCall));
+    process::emit_once(task::context(Entered::ByCall));
     let Some(write) = ring::reserve::<SysctlWrite>() else {
         return;
     };

@@ -8,7 +8,7 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext, ProbeContext, RawTracePointContext, RetProbeContext},
 };
 use taintwatch_common::{
-    LoadEnd, Loading, MODULE_NAME_LEN, ModuleFree, ModuleLive, context, stage,
+    LoadEnd, Loading, MODULE_NAME_LEN, ModuleComing, ModuleFree, context, stage,
 };
 
 use crate::{
@@ -91,7 +91,7 @@ pub fn began_at(context: u32) -> u64 {
         return 0;
     };
     // SAFETY: the slot is the current task's own.
-    if unsafe { (*slot).stage } == stage::FORMING {
+    if unsafe { (*slot).stage } == stage::UNFORMED {
         // SAFETY: as above.
         unsafe { (*slot).began }
     } else {
@@ -161,15 +161,15 @@ fn module_load(ctx: RawTracePointContext) -> i32 {
         // SAFETY: the slot is the current task's own.
         unsafe { (*slot).info = 0 };
         // SAFETY: as above.
-        unsafe { (*slot).stage = stage::LIVE };
+        unsafe { (*slot).stage = stage::COMING };
         // SAFETY: as above.
         read_name(module, unsafe { &raw mut (*slot).name });
     }
-    let Some(live) = ring::reserve::<ModuleLive>() else {
+    let Some(live) = ring::reserve::<ModuleComing>() else {
         return 0;
     };
     // SAFETY: `live` is fresh room for a whole record, as in each place below.
-    unsafe { (*live).header = record::header::<ModuleLive>(task::context(Entered::ByCall)) };
+    unsafe { (*live).header = record::header::<ModuleComing>(task::context(Entered::ByCall)) };
     // SAFETY: as above.
     task::fill(unsafe { &raw mut (*live).task });
     // SAFETY: as above.
@@ -198,7 +198,7 @@ fn module_load(ctx: RawTracePointContext) -> i32 {
 #[raw_tracepoint]
 fn module_free(ctx: RawTracePointContext) -> i32 {
     let module: u64 = ctx.arg(0);
-    process::tell(context::TASK);
+    process::emit_once(context::TASK);
     counts::next_epoch();
     let in_load = u32::from(is_loading());
     let Some(free) = ring::reserve::<ModuleFree>() else {
@@ -227,7 +227,7 @@ fn began(info: u64) {
         // SAFETY: no arguments.
         began: unsafe { bpf_ktime_get_boot_ns() },
         start: task::start(),
-        stage: stage::FORMING,
+        stage: stage::UNFORMED,
         reserved: 0,
         name: [0; MODULE_NAME_LEN],
     };
@@ -261,7 +261,7 @@ fn unload_began(regs: u64) {
 
 #[inline(always)]
 fn ended(result: i64) {
-    process::tell(context::TASK);
+    process::emit_once(context::TASK);
     if let Some(end) = ring::reserve::<LoadEnd>() {
         // SAFETY: `end` is fresh room for a whole record, as in each place below.
         unsafe { (*end).header = record::header::<LoadEnd>(task::context(Entered::ByCall)) };

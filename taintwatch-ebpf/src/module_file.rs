@@ -54,7 +54,7 @@ fn module_memory_kprobe(ctx: ProbeContext) -> u32 {
 #[raw_tracepoint]
 fn module_request(ctx: RawTracePointContext) -> i32 {
     let context = task::context(Entered::ByCall);
-    process::tell(context);
+    process::emit_once(context);
     let Some(request) = ring::reserve::<ModuleRequest>() else {
         return 0;
     };

@@ -28,11 +28,11 @@ struct Program {
 
 /// What has been told. One that falls out is told again.
 #[btf_map]
-static TOLD: LruHashMap<Program, u64, 4096> = LruHashMap::new();
+static REPORTED: LruHashMap<Program, u64, 4096> = LruHashMap::new();
 
 /// Tells of the current task, unless it is only the one that was interrupted, or told of already.
 #[inline(always)]
-pub fn tell(in_context: u32) {
+pub fn emit_once(in_context: u32) {
     if in_context == context::TASK || in_context == context::UNKNOWN {
         tell_current();
     }
@@ -47,13 +47,13 @@ fn tell_current() {
         start: task::start(),
         mm,
     };
-    if TOLD.get_ptr(program).is_some() {
+    if REPORTED.get_ptr(program).is_some() {
         return;
     }
     let Some(process) = ring::reserve::<Process>() else {
         return;
     };
-    _ = TOLD.insert(program, 1, 0);
+    _ = REPORTED.insert(program, 1, 0);
     // SAFETY: `process` is fresh room for a whole record, as in each place below.
     unsafe { (*process).header = record::header::<Process>(context::TASK) };
     // SAFETY: as above.

@@ -5,13 +5,13 @@
 pub mod event;
 pub mod taint;
 
-pub mod transcript;
+pub mod klog;
 
 pub mod kernel;
 pub mod probe;
+pub mod record;
 pub mod ring;
 
-pub mod decode;
 pub mod enrich;
 
 pub mod attribute;
@@ -22,12 +22,12 @@ pub mod watcher;
 
 pub mod store;
 
-pub mod cover;
+pub mod coverage;
 pub mod history;
 
 pub mod crash;
 
-mod journal;
+mod journal_queue;
 pub mod output;
 pub mod socket;
 

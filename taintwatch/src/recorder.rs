@@ -9,9 +9,9 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     baseline::Past,
-    cover, crash,
+    coverage, crash,
     event::{CoverageState, Event},
-    journal::Journal,
+    journal_queue::JournalQueue,
     kernel::identity::{Identity, boottime_ns, wall_clock},
     socket::Feed,
     store::{
@@ -24,7 +24,7 @@ use crate::{
 pub(crate) struct Recorder {
     store: Store,
     feed: Feed,
-    journal: Journal,
+    journal: JournalQueue,
     boot_id: String,
     _lock: Lock,
 }
@@ -43,7 +43,7 @@ impl Recorder {
         Ok(Self {
             store,
             feed: Feed::listen(socket)?,
-            journal: Journal::begin(),
+            journal: JournalQueue::begin(),
             boot_id: Identity::read()?.boot_id,
             _lock: lock,
         })
@@ -116,7 +116,7 @@ impl Recorder {
             last.id = format!("{}-end", last.id);
             if let Some(coverage) = &mut last.coverage {
                 coverage.state = CoverageState::Ended;
-                cover::UNCLEAN.clone_into(&mut coverage.reason);
+                coverage::UNCLEAN.clone_into(&mut coverage.reason);
             }
             self.record(last)?;
         }

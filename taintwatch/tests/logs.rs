@@ -17,7 +17,7 @@ use std::{
 
 use taintwatch::{
     event::Event,
-    transcript::{Account, Origin, Scanner, Sighting, What, stream},
+    klog::{Finding, Origin, Reconstruction, Scanner, What, stream},
 };
 
 #[test]
@@ -78,19 +78,19 @@ fn name(log: &Path) -> &str {
 /// A line for each event; for a boot and its kernel, and for a state that adds nothing.
 fn read(path: &Path) -> String {
     let mut scanner = Scanner::new();
-    let mut sightings = Vec::new();
+    let mut findings = Vec::new();
     let mut input = BufReader::with_capacity(7, fs::File::open(path).unwrap());
-    stream::read(&mut input, &mut |line| sightings.extend(scanner.push(line))).unwrap();
-    sightings.extend(scanner.finish());
-    let mut account = Account::new(Origin::default());
+    stream::read(&mut input, &mut |line| findings.extend(scanner.push(line))).unwrap();
+    findings.extend(scanner.finish());
+    let mut account = Reconstruction::new(Origin::default());
     let mut out = String::new();
-    for sighting in &sightings {
-        let events = account.enter(sighting);
+    for finding in &findings {
+        let events = account.enter(finding);
         for event in &events {
             writeln!(out, "{}", told(event)).unwrap();
         }
         if events.is_empty() {
-            writeln!(out, "{}", seen(sighting)).unwrap();
+            writeln!(out, "{}", seen(finding)).unwrap();
         }
     }
     if out.is_empty() {
@@ -131,15 +131,15 @@ fn told(event: &Event) -> String {
     )
 }
 
-fn seen(sighting: &Sighting) -> String {
-    let release = sighting.boot.release.as_deref().unwrap_or("unknown");
-    match (&sighting.what, &sighting.facts.panic) {
-        (What::Boot, _) => format!("boot {} of {release}", sighting.boot.ordinal + 1),
+fn seen(finding: &Finding) -> String {
+    let release = finding.boot.release.as_deref().unwrap_or("unknown");
+    match (&finding.what, &finding.facts.panic) {
+        (What::Boot, _) => format!("boot {} of {release}", finding.boot.ordinal + 1),
         (_, Some(panic)) => format!("panic, no flag: {panic}"),
         (_, None) => format!(
             "no flag, {} lines: {}",
-            sighting.lines.len(),
-            sighting.lines[0]
+            finding.lines.len(),
+            finding.lines[0]
         ),
     }
 }

@@ -8,9 +8,9 @@ use taintwatch_common::{Loading, stage};
 
 use super::frames::Frame;
 use crate::{
-    decode::text,
     event::{Cause, Class, Confidence, Event, Mask, Source},
     kernel::functions::{INLINERS, LOADER, OOPS_REPORTERS, REPORTERS, UNLOADER},
+    record::text,
     taint::{
         callers::{self, Part},
         tables::Table,
@@ -112,7 +112,7 @@ fn classify(evidence: &Evidence<'_>) -> (Class, Option<String>) {
         let name = Some(text(&loading.name));
         let known = name.filter(|name| loading.stage == stage::UNLOADING && !name.is_empty());
         (Class::ModuleUnload, known)
-    } else if loading.stage == stage::FORMING && caller.is_one_of(&LOADER) {
+    } else if loading.stage == stage::UNFORMED && caller.is_one_of(&LOADER) {
         (
             Class::ModuleLoad,
             Some(text(&loading.name)).filter(|name| !name.is_empty()),
@@ -263,7 +263,7 @@ mod tests {
             frame("init_module_from_file", None),
         ];
         assert_eq!(
-            class(Some(0), stage::FORMING, &loader),
+            class(Some(0), stage::UNFORMED, &loader),
             (Class::ModuleLoad, Some("abc".into()))
         );
         // A warning of the kernel during a load is not the module's.
@@ -273,7 +273,7 @@ mod tests {
             frame("vmap_pages", None),
         ];
         assert_eq!(
-            class(Some(9), stage::FORMING, &warn),
+            class(Some(9), stage::UNFORMED, &warn),
             (Class::KernelCode, None)
         );
         let own = [
@@ -282,7 +282,7 @@ mod tests {
             frame("init", Some("other")),
         ];
         assert_eq!(
-            class(Some(9), stage::LIVE, &own),
+            class(Some(9), stage::COMING, &own),
             (Class::ModuleCode, Some("other".into()))
         );
         // Bit 0 through WARN is a CFI report or the like: no module is proprietary because of it.
@@ -319,7 +319,7 @@ mod tests {
     fn a_write_from_elsewhere_is_a_direct_one() {
         let hostile = [frame("hide", Some("rk")), frame("load_module", None)];
         assert_eq!(
-            class(None, stage::LIVE, &hostile),
+            class(None, stage::COMING, &hostile),
             (Class::DirectWrite, Some("rk".into()))
         );
         assert_eq!(

@@ -8,8 +8,8 @@ use super::{
     Attributor,
     cause::Evidence,
     frames::{self, Frame},
-    parts,
     reconcile::unattributed,
+    record_fields,
 };
 use crate::event::{Event, Kind, Mask, Source, Taint};
 
@@ -37,7 +37,7 @@ impl Attributor {
         taint.count = Some(more);
         self.mask = taint.mask_after.unwrap_or(self.mask);
         event.taint = Some(taint);
-        event.context = parts::known_context(key.context, &[]);
+        event.context = record_fields::known_context(key.context, &[]);
         let frame = self.caller_of(key, count);
         let evidence = Evidence {
             bit: (!direct).then_some(key.flag),

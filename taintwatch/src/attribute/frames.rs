@@ -9,7 +9,7 @@ use std::fmt;
 use taintwatch_common::{STACK_FRAMES, SYMBOLS_PER_TEXT, Stack};
 
 use super::addresses::Addresses;
-use crate::{decode::text, kernel::functions::base_name};
+use crate::{kernel::functions::base_name, record::text};
 
 /// A place in the kernel's code.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,21 +4,23 @@
 
 use taintwatch_common as wire;
 
-use super::{Attributor, origins, parts};
+use super::{Attributor, origins, record_fields};
 use crate::{
-    decode::text,
     event::{Class, Context, Event, Kind, Module},
+    record::text,
 };
 
 impl Attributor {
-    pub(super) fn module_live(&mut self, live: &wire::ModuleLive) {
+    pub(super) fn module_coming(&mut self, live: &wire::ModuleComing) {
         let range = |[start, len]: [u64; 2]| start..start.saturating_add(len);
         let name = text(&live.name);
         self.addresses.add(&name, range(live.text), None);
         self.addresses
             .add(&name, range(live.init_text), Some(live.task.tid));
-        self.live
-            .insert(live.task.tid, parts::module_live(self.table, live));
+        self.live.insert(
+            live.task.tid,
+            record_fields::module_coming(self.table, live),
+        );
     }
 
     pub(super) fn module_free(&mut self, free: &wire::ModuleFree) -> Option<Event> {
@@ -32,7 +34,7 @@ impl Attributor {
         let mut event = self.started(Kind::ModuleUnload, &free.header, &free.task, "module", &[]);
         event.module = Some(Module {
             name: Some(name),
-            taints: parts::letters(self.table, free.taints),
+            taints: record_fields::letters(self.table, free.taints),
             loaded: Some(false),
             ..Module::default()
         });
@@ -59,7 +61,7 @@ impl Attributor {
             ..Module::default()
         });
         module.loaded = Some(end.result == 0);
-        module.errno = (end.result != 0).then(|| parts::errno(end.result));
+        module.errno = (end.result != 0).then(|| record_fields::errno(end.result));
         event.module = Some(module);
         self.add_origin(&mut event);
         self.origins.load_ended(end.task.tid);

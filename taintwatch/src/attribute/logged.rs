@@ -5,12 +5,18 @@
 use super::{Attributor, cause};
 use crate::{
     event::{Cause, Class, Confidence, Event, Kind, Module, Source},
-    taint::log::{Teller, Told},
+    taint::log::{TaintLine, Teller},
 };
 
 impl Attributor {
     /// A flag that a line of the kernel log tells of.
-    pub fn logged(&mut self, told: &Told, line: &str, boottime_ns: u64, line_seq: u64) -> Event {
+    pub fn logged(
+        &mut self,
+        told: &TaintLine,
+        line: &str,
+        boottime_ns: u64,
+        line_seq: u64,
+    ) -> Event {
         let mut event = self.blank(
             Kind::Taint,
             boottime_ns,

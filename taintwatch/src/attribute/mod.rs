@@ -9,11 +9,11 @@ pub mod chain;
 mod counts;
 pub mod frames;
 mod loads;
+pub mod log_excerpt;
 mod logged;
 mod origins;
-mod parts;
 mod reconcile;
-pub mod report;
+mod record_fields;
 mod taints;
 
 use std::collections::HashMap;
@@ -21,10 +21,10 @@ use std::collections::HashMap;
 use taintwatch_common as wire;
 
 use crate::{
-    decode::Record,
     enrich::{Hints, Inode},
     event::{Class, Context, Event, Kind, Mask, Module, Time},
     kernel::identity::Identity,
+    record::Record,
     taint::tables::{LINUX, Table},
 };
 use addresses::Addresses;
@@ -84,8 +84,8 @@ impl Attributor {
             Record::SysctlWrite(write) => self.sysctl_write(write),
             Record::ModuleFree(free) => self.module_free(free).into_iter().collect(),
             Record::LoadEnd(end) => vec![self.load_end(end)],
-            Record::ModuleLive(live) => {
-                self.module_live(live);
+            Record::ModuleComing(live) => {
+                self.module_coming(live);
                 Vec::new()
             }
             Record::Process(process) => {
@@ -171,7 +171,7 @@ impl Attributor {
     ) -> Event {
         let mut event = self.blank(kind, header.boottime_ns, &format!("{}.{key}", header.cpu));
         event.cpu = Some(header.cpu);
-        event.context = parts::known_context(header.context, frames);
+        event.context = record_fields::known_context(header.context, frames);
         // In an interrupt the current task is merely the one that was interrupted.
         event.task = (event.context == Some(Context::Task)).then(|| self.origins.task(task));
         event

@@ -8,8 +8,8 @@ use std::collections::{HashMap, VecDeque};
 use taintwatch_common as wire;
 
 use crate::{
-    decode::text,
     event::{Ancestor, Module, RequestedBy, Task},
+    record::text,
 };
 
 /// Processes kept: as many as the kernel half remembers to have told of.

@@ -2,7 +2,7 @@
 //!
 //! In: the mask, read again. Out: events of the flags that differ, with no one to blame.
 
-use super::{Attributor, cause, parts};
+use super::{Attributor, cause, record_fields};
 use crate::event::{Cause, Class, Confidence, Event, Kind, Mask, Source};
 
 impl Attributor {
@@ -20,7 +20,7 @@ impl Attributor {
         let lost = known.minus(now);
         if lost != Mask(0) {
             let mut event = self.blank(Kind::MaskWrite, boottime_ns, "reconcile");
-            event.taint = Some(parts::change(known, Mask(known.0 & now.0)));
+            event.taint = Some(record_fields::change(known, Mask(known.0 & now.0)));
             let letters = self.table.letters(lost);
             event.cause = Some(unattributed(format!(
                 "{letters} was set and is clear now; nothing saw who cleared it"

@@ -8,7 +8,7 @@ use super::{
     Attributor, cause,
     cause::Evidence,
     frames::{self, Frame, Symbol},
-    parts,
+    record_fields,
 };
 use crate::event::{Event, Kind, Mask, Source};
 
@@ -65,8 +65,8 @@ impl Attributor {
         let mut event = self.started(kind, &write.header, &write.task, &key, &frames);
         event.taint = Some(match (bit, kind) {
             (Some(bit), _) => self.table.taint(bit, before),
-            (None, Kind::Taint) => parts::again(after),
-            (None, _) => parts::change(before, after),
+            (None, Kind::Taint) => record_fields::again(after),
+            (None, _) => record_fields::change(before, after),
         });
         self.attribute(event, &evidence)
     }
@@ -81,7 +81,7 @@ impl Attributor {
         let mut before = self.before(write.mask_before);
         // More blanks than are kept of the text: what changed is known, what was set again is not.
         let changed = || Mask(write.mask_after).minus(before);
-        let written = parts::written_mask(&write.text).unwrap_or_else(changed);
+        let written = record_fields::written_mask(&write.text).unwrap_or_else(changed);
         // Where the mask cannot be read, what was written is all that is known of the bits.
         let after = if self.sees_mask {
             Mask(write.mask_after)

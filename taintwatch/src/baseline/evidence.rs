@@ -14,8 +14,8 @@ use super::{Evidence, module};
 use crate::{
     event::Mask,
     kernel::kmsg::{From, Kmsg, Next},
+    klog::{Finding, Line, Scanner, stream},
     taint::tables::Table,
-    transcript::{Line, Scanner, Sighting, stream},
 };
 
 /// Kept of a log: a storm of warnings repeats itself.
@@ -27,7 +27,7 @@ const UNLOADED: &str = "/sys/kernel/debug/modules/unloaded_tainted";
 /// Reads it all; `mask` is that of the beginning of the watch.
 #[must_use]
 pub fn read(mask: Mask, table: &'static Table) -> Evidence {
-    let (sightings, log_is_whole) = log().unwrap_or_else(|error| {
+    let (findings, log_is_whole) = log().unwrap_or_else(|error| {
         log::warn!("the kernel log of the time before the watch: {error}");
         (Vec::new(), false)
     });
@@ -37,7 +37,7 @@ pub fn read(mask: Mask, table: &'static Table) -> Evidence {
     Evidence {
         table,
         mask,
-        sightings,
+        findings,
         log_is_whole,
         modules,
         command_line: text("/proc/cmdline").unwrap_or_default(),
@@ -45,7 +45,7 @@ pub fn read(mask: Mask, table: &'static Table) -> Evidence {
 }
 
 /// What the log tells, and whether its beginning is there: in the kernel's memory, or else in the journal.
-fn log() -> io::Result<(Vec<Sighting>, bool)> {
+fn log() -> io::Result<(Vec<Finding>, bool)> {
     let mut kmsg = Kmsg::open(From::Oldest)?;
     let mut log = Log::default();
     loop {
@@ -66,15 +66,15 @@ fn log() -> io::Result<(Vec<Sighting>, bool)> {
             Next::End => break,
         }
     }
-    log.sightings.extend(log.scanner.finish());
-    Ok((log.sightings, log.is_whole))
+    log.findings.extend(log.scanner.finish());
+    Ok((log.findings, log.is_whole))
 }
 
 /// The log of this boot while it is read.
 #[derive(Default)]
 struct Log {
     scanner: Scanner,
-    sightings: Vec<Sighting>,
+    findings: Vec<Finding>,
     lines: u64,
     is_whole: bool,
 }
@@ -82,8 +82,8 @@ struct Log {
 impl Log {
     fn take(&mut self, line: &Line<'_>) {
         self.lines += 1;
-        self.sightings.extend(self.scanner.push(line));
-        self.sightings.truncate(MOST);
+        self.findings.extend(self.scanner.push(line));
+        self.findings.truncate(MOST);
     }
 
     /// What the journal has of this boot and the kernel has no more; whether that begins with the kernel's first line.

@@ -16,8 +16,8 @@ use jiff::Timestamp;
 use crate::{
     event::{Cause, Class, Confidence, Event, Kind, Mask, Source, Taint, Time},
     kernel::identity::Identity,
+    klog::{Finding, Origin, Reconstruction, What},
     taint::tables::Table,
-    transcript::{Account, Origin, Sighting, What},
 };
 pub use module::{Carrier, loaded, unloaded};
 pub use past::Past;
@@ -29,7 +29,7 @@ pub struct Evidence {
     pub table: &'static Table,
     pub mask: Mask,
     /// What the kernel log tells, oldest first.
-    pub sightings: Vec<Sighting>,
+    pub findings: Vec<Finding>,
     /// The log from the boot on is there, none of it overwritten.
     pub log_is_whole: bool,
     /// Modules that carry flags, loaded or not any more.
@@ -112,7 +112,7 @@ fn logged(evidence: &Evidence, past: &Past, identity: &Identity, began: Began) -
     let since_boot = i64::try_from(began.boottime_ns).unwrap_or(0);
     let since_boot = jiff::SignedDuration::from_nanos(since_boot);
     let booted = began.time.0.checked_sub(since_boot).ok();
-    let mut account = Account::new(Origin {
+    let mut account = Reconstruction::new(Origin {
         source: Source::Log,
         host: identity.host.clone(),
         boot_id: Some(identity.boot_id.clone()),
@@ -120,8 +120,8 @@ fn logged(evidence: &Evidence, past: &Past, identity: &Identity, began: Began) -
         table: Some(evidence.table),
     });
     let mut events = Vec::new();
-    for sighting in &evidence.sightings {
-        events.extend(account.enter(sighting));
+    for finding in &evidence.findings {
+        events.extend(account.enter(finding));
     }
     for event in &mut events {
         on_boottime(event, began.log_offset_ns, booted);
@@ -209,10 +209,10 @@ fn untold(bit: u32, evidence: &Evidence) -> Cause {
 /// Flags that the kernel printed as set in this boot and that are clear now: somebody wrote the mask.
 fn cleared(evidence: &Evidence, past: &Past) -> Option<(Mask, Cause)> {
     let printed = evidence
-        .sightings
+        .findings
         .iter()
-        .filter(|sighting| !sighting.facts.mask_is_doubtful && sighting.what != What::Boot);
-    let printed = printed.filter_map(|sighting| sighting.facts.mask);
+        .filter(|finding| !finding.facts.mask_is_doubtful && finding.what != What::Boot);
+    let printed = printed.filter_map(|finding| finding.facts.mask);
     let all = printed.fold(Mask(0), |all, mask| Mask(all.0 | mask.0));
     let bits = Mask(all.minus(evidence.mask).0 & !past.cleared.0);
     let letters = evidence.table.letters(bits);

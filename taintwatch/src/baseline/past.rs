@@ -5,7 +5,7 @@
 use std::{collections::HashSet, ops::Range};
 
 use crate::{
-    cover,
+    coverage,
     event::{Confidence, CoverageState, Event, Mask},
 };
 
@@ -69,7 +69,7 @@ impl Past {
             if coverage.state != CoverageState::Ended {
                 since.get_or_insert(at);
             } else if let Some(since) = since.take() {
-                let settled = if cover::cuts_off(coverage) {
+                let settled = if coverage::cuts_off(coverage) {
                     past.cut_off(events, at)
                 } else {
                     at

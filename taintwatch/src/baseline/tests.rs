@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
+    klog::{Line, Scanner},
     taint::tables::LINUX,
-    transcript::{Line, Scanner},
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -26,18 +26,18 @@ fn began() -> Began {
 
 fn evidence(mask: u64, lines: &[(u64, &str)]) -> Evidence {
     let mut scanner = Scanner::new();
-    let mut sightings = Vec::new();
+    let mut findings = Vec::new();
     for (second, text) in lines {
-        sightings.extend(scanner.push(&Line {
+        findings.extend(scanner.push(&Line {
             since_boot: Some(second * SECOND),
             ..Line::of(text)
         }));
     }
-    sightings.extend(scanner.finish());
+    findings.extend(scanner.finish());
     Evidence {
         table: LINUX,
         mask: Mask(mask),
-        sightings,
+        findings,
         log_is_whole: true,
         modules: Vec::new(),
         command_line: String::new(),

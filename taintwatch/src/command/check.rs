@@ -11,7 +11,7 @@ use crate::{
     output::{
         check::{Check, Tried, print},
         json,
-        paper::Paper,
+        layout::Layout,
     },
     probe::{Without, contract, layers},
     watcher::{Error, Watcher},
@@ -36,9 +36,9 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
     if args.json {
         json::line(&check, out)?;
     } else {
-        let mut paper = Paper::for_stdout();
-        print(&check, &mut paper);
-        write!(out, "{}", paper.text())?;
+        let mut layout = Layout::for_stdout();
+        print(&check, &mut layout);
+        write!(out, "{}", layout.text())?;
     }
     Ok(u8::from(check.cover != "full"))
 }

@@ -8,7 +8,7 @@ use crate::{
     event::Mask,
     output::{escape::Escaped, human, json, wrap},
     taint::{
-        text::{Finding, Reader, Reading},
+        text::{Decoded, Reader, Reading},
         vendor::{self, Vendor},
     },
 };
@@ -66,7 +66,7 @@ fn value(reader: Reader, value: &str, form: Form, out: &mut dyn Write) -> Result
 /// Line by line, so that a log of any size fits. What a mail reader cut in two is read with its next line.
 fn log(mut reader: Reader, form: Form, mut input: impl BufRead, out: &mut dyn Write) -> Result<u8> {
     let mut bytes = Vec::new();
-    let mut cut: Option<(String, Finding)> = None;
+    let mut cut: Option<(String, Decoded)> = None;
     while input
         .by_ref()
         .take(LONGEST_LINE)
@@ -95,7 +95,7 @@ fn log(mut reader: Reader, form: Form, mut input: impl BufRead, out: &mut dyn Wr
     Ok(0)
 }
 
-fn print(finding: &Finding, form: Form, out: &mut dyn Write) -> Result<()> {
+fn print(finding: &Decoded, form: Form, out: &mut dyn Write) -> Result<()> {
     if form.json {
         return Ok(json::line(finding, out)?);
     }

@@ -7,11 +7,11 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::signs;
+use super::liveness;
 use crate::{
     history::{self, Boot, History},
     kernel::identity::Identity,
-    output::{self, escape::Escaped, facts::Asked, json, paper::Paper},
+    output::{self, escape::Escaped, fields::Asked, json, layout::Layout},
     store::{Filter, Store},
 };
 
@@ -49,8 +49,8 @@ pub struct Args {
 pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let store = Store::open(db)?;
     let events = store.events(&Filter::default(), None)?;
-    let signs = signs::read(&store, &events, db)?;
-    let history = History::of(&events, &signs);
+    let liveness = liveness::read(&store, &events, db)?;
+    let history = History::of(&events, &liveness);
     let current = Identity::read().ok().map(|identity| identity.boot_id);
     let select = |words: &[String]| history::select(&history, words, current.as_deref());
     let boots = match select(&args.boot) {
@@ -82,9 +82,9 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     if let Some(file) = &args.html {
         return page(file, &asked, out);
     }
-    let mut paper = Paper::for_stdout();
-    output::report::print(&asked, &mut paper);
-    write!(out, "{}", paper.text())?;
+    let mut layout = Layout::for_stdout();
+    output::report::print(&asked, &mut layout);
+    write!(out, "{}", layout.text())?;
     Ok(0)
 }
 
@@ -105,9 +105,9 @@ fn diff(as_json: bool, a: &Boot<'_>, b: &Boot<'_>, out: &mut dyn Write) -> Resul
         json::line(&diff, out)?;
         return Ok(0);
     }
-    let mut paper = Paper::for_stdout();
-    output::diff::print(&diff, &mut paper);
-    write!(out, "{}", paper.text())?;
+    let mut layout = Layout::for_stdout();
+    output::diff::print(&diff, &mut layout);
+    write!(out, "{}", layout.text())?;
     Ok(0)
 }
 
@@ -127,7 +127,7 @@ fn asked<'h, 'a>(args: &Args, boots: Vec<&'h Boot<'a>>) -> Asked<'h, 'a> {
     Asked {
         boots,
         what: what.join("; "),
-        made: signs::now().time,
+        made: liveness::now().time,
         only,
     }
 }

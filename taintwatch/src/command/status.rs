@@ -5,16 +5,16 @@ use std::{io::Write, path::Path};
 
 use anyhow::Result;
 
-use super::signs;
+use super::liveness;
 use crate::{
-    cover::Cover,
+    coverage::BootCoverage,
     event::{Confidence, Event, Mask},
-    history::{self, Signs},
+    history::{self, Liveness},
     kernel::{identity::Identity, mask, suse},
     output::{
         escape::Escaped,
         human, json,
-        paper::Paper,
+        layout::Layout,
         status::{Flag, Status, print},
     },
     store::Store,
@@ -46,9 +46,9 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     if args.json {
         json::line(&status, out)?;
     } else {
-        let mut paper = Paper::for_stdout();
-        print(&status, table, &mut paper);
-        write!(out, "{}", paper.text())?;
+        let mut layout = Layout::for_stdout();
+        print(&status, table, &mut layout);
+        write!(out, "{}", layout.text())?;
         if let Some(reason) = &status.unreadable {
             writeln!(out, "{}{}{:#}", human::DIM, Escaped(reason), human::DIM)?;
         }
@@ -60,7 +60,7 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
 #[derive(Default)]
 struct History {
     events: Vec<Event>,
-    cover: Cover,
+    cover: BootCoverage,
     running: bool,
 }
 
@@ -69,15 +69,18 @@ fn history(db: &Path) -> Result<History> {
     let boot = Identity::read()?.boot_id;
     let store = Store::open(db)?;
     let events = store.of_boot(&boot)?;
-    let signs = signs::read(&store, &events, db)?;
-    Ok(History::of(events, &signs))
+    let liveness = liveness::read(&store, &events, db)?;
+    Ok(History::of(events, &liveness))
 }
 
 impl History {
-    fn of(events: Vec<Event>, signs: &Signs) -> Self {
-        let boots = history::History::of(&events, signs).boots;
+    fn of(events: Vec<Event>, liveness: &Liveness) -> Self {
+        let boots = history::History::of(&events, liveness).boots;
         let cover = boots.into_iter().next().map(|boot| boot.cover);
-        let running = signs.current.as_ref().is_some_and(|(_, now)| now.running);
+        let running = liveness
+            .current
+            .as_ref()
+            .is_some_and(|(_, now)| now.running);
         Self {
             cover: cover.unwrap_or_default(),
             events,
@@ -105,7 +108,7 @@ fn status(mask: Mask, table: &Table, history: &History) -> Status {
         true_mask: Mask(seen.0 | mask.0),
         covered,
         intervals: history.cover.intervals.clone(),
-        holes: history.cover.holes.clone(),
+        gaps: history.cover.gaps.clone(),
         lost,
         suse: None,
         unreadable: None,
@@ -164,18 +167,18 @@ mod tests {
     }
 
     fn glance(status: &Status) -> String {
-        let mut paper = Paper::new(80);
-        print(status, LINUX, &mut paper);
-        anstream::adapter::strip_str(&paper.text()).to_string()
+        let mut layout = Layout::new(80);
+        print(status, LINUX, &mut layout);
+        anstream::adapter::strip_str(&layout.text()).to_string()
     }
 
     #[test]
     fn one_glance_fits_a_terminal() {
-        let (events, signs) = history::tests::fixture();
-        let (id, _) = signs.current.clone().unwrap();
+        let (events, liveness) = history::tests::fixture();
+        let (id, _) = liveness.current.clone().unwrap();
         let is_own = |event: &Event| event.boot_id.as_ref() == Some(&id);
         let events: Vec<_> = events.into_iter().filter(is_own).collect();
-        let history = History::of(events.clone(), &signs);
+        let history = History::of(events.clone(), &liveness);
         let text = glance(&status(Mask(0x3045), LINUX, &history));
         assert!(text.lines().count() < 24);
         insta::assert_snapshot!(text, @r##"
@@ -191,13 +194,13 @@ mod tests {
           E    UNSIGNED_MODULE, 2 times, listed, set before 2026-01-06 10:02:10Z
                the loaded module vboxdrv carries it
         watched since 2026-01-06 10:02:10Z: every layer is in place
-        1 hole in the cover, 10.1 s; the longest until 2026-01-06 10:02:10Z: before the watch began
+        1 gap in the cover, 10.1 s; the longest until 2026-01-06 10:02:10Z: before the watch began
         next  `taintwatch why P` for the whole chain, `taintwatch report` for all
         "##);
         // Killed: its last sign of life was the last event.
-        let mut signs = signs;
-        signs.current.as_mut().unwrap().1.running = false;
-        let history = History::of(events, &signs);
+        let mut liveness = liveness;
+        liveness.current.as_mut().unwrap().1.running = false;
+        let history = History::of(events, &liveness);
         insta::assert_snapshot!(glance(&status(Mask(1 << 31), LINUX, &history)), @r##"
         tainted: [31] (2147483648), since before the record
           [31] a flag that is not known here, unattributed
@@ -206,15 +209,15 @@ mod tests {
                true mask 2147496005 (PSUOE[31]), the kernel says 2147483648
                `taintwatch report --kind mask_write` shows who wrote the mask
         not watched since 2026-01-06 10:17:00Z: the watch ended without a word: it was killed, or the machine went down
-        2 holes in the cover, 45 min 10 s; the longest until 2026-01-06 11:02:00Z: the watch ended without a word: it was killed, or the machine went down
+        2 gaps in the cover, 45 min 10 s; the longest until 2026-01-06 11:02:00Z: the watch ended without a word: it was killed, or the machine went down
         next  `taintwatch why 31` for the whole chain, `taintwatch report` for all
         "##);
     }
 
     #[test]
     fn a_mask_that_was_cleared_is_tampered_with_and_not_untainted() {
-        let (events, signs) = history::tests::fixture();
-        let history = History::of(events, &signs);
+        let (events, liveness) = history::tests::fixture();
+        let history = History::of(events, &liveness);
         let status = status(Mask(0), LINUX, &history);
         assert_ne!(status.true_mask, Mask(0));
         let text = glance(&status);

@@ -12,9 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     baseline::Past,
-    cover,
+    coverage,
     event::{Coverage, CoverageState, Event, Kind, Source, Time},
-    transcript::{Account, Origin, Sighting},
+    klog::{Finding, Origin, Reconstruction},
 };
 
 /// A log that a crash left.
@@ -24,15 +24,15 @@ pub struct Dump {
     pub name: String,
     /// When it was written; what backends and archives say of it.
     pub written: Option<Timestamp>,
-    pub sightings: Vec<Sighting>,
+    pub findings: Vec<Finding>,
     /// The time of the last line, nanoseconds on the log's clock.
     pub last_ns: u64,
 }
 
 impl Dump {
     fn panicked(&self) -> bool {
-        let mut sightings = self.sightings.iter();
-        sightings.any(|sighting| sighting.facts.panic.is_some())
+        let mut findings = self.findings.iter();
+        findings.any(|finding| finding.facts.panic.is_some())
     }
 }
 
@@ -59,7 +59,7 @@ impl Boot {
             boot_id: boot_id.to_owned(),
             host: events.iter().find_map(|event| event.host.clone()),
             booted: time.0.checked_sub(since).ok()?,
-            cut_off_ns: cover::was_cut_off(coverage).then_some(last_ns),
+            cut_off_ns: coverage::was_cut_off(coverage).then_some(last_ns),
             past: Past::of(events, last_ns),
         })
     }
@@ -77,7 +77,7 @@ pub fn events(dump: &Dump, boots: &[Boot]) -> Vec<Event> {
     let reckoned = dump
         .written
         .and_then(|written| began(written, dump.last_ns));
-    let mut account = Account::new(Origin {
+    let mut account = Reconstruction::new(Origin {
         source: Source::Crash,
         host: boot.and_then(|boot| boot.host.clone()),
         boot_id: boot.map(|boot| boot.boot_id.clone()),
@@ -85,9 +85,9 @@ pub fn events(dump: &Dump, boots: &[Boot]) -> Vec<Event> {
         table: None,
     });
     let mut events: Vec<_> = dump
-        .sightings
+        .findings
         .iter()
-        .flat_map(|sighting| account.enter(sighting))
+        .flat_map(|finding| account.enter(finding))
         .collect();
     // Parts of a dump that were put together overlap.
     let mut ids = HashSet::new();
@@ -97,10 +97,10 @@ pub fn events(dump: &Dump, boots: &[Boot]) -> Vec<Event> {
         events.retain(|event| past.is_news(event));
     }
     let end = dump
-        .sightings
+        .findings
         .iter()
         .rev()
-        .find_map(|sighting| end(sighting, boot));
+        .find_map(|finding| end(finding, boot));
     events.extend(end);
     events
 }
@@ -131,10 +131,10 @@ fn began(written: Timestamp, last_ns: u64) -> Option<Timestamp> {
 }
 
 /// The panic that ended the boot, as the end of its cover.
-fn end(sighting: &Sighting, boot: Option<&Boot>) -> Option<Event> {
-    let panic = sighting.facts.panic.as_ref()?;
+fn end(finding: &Finding, boot: Option<&Boot>) -> Option<Event> {
+    let panic = finding.facts.panic.as_ref()?;
     let boot = boot?;
-    let at = sighting.at.since_boot?;
+    let at = finding.at.since_boot?;
     let since = SignedDuration::from_nanos(i64::try_from(at).ok()?);
     let time = boot.booted.checked_add(since).ok()?;
     let id = format!("{}-{at:x}-panic", boot.boot_id.replace('-', ""));
@@ -142,10 +142,10 @@ fn end(sighting: &Sighting, boot: Option<&Boot>) -> Option<Event> {
     event.host.clone_from(&boot.host);
     event.boot_id = Some(boot.boot_id.clone());
     event.boottime_ns = Some(at);
-    event.log.clone_from(&sighting.lines);
+    event.log.clone_from(&finding.lines);
     event.coverage = Some(Coverage {
         state: CoverageState::Ended,
-        reason: format!("{}{panic}", cover::PANICKED),
+        reason: format!("{}{panic}", coverage::PANICKED),
         release: None,
         mask: None,
         self_test: None,
@@ -157,13 +157,13 @@ fn end(sighting: &Sighting, boot: Option<&Boot>) -> Option<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transcript::{Line, Scanner};
+    use crate::klog::{Line, Scanner};
 
     const SECOND: u64 = 1_000_000_000;
 
     fn dump(written: Option<&str>) -> Dump {
         let mut scanner = Scanner::new();
-        let mut sightings = Vec::new();
+        let mut findings = Vec::new();
         let lines = [
             "a: loading out-of-tree module taints kernel.",
             "BUG: kernel NULL pointer dereference, address: 0000000000000008",
@@ -174,16 +174,16 @@ mod tests {
             "Kernel panic - not syncing: Fatal exception",
         ];
         for (number, text) in (0..).zip(lines) {
-            sightings.extend(scanner.push(&Line {
+            findings.extend(scanner.push(&Line {
                 since_boot: Some((100 + number) * SECOND),
                 ..Line::of(text)
             }));
         }
-        sightings.extend(scanner.finish());
+        findings.extend(scanner.finish());
         Dump {
             name: "dmesg-ramoops-0".into(),
             written: written.map(|time| time.parse().unwrap()),
-            sightings,
+            findings,
             last_ns: 106 * SECOND,
         }
     }
@@ -255,8 +255,8 @@ mod tests {
     #[test]
     fn a_line_that_a_dump_has_twice_is_told_once() {
         let mut dump = dump(Some("2026-01-02T00:01:46Z"));
-        let again = dump.sightings.clone();
-        dump.sightings.extend(again);
+        let again = dump.findings.clone();
+        dump.findings.extend(again);
         let recorded = [(12, 100 * SECOND)];
         let died = boot("died", "2026-01-02T00:00:00Z", 100 * SECOND + 5, &recorded);
         let events = events(&dump, &[died]);

@@ -13,7 +13,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::Dump;
-use crate::transcript::{
+use crate::klog::{
     Scanner,
     input::{self, Fact, Visitor},
     stream,
@@ -63,12 +63,12 @@ impl Visitor for Found {
         };
         stream::read(input, &mut |line| {
             dump.last_ns = line.since_boot.unwrap_or(dump.last_ns);
-            if dump.sightings.len() < MOST {
-                dump.sightings.extend(scanner.push(line));
+            if dump.findings.len() < MOST {
+                dump.findings.extend(scanner.push(line));
             }
         })?;
-        dump.sightings.extend(scanner.finish());
-        if !dump.sightings.is_empty() {
+        dump.findings.extend(scanner.finish());
+        if !dump.findings.is_empty() {
             self.dumps.push(dump);
         }
         Ok(())

@@ -169,7 +169,7 @@ fn values<'a>(info: &'a [u8], key: &'a str) -> impl Iterator<Item = String> + 'a
     let words = info.split(|byte| *byte == 0);
     words
         .filter_map(move |word| word.strip_prefix(key.as_bytes())?.strip_prefix(b"="))
-        .map(crate::decode::text)
+        .map(crate::record::text)
 }
 
 #[cfg(test)]

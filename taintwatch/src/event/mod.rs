@@ -32,7 +32,7 @@ pub struct Event {
     pub schema: u32,
     /// Unique for ever and the same in every export: the key to deduplicate by.
     pub id: String,
-    /// The store's own sequence, without holes. 0 until the store has given one.
+    /// The store's own sequence, without gaps. 0 until the store has given one.
     pub seq: u64,
     pub kind: Kind,
     #[serde(skip_serializing_if = "Option::is_none")]

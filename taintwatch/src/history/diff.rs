@@ -137,7 +137,7 @@ fn side(boot: &Boot<'_>) -> Side {
         mask: boot.mask(),
         letters: boot.marks(),
         events: boot.events.len(),
-        not_watched: boot.cover.holes.len() + part,
+        not_watched: boot.cover.gaps.len() + part,
         lost: lost.map(|lost| lost.count).sum(),
     }
 }

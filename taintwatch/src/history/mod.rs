@@ -1,7 +1,7 @@
 //! What happened over the boots of a machine: the model that every report is drawn from.
 //!
 //! In: events as the store keeps them, and what is known beside them of the watch's life. Out: boots in order, each
-//! with its flags, modules, cover, losses and writes to the mask. Pure.
+//! with its flags, modules, coverage, losses and writes to the mask. Pure.
 
 pub mod diff;
 mod entry;
@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use jiff::SignedDuration;
 
 use crate::{
-    cover::{self, Cover, Now, Stamp},
+    coverage::{self, BootCoverage, Now, Stamp},
     event::{Event, Kind, Mask, Source, Time},
     taint::{
         flags::VENDOR,
@@ -34,7 +34,7 @@ const SET: SignedDuration = SignedDuration::from_secs(2);
 
 /// What is known beside the events.
 #[derive(Debug, Default)]
-pub struct Signs {
+pub struct Liveness {
     /// The last sign of life of each boot's watch.
     pub alive: HashMap<String, Stamp>,
     /// The boot that runs, and what its clocks say.
@@ -59,7 +59,7 @@ pub struct Boot<'a> {
     /// The first and the last moment that anything is known of.
     pub from: Stamp,
     pub to: Stamp,
-    pub cover: Cover,
+    pub cover: BootCoverage,
     pub end: End,
     pub flags: Vec<Flag<'a>>,
     pub modules: Vec<Module<'a>>,
@@ -90,9 +90,9 @@ pub struct Jump {
 
 impl<'a> History<'a> {
     #[must_use]
-    pub fn of(events: &'a [Event], signs: &Signs) -> Self {
+    pub fn of(events: &'a [Event], liveness: &Liveness) -> Self {
         let groups = order::boots(events).into_iter();
-        let boots = groups.filter_map(|group| Boot::of(group.id, group.events, signs));
+        let boots = groups.filter_map(|group| Boot::of(group.id, group.events, liveness));
         Self {
             boots: boots.collect(),
         }
@@ -100,11 +100,11 @@ impl<'a> History<'a> {
 }
 
 impl<'a> Boot<'a> {
-    fn of(id: Option<&'a str>, events: Vec<&'a Event>, signs: &Signs) -> Option<Self> {
+    fn of(id: Option<&'a str>, events: Vec<&'a Event>, liveness: &Liveness) -> Option<Self> {
         let (first, last) = (events.first()?, events.last()?);
-        let current = signs.current.as_ref();
+        let current = liveness.current.as_ref();
         let current = current.filter(|(current, _)| Some(current.as_str()) == id);
-        let alive = id.and_then(|id| signs.alive.get(id)).copied();
+        let alive = id.and_then(|id| liveness.alive.get(id)).copied();
         let watched = watched(&events, alive);
         let now = current.map_or_else(
             || {
@@ -124,7 +124,7 @@ impl<'a> Boot<'a> {
             from: Stamp::of(first),
             to: now.until,
             end: end(&events, current.is_some()),
-            cover: cover::of(events.iter().copied(), now),
+            cover: coverage::of(events.iter().copied(), now),
             flags: flag::of(&events, kernel(&events, &releases)),
             modules: module::of(&events),
             jumps: jumps(&events),
@@ -197,7 +197,7 @@ fn end(events: &[&Event], is_current: bool) -> End {
         End::Running
     } else if coverage().next().is_none() {
         End::Unwatched
-    } else if cover::was_cut_off(coverage()) {
+    } else if coverage::was_cut_off(coverage()) {
         End::Unclean
     } else {
         End::Clean

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::flag::count;
 use crate::{
-    cover::Stamp,
+    coverage::Stamp,
     event::{self, Class, Confidence, Event, Kind},
 };
 

@@ -1,4 +1,4 @@
-//! The model against a history of three boots: a wall clock that is set, holes, a late crash, hostile names.
+//! The model against a history of three boots: a wall clock that is set, gaps, a late crash, hostile names.
 
 use super::*;
 use crate::event::Confidence;
@@ -9,8 +9,8 @@ pub(crate) const B: &str = "1f9b20aa-7c11-4e57-8d20-90aa17c4b002";
 pub(crate) const C: &str = "c2d4e6f8-0a1b-4c3d-9e5f-6a7b8c9d0003";
 
 /// The recorded events, and the last sign of life of the boot that crashed; the third boot goes on.
-pub(crate) fn fixture() -> (Vec<Event>, Signs) {
-    let mut signs = Signs::default();
+pub(crate) fn fixture() -> (Vec<Event>, Liveness) {
+    let mut liveness = Liveness::default();
     let mut events = Vec::new();
     for line in LINES.lines() {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -19,7 +19,7 @@ pub(crate) fn fixture() -> (Vec<Event>, Signs) {
                 time: serde_json::from_value(value["time"].clone()).unwrap(),
                 boottime_ns: value["boottime_ns"].as_u64(),
             };
-            signs.alive.insert(boot.to_owned(), stamp);
+            liveness.alive.insert(boot.to_owned(), stamp);
         } else {
             events.push(serde_json::from_value(value).unwrap());
         }
@@ -33,8 +33,8 @@ pub(crate) fn fixture() -> (Vec<Event>, Signs) {
         running: true,
         watched: None,
     };
-    signs.current = Some((C.to_owned(), now));
-    (events, signs)
+    liveness.current = Some((C.to_owned(), now));
+    (events, liveness)
 }
 
 fn flag<'h, 'a>(boot: &'h Boot<'a>, letter: char) -> &'h Flag<'a> {
@@ -51,8 +51,8 @@ fn module<'h, 'a>(boot: &'h Boot<'a>, name: &str) -> &'h Module<'a> {
 
 #[test]
 fn boots_stand_in_the_order_of_recording_whatever_the_wall_clock_says() {
-    let (events, signs) = fixture();
-    let history = History::of(&events, &signs);
+    let (events, liveness) = fixture();
+    let history = History::of(&events, &liveness);
     let ids: Vec<_> = history.boots.iter().map(|boot| boot.id).collect();
     assert_eq!(ids, [Some(A), Some(B), Some(C), None]);
     let [a, b, c, unknown] = history.boots.as_slice() else {
@@ -81,7 +81,7 @@ fn found_set(release: &str, vendor: Option<&str>) -> Vec<Event> {
 fn a_bit_that_only_a_mask_shows_is_named_as_its_kernel_names_it() {
     let marks = |release, vendor| {
         let events = found_set(release, vendor);
-        History::of(&events, &Signs::default()).boots[0].marks()
+        History::of(&events, &Liveness::default()).boots[0].marks()
     };
     assert_eq!(marks("6.1.0-18-amd64", None), "X[31]");
     assert_eq!(marks("5.14.21-150500.55.39-default", None), "XN");
@@ -92,8 +92,8 @@ fn a_bit_that_only_a_mask_shows_is_named_as_its_kernel_names_it() {
 
 #[test]
 fn a_set_clock_disorders_nothing_and_is_told() {
-    let (events, signs) = fixture();
-    let history = History::of(&events, &signs);
+    let (events, liveness) = fixture();
+    let history = History::of(&events, &liveness);
     let b = &history.boots[1];
     let clocks: Vec<_> = b
         .events
@@ -124,31 +124,31 @@ fn a_set_clock_disorders_nothing_and_is_told() {
 
 #[test]
 fn what_a_crash_left_belongs_to_the_boot_that_crashed() {
-    let (events, signs) = fixture();
-    let history = History::of(&events, &signs);
+    let (events, liveness) = fixture();
+    let history = History::of(&events, &liveness);
     let b = &history.boots[1];
     let last = b.events.last().unwrap();
     assert_eq!(last.taint.as_ref().unwrap().letter, Some('D'));
     assert_eq!(b.crash().map(|event| event.seq), Some(last.seq));
     assert_eq!(flag(b, 'D').confidence, Confidence::Logged);
     // The watch's last sign of life is before the crash: what lies between is no cover.
-    let holes: Vec<_> = b
+    let gaps: Vec<_> = b
         .cover
-        .holes
+        .gaps
         .iter()
         .map(|it| (it.from_ns, it.to_ns))
         .collect();
     assert_eq!(
-        holes.last(),
+        gaps.last(),
         Some(&(Some(8_995_000_000_000), Some(9_000_400_000_000)))
     );
-    assert_eq!(holes.len(), 3);
+    assert_eq!(gaps.len(), 3);
 }
 
 #[test]
 fn flags_have_their_first_setting_and_all_others() {
-    let (events, signs) = fixture();
-    let history = History::of(&events, &signs);
+    let (events, liveness) = fixture();
+    let history = History::of(&events, &liveness);
     let [a, b, c, _] = history.boots.as_slice() else {
         panic!()
     };
@@ -174,8 +174,8 @@ fn flags_have_their_first_setting_and_all_others() {
 
 #[test]
 fn modules_have_their_times_and_nothing_is_filled_in() {
-    let (events, signs) = fixture();
-    let history = History::of(&events, &signs);
+    let (events, liveness) = fixture();
+    let history = History::of(&events, &liveness);
     let [a, b, c, _] = history.boots.as_slice() else {
         panic!()
     };
@@ -211,7 +211,7 @@ fn a_mask_alone_names_nobody() {
         "schema": 1, "id": "x", "seq": 1, "kind": "coverage", "boot_id": "b", "time": "2026-01-01T00:00:00Z",
         "coverage": {"state": "began", "reason": "all", "mask": "0x80000001"},
     }))];
-    let history = History::of(&events, &Signs::default());
+    let history = History::of(&events, &Liveness::default());
     let flags = &history.boots[0].flags;
     assert_eq!(
         flags.iter().map(Flag::mark).collect::<Vec<_>>(),
@@ -243,7 +243,7 @@ fn a_boot_of_which_only_a_crash_tells_is_before_the_one_that_found_it() {
         line(5, "three", &["taint_entry"], 31),
         line(6, "lost", crash, 40),
     ];
-    let history = History::of(&events, &Signs::default());
+    let history = History::of(&events, &Liveness::default());
     let ids: Vec<_> = history.boots.iter().filter_map(|boot| boot.id).collect();
     assert_eq!(ids, ["one", "two", "lost", "three"]);
     assert_eq!(history.boots[0].events.len(), 2);
@@ -251,8 +251,8 @@ fn a_boot_of_which_only_a_crash_tells_is_before_the_one_that_found_it() {
 
 #[test]
 fn boots_are_named_by_steps_back_by_the_start_of_an_id_and_all_at_once() {
-    let (events, signs) = fixture();
-    let history = History::of(&events, &signs);
+    let (events, liveness) = fixture();
+    let history = History::of(&events, &liveness);
     let ids = |words: &[&str], current| {
         let words: Vec<_> = words.iter().map(|&word| word.to_owned()).collect();
         let boots = select(&history, &words, current).map_err(|error| error.to_string())?;
@@ -278,8 +278,8 @@ fn boots_are_named_by_steps_back_by_the_start_of_an_id_and_all_at_once() {
 
 #[test]
 fn two_boots_differ_by_kernel_flags_and_versions() {
-    let (events, signs) = fixture();
-    let history = History::of(&events, &signs);
+    let (events, liveness) = fixture();
+    let history = History::of(&events, &liveness);
     let (a, c) = (&history.boots[0], &history.boots[2]);
     let found = diff(a, c);
     let letters = |sets: &[diff::Set]| sets.iter().filter_map(|set| set.letter).collect::<String>();
@@ -315,7 +315,7 @@ proptest::proptest! {
             event.time = Time(event.time.0 + SignedDuration::from_secs(second));
             event
         }).collect();
-        let history = History::of(&events, &Signs::default());
+        let history = History::of(&events, &Liveness::default());
         let mut seen: Vec<_> = history.boots.iter().flat_map(|boot| &boot.events).map(|event| event.seq).collect();
         seen.sort_unstable();
         proptest::prop_assert_eq!(seen, (1..).take(events.len()).collect::<Vec<u64>>());

@@ -1,6 +1,6 @@
 //! The events of a log for people: boot by boot, in the order of the log, and what explains each flag.
 //!
-//! In: sightings and their events, as they are found. Out: text. A report that comes again is counted, not printed again:
+//! In: findings and their events, as they are found. Out: text. A report that comes again is counted, not printed again:
 //! the summary of the boot tells how often.
 
 use std::{
@@ -10,13 +10,13 @@ use std::{
 
 use super::{
     escape::Escaped,
-    explained::{self, Explained},
+    flag_causes::{self, FlagCauses},
     human::{BOLD, DIM, line},
 };
 use crate::{
     event::{Event, Mask},
     history::mark,
-    transcript::{Boot, Sighting},
+    klog::{Boot, Finding},
 };
 
 /// Different reports of one boot that are told apart; a log that has more has them all printed.
@@ -27,19 +27,19 @@ const MOST: usize = 4096;
 pub struct Boots {
     open: Option<(Option<String>, Boot)>,
     printed: HashSet<(u32, String)>,
-    flags: BTreeMap<u32, Explained>,
+    flags: BTreeMap<u32, FlagCauses>,
     masks: Vec<Mask>,
 }
 
 impl Boots {
-    /// The events of one sighting.
+    /// The events of one finding.
     pub fn enter(
         &mut self,
-        sighting: &Sighting,
+        finding: &Finding,
         events: &[Event],
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let key = (sighting.host.clone(), sighting.boot.clone());
+        let key = (finding.host.clone(), finding.boot.clone());
         let same = self.open.as_ref().is_some_and(|(host, boot)| {
             *host == key.0 && boot.ordinal == key.1.ordinal && boot.id == key.1.id
         });
@@ -75,7 +75,7 @@ impl Boots {
         let explained = self.flags.entry(bit).or_default();
         explained.letter = explained.letter.or(taint.letter);
         explained.note(event, cause);
-        let what = explained::what(event, cause);
+        let what = flag_causes::what(event, cause);
         self.printed.len() >= MOST || self.printed.insert((bit, what.to_owned()))
     }
 

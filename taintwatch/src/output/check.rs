@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     human::{ALARM, BOLD, DIM, GOOD},
-    paper::{Paper, ROW},
+    layout::{Layout, ROW},
 };
 use crate::{event::Hook, kernel::prerequisites::Prerequisite};
 
@@ -38,22 +38,22 @@ pub struct Tried {
 }
 
 /// Prints it.
-pub fn print(check: &Check, paper: &mut Paper) {
+pub fn print(check: &Check, layout: &mut Layout) {
     let cover = match check.cover {
         "full" => "every change of the taint state can be recorded",
         "degraded" => "changes are recorded with the gaps named below",
         _ => "no hook can be had: the mask and the kernel log are watched instead",
     };
-    paper.marked(0, &format!("{}:", check.kernel), 0, BOLD, cover);
+    layout.marked(0, &format!("{}:", check.kernel), 0, BOLD, cover);
     // Further lines are of the hooks, each of which has its row.
     if let Some(reason) = check.reason.as_ref().and_then(|it| it.lines().next()) {
-        paper.marked(0, "why", 4, DIM, reason.trim_end_matches(':'));
+        layout.marked(0, "why", 4, DIM, reason.trim_end_matches(':'));
     }
-    paper.section(0, "this kernel");
+    layout.section(0, "this kernel");
     for found in &check.prerequisites {
-        row(found.ok, found.name, &found.found, paper);
+        row(found.ok, found.name, &found.found, layout);
         if !found.ok {
-            detail("lost", found.without, paper);
+            detail("lost", found.without, layout);
         }
     }
     for member in &check.missing_members {
@@ -61,40 +61,40 @@ pub fn print(check: &Check, paper: &mut Paper) {
             false,
             "member",
             &format!("{member} is not in this kernel's types"),
-            paper,
+            layout,
         );
     }
-    paper.section(0, "hooks");
+    layout.section(0, "hooks");
     for tried in &check.hooks {
-        hook(tried, paper);
+        hook(tried, layout);
     }
     if let Some(tested) = &check.self_test {
-        paper.section(0, "self-test");
-        paper.indented(2, tested);
+        layout.section(0, "self-test");
+        layout.indented(2, tested);
     }
 }
 
-fn hook(tried: &Tried, paper: &mut Paper) {
+fn hook(tried: &Tried, layout: &mut Layout) {
     let hook = &tried.hook;
     let mechanism = hook.mechanism.as_deref();
     let won = |mechanism| format!("{mechanism}: {}", tried.sees);
     let text = mechanism.map_or_else(|| "none".to_owned(), won);
-    row(mechanism.is_some(), &hook.layer, &text, paper);
+    row(mechanism.is_some(), &hook.layer, &text, layout);
     if let Some(reason) = &hook.reason {
-        detail("why", reason, paper);
+        detail("why", reason, layout);
     }
     if mechanism.is_none() && !tried.without.is_empty() {
-        detail("lost", tried.without, paper);
+        detail("lost", tried.without, layout);
     }
 }
 
-fn row(ok: bool, name: &str, text: &str, paper: &mut Paper) {
+fn row(ok: bool, name: &str, text: &str, layout: &mut Layout) {
     let (mark, style): (_, Style) = if ok { ("ok", GOOD) } else { ("--", ALARM) };
-    paper.row(mark, style, name, text);
+    layout.row(mark, style, name, text);
 }
 
-fn detail(name: &str, text: &str, paper: &mut Paper) {
-    paper.marked(ROW, name, 5, DIM, text);
+fn detail(name: &str, text: &str, layout: &mut Layout) {
+    layout.marked(ROW, name, 5, DIM, text);
 }
 
 #[cfg(test)]
@@ -144,9 +144,9 @@ mod tests {
             ],
             missing_members: vec!["module.mem".to_owned()],
         };
-        let mut paper = Paper::new(72);
-        print(&check, &mut paper);
-        let text = anstream::adapter::strip_str(&paper.text()).to_string();
+        let mut layout = Layout::new(72);
+        print(&check, &mut layout);
+        let text = anstream::adapter::strip_str(&layout.text()).to_string();
         insta::assert_snapshot!(text, @r"
         6.1.0: no hook can be had: the mask and the kernel log are watched
         instead

@@ -4,7 +4,7 @@
 
 use super::{
     human::{BOLD, DIM},
-    paper::Paper,
+    layout::Layout,
     words,
 };
 use crate::history::{
@@ -14,51 +14,51 @@ use crate::history::{
 };
 
 /// Prints the differences.
-pub fn print(diff: &Diff, paper: &mut Paper) {
-    paper.title(0, "What differs between two boots");
+pub fn print(diff: &Diff, layout: &mut Layout) {
+    layout.title(0, "What differs between two boots");
     for (name, side) in [("A", &diff.a), ("B", &diff.b)] {
-        boot(name, side, paper);
+        boot(name, side, layout);
     }
     if diff.is_empty() {
-        paper.blank();
-        paper.indented(0, "nothing that is recorded differs");
+        layout.blank();
+        layout.indented(0, "nothing that is recorded differs");
     } else if diff.a.releases != diff.b.releases {
-        paper.section(0, "Another kernel");
+        layout.section(0, "Another kernel");
         both(
-            paper,
+            layout,
             &diff.a.releases.join(", "),
             &diff.b.releases.join(", "),
         );
     }
     for (name, sets) in [("A", &diff.flags_only_a), ("B", &diff.flags_only_b)] {
-        only(&format!("Flags in {name} only"), sets, paper);
+        only(&format!("Flags in {name} only"), sets, layout);
     }
-    shared("Flags with another cause", &diff.flags_other_cause, paper);
+    shared("Flags with another cause", &diff.flags_other_cause, layout);
     shared(
         "Flags set more or less often",
         &diff.flags_other_count,
-        paper,
+        layout,
     );
     for (name, modules) in [("A", &diff.modules_only_a), ("B", &diff.modules_only_b)] {
-        modules_only(&format!("Modules in {name} only"), modules, paper);
+        modules_only(&format!("Modules in {name} only"), modules, layout);
     }
     for (number, module) in diff.modules_changed.iter().enumerate() {
         if number == 0 {
-            paper.section(0, "Modules that are not the same");
+            layout.section(0, "Modules that are not the same");
         }
-        paper.marked(2, &module.name, module.name.len() + 1, BOLD, "");
+        layout.marked(2, &module.name, module.name.len() + 1, BOLD, "");
         for Change { what, a, b } in &module.changes {
-            paper.marked(4, what, 11, DIM, "");
-            both(paper, &a.join(", "), &b.join(", "));
+            layout.marked(4, what, 11, DIM, "");
+            both(layout, &a.join(", "), &b.join(", "));
         }
     }
-    doubts(diff, paper);
+    doubts(diff, layout);
 }
 
-fn boot(name: &str, side: &Side, paper: &mut Paper) {
+fn boot(name: &str, side: &Side, layout: &mut Layout) {
     let id = side.boot_id.as_deref().unwrap_or("not known");
-    paper.blank();
-    paper.marked(0, name, 3, BOLD, &format!("boot {id}"));
+    layout.blank();
+    layout.marked(0, name, 3, BOLD, &format!("boot {id}"));
     let letters = if side.letters.is_empty() {
         "none"
     } else {
@@ -71,15 +71,15 @@ fn boot(name: &str, side: &Side, paper: &mut Paper) {
         ("flags", format!("{letters} ({})", side.mask.0)),
     ] {
         if !text.is_empty() {
-            paper.marked(3, what, 8, DIM, &text);
+            layout.marked(3, what, 8, DIM, &text);
         }
     }
 }
 
 /// The two sides of a difference.
-fn both(paper: &mut Paper, a: &str, b: &str) {
+fn both(layout: &mut Layout, a: &str, b: &str) {
     for (name, text) in [("A", a), ("B", b)] {
-        paper.marked(6, name, 3, DIM, text);
+        layout.marked(6, name, 3, DIM, text);
     }
 }
 
@@ -92,24 +92,24 @@ fn flag(set: &Set) -> String {
     )
 }
 
-fn only(title: &str, sets: &[Set], paper: &mut Paper) {
+fn only(title: &str, sets: &[Set], layout: &mut Layout) {
     for (number, set) in sets.iter().enumerate() {
         if number == 0 {
-            paper.section(0, title);
+            layout.section(0, title);
         }
-        paper.marked(2, &mark(set.bit, set.letter), 4, BOLD, &flag(set));
+        layout.marked(2, &mark(set.bit, set.letter), 4, BOLD, &flag(set));
         for cause in &set.causes {
-            paper.indented(6, cause);
+            layout.indented(6, cause);
         }
     }
 }
 
-fn shared(title: &str, sets: &[Both], paper: &mut Paper) {
+fn shared(title: &str, sets: &[Both], layout: &mut Layout) {
     for (number, Both { a, b }) in sets.iter().enumerate() {
         if number == 0 {
-            paper.section(0, title);
+            layout.section(0, title);
         }
-        paper.marked(
+        layout.marked(
             2,
             &mark(a.bit, a.letter),
             4,
@@ -124,21 +124,21 @@ fn shared(title: &str, sets: &[Both], paper: &mut Paper) {
             };
             let sure = set.confidence.as_str();
             let text = format!("{}, {sure}: {causes}", words::times(set.count));
-            paper.marked(6, name, 3, DIM, &text);
+            layout.marked(6, name, 3, DIM, &text);
         }
     }
 }
 
-fn modules_only(title: &str, modules: &[Identity], paper: &mut Paper) {
+fn modules_only(title: &str, modules: &[Identity], layout: &mut Layout) {
     for (number, module) in modules.iter().enumerate() {
         if number == 0 {
-            paper.section(0, title);
+            layout.section(0, title);
         }
         let mut text = module.versions.join(", ");
         if !module.taints.is_empty() {
             text = format!("{text} (its flags: {})", module.taints);
         }
-        paper.marked(
+        layout.marked(
             2,
             &module.name,
             module.name.len() + 1,
@@ -149,21 +149,21 @@ fn modules_only(title: &str, modules: &[Identity], paper: &mut Paper) {
 }
 
 /// Silence in a boot that was not watched all the time is no proof.
-fn doubts(diff: &Diff, paper: &mut Paper) {
+fn doubts(diff: &Diff, layout: &mut Layout) {
     let sides = [("A", &diff.a), ("B", &diff.b)];
     let doubtful = sides
         .iter()
         .filter(|(_, side)| side.not_watched > 0 || side.lost > 0);
     for (number, (name, side)) in doubtful.enumerate() {
         if number == 0 {
-            paper.section(0, "What this cannot tell");
+            layout.section(0, "What this cannot tell");
         }
         let intervals = words::number(side.not_watched, "interval");
         let mut text = format!("{intervals} of {name} had no full watch");
         if side.lost > 0 {
             text = format!("{text}, and {} records were lost", side.lost);
         }
-        paper.indented(
+        layout.indented(
             2,
             &format!("{text}: what is not recorded there may have happened all the same"),
         );
@@ -175,17 +175,17 @@ mod tests {
     use super::*;
     use crate::{
         history::{self, History, tests::fixture},
-        output::paper::MAIL,
+        output::layout::MAIL,
     };
 
     #[test]
     fn the_good_boot_against_the_present_one() {
-        let (events, signs) = fixture();
-        let history = History::of(&events, &signs);
+        let (events, liveness) = fixture();
+        let history = History::of(&events, &liveness);
         let diff = history::diff(&history.boots[0], &history.boots[2]);
-        let mut paper = Paper::new(MAIL);
-        print(&diff, &mut paper);
-        let text = anstream::adapter::strip_str(&paper.text()).to_string();
+        let mut layout = Layout::new(MAIL);
+        print(&diff, &mut layout);
+        let text = anstream::adapter::strip_str(&layout.text()).to_string();
         insta::assert_snapshot!(text, @r##"
         What differs between two boots
 
@@ -255,8 +255,8 @@ mod tests {
           happened all the same
         "##);
         let same = history::diff(&history.boots[0], &history.boots[0]);
-        let mut paper = Paper::new(MAIL);
-        print(&same, &mut paper);
-        assert!(paper.text().contains("nothing that is recorded differs"));
+        let mut layout = Layout::new(MAIL);
+        print(&same, &mut layout);
+        assert!(layout.text().contains("nothing that is recorded differs"));
     }
 }

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     escape::Escaped,
-    facts::{Asked, hosts},
+    fields::{Asked, hosts},
     words,
 };
 use crate::{
@@ -94,12 +94,12 @@ fn patterns() -> Markup {
     html! {
         svg.defs width="0" height="0" aria-hidden="true" {
             defs {
-                pattern #hole width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
-                    rect.paper width="6" height="6" {}
+                pattern #gap width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
+                    rect.layout width="6" height="6" {}
                     rect.ink width="2" height="6" {}
                 }
                 pattern #part width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)" {
-                    rect.paper width="6" height="6" {}
+                    rect.layout width="6" height="6" {}
                     rect.ink width="3" height="6" {}
                 }
             }

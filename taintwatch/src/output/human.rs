@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::{escape::Escaped, words::clock};
 use crate::{
-    cover::{Hole, Interval},
+    coverage::{Gap, Interval},
     event::{Confidence, CoverageState, Event, Kind},
     history::count,
 };
@@ -154,11 +154,11 @@ pub fn interval(interval: &Interval) -> String {
 
 /// An interval without cover on one line; not yet escaped.
 #[must_use]
-pub fn hole(hole: &Hole) -> String {
+pub fn gap(gap: &Gap) -> String {
     format!(
         "not watched {} to {}: {}",
-        clock(hole.from),
-        clock(hole.to),
-        hole.reason
+        clock(gap.from),
+        clock(gap.to),
+        gap.reason
     )
 }

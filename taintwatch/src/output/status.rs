@@ -6,12 +6,12 @@ use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::{
-    facts, human,
-    paper::Paper,
+    fields, human,
+    layout::Layout,
     words::{self, clock},
 };
 use crate::{
-    cover::{Hole, Interval},
+    coverage::{Gap, Interval},
     event::{Confidence, Event, Mask},
     history,
     kernel::suse,
@@ -30,13 +30,14 @@ pub struct Status {
     /// A watch records right now.
     pub covered: bool,
     pub intervals: Vec<Interval>,
-    pub holes: Vec<Hole>,
+    #[serde(rename = "holes")]
+    pub gaps: Vec<Gap>,
     /// Records of this boot that were lost.
     pub lost: u64,
     /// What a SUSE kernel says of its support.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suse: Option<suse::Support>,
-    /// Why there is no history: then nothing is known of covers, holes and losses.
+    /// Why there is no history: then nothing is known of covers, gaps and losses.
     #[serde(rename = "history_error", skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
 }
@@ -54,12 +55,12 @@ pub struct Flag {
 }
 
 /// One glance: what, since when, by whom, how much was watched, and what to ask next.
-pub fn print(status: &Status, table: &Table, paper: &mut Paper) {
+pub fn print(status: &Status, table: &Table, layout: &mut Layout) {
     let is_cleared = status.mask == Mask(0) && status.cleared != Mask(0);
     if is_cleared {
-        tampering(status, table, paper);
+        tampering(status, table, layout);
     } else if status.mask == Mask(0) {
-        paper.title(0, "not tainted");
+        layout.title(0, "not tainted");
     } else {
         let letters = table.letters(status.mask);
         // Only found set: it may have been so for longer.
@@ -73,34 +74,34 @@ pub fn print(status: &Status, table: &Table, paper: &mut Paper) {
         });
         let since = format!("({}), since {since}", status.mask.0);
         let mark = format!("tainted: {letters}");
-        paper.marked(0, &mark, mark.len() + 1, human::BOLD, &since);
+        layout.marked(0, &mark, mark.len() + 1, human::BOLD, &since);
     }
     for it in &status.flags {
-        flag(it, paper);
+        flag(it, layout);
     }
     if status.cleared != Mask(0) && !is_cleared {
-        tampering(status, table, paper);
+        tampering(status, table, layout);
     }
     if let Some(support) = &status.suse {
-        paper.line(7, &support.to_string());
+        layout.line(7, &support.to_string());
     }
-    cover(status, paper);
+    cover(status, layout);
     if let Some(flag) = status.flags.first() {
         let bit = || flag.bit.to_string();
         let name = flag.letter.map_or_else(bit, String::from);
         let next =
             format!("`taintwatch why {name}` for the whole chain, `taintwatch report` for all");
-        paper.marked(0, "next", 6, human::DIM, &next);
+        layout.marked(0, "next", 6, human::DIM, &next);
     }
 }
 
-fn flag(flag: &Flag, paper: &mut Paper) {
+fn flag(flag: &Flag, layout: &mut Layout) {
     let mark = history::mark(flag.bit, flag.letter);
     let name = flag.name.unwrap_or("a flag that is not known here");
     let Some(event) = &flag.first else {
         let unknown = format!("{name}, {}", flag.confidence.as_str());
-        paper.marked(2, &mark, 5, human::BOLD, &unknown);
-        return paper.line(7, "who set it is not recorded");
+        layout.marked(2, &mark, 5, human::BOLD, &unknown);
+        return layout.line(7, "who set it is not recorded");
     };
     let again = if flag.count > 1 {
         format!(", {}", words::times(flag.count))
@@ -115,17 +116,17 @@ fn flag(flag: &Flag, paper: &mut Paper) {
     };
     let (how, when) = (flag.confidence.as_str(), clock(event.time));
     let text = format!("{name}{again}, {how}{by} {when}");
-    paper.marked(2, &mark, 5, human::BOLD, &text);
-    paper.line(7, &human::told(event));
+    layout.marked(2, &mark, 5, human::BOLD, &text);
+    layout.line(7, &human::told(event));
 }
 
-fn tampering(status: &Status, table: &Table, paper: &mut Paper) {
+fn tampering(status: &Status, table: &Table, layout: &mut Layout) {
     let letters = table.letters(status.cleared);
     let mark = "tampered with:";
     let text = format!("{letters} was set in this boot and is clear now");
-    paper.marked(0, mark, mark.len() + 1, human::ALARM, &text);
+    layout.marked(0, mark, mark.len() + 1, human::ALARM, &text);
     let (seen, now) = (status.true_mask, status.mask.0);
-    paper.line(
+    layout.line(
         7,
         &format!(
             "true mask {} ({}), the kernel says {now}",
@@ -133,35 +134,29 @@ fn tampering(status: &Status, table: &Table, paper: &mut Paper) {
             table.letters(seen)
         ),
     );
-    paper.line(
+    layout.line(
         7,
         "`taintwatch report --kind mask_write` shows who wrote the mask",
     );
 }
 
-/// Cover, holes and losses, a line each.
-fn cover(status: &Status, paper: &mut Paper) {
+/// BootCoverage, gaps and losses, a line each.
+fn cover(status: &Status, layout: &mut Layout) {
     let last = status.intervals.last();
     match last {
-        Some(last) if status.covered => paper.line(0, &human::interval(last)),
+        Some(last) if status.covered => layout.line(0, &human::interval(last)),
         Some(last) => {
             let ended = last.ended.as_deref().unwrap_or("no watch runs");
-            paper.line(0, &format!("not watched since {}: {ended}", clock(last.to)));
+            layout.line(0, &format!("not watched since {}: {ended}", clock(last.to)));
         }
         None => {}
     }
-    let holes: SignedDuration = status.holes.iter().map(facts::hole_length).sum();
-    let longest = status
-        .holes
-        .iter()
-        .max_by_key(|hole| facts::hole_length(hole));
+    let gaps: SignedDuration = status.gaps.iter().map(fields::gap_length).sum();
+    let longest = status.gaps.iter().max_by_key(|gap| fields::gap_length(gap));
     if let Some(longest) = longest {
-        let (number, all) = (
-            words::number(status.holes.len(), "hole"),
-            words::length(holes),
-        );
+        let (number, all) = (words::number(status.gaps.len(), "gap"), words::length(gaps));
         let until = clock(longest.to);
-        paper.line(
+        layout.line(
             0,
             &format!(
                 "{number} in the cover, {all}; the longest until {until}: {}",
@@ -170,7 +165,7 @@ fn cover(status: &Status, paper: &mut Paper) {
         );
     }
     if status.lost > 0 {
-        paper.line(
+        layout.line(
             0,
             &format!("{} records of this boot were lost", status.lost),
         );

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     human::{BOLD, DIM},
-    paper::Paper,
+    layout::Layout,
     words,
 };
 use crate::{
@@ -39,7 +39,7 @@ pub struct Why {
 const LINKS: usize = 8;
 
 /// Prints a flag, and a blank line after it.
-pub fn print(why: &Why, paper: &mut Paper) {
+pub fn print(why: &Why, layout: &mut Layout) {
     let mark = history::mark(why.bit, why.letter);
     let name = why.name.unwrap_or("unknown");
     let state = if why.set { "" } else { ", clear by now" };
@@ -48,20 +48,20 @@ pub fn print(why: &Why, paper: &mut Paper) {
         count => format!("set {} in this boot", words::times(count)),
     };
     let title = format!("{name}{state}: {times}, {}", why.confidence.as_str());
-    paper.marked(0, &mark, mark.len() + 2, BOLD, &title);
+    layout.marked(0, &mark, mark.len() + 2, BOLD, &title);
     if why.chain.is_empty() {
-        paper.indented(2, "who set it is not recorded");
+        layout.indented(2, "who set it is not recorded");
     }
     for link in &why.chain {
-        paper.marked(2, link.kind, LINKS, Style::new(), &link.text);
-        paper.marked(2 + LINKS, "by", 3, DIM, &link.evidence);
+        layout.marked(2, link.kind, LINKS, Style::new(), &link.text);
+        layout.marked(2 + LINKS, "by", 3, DIM, &link.evidence);
     }
     if !why.also.is_empty() {
-        paper.marked(2, "again", LINKS, Style::new(), &why.also.join(", "));
+        layout.marked(2, "again", LINKS, Style::new(), &why.also.join(", "));
     }
     if let Some(event) = &why.event {
         let of = format!("{} of {}", event.seq, event.time);
-        paper.marked(2, "event", LINKS, DIM, &of);
+        layout.marked(2, "event", LINKS, DIM, &of);
     }
-    paper.blank();
+    layout.blank();
 }

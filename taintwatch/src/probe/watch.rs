@@ -26,7 +26,7 @@ use crate::{
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/taintwatch-ebpf"));
 
-/// The layer whose absence is a hole in itself.
+/// The layer whose absence is a gap in itself.
 pub const MASK_WATCH: &str = "mask_watch";
 
 /// Symbols that are asked for later on: the mask, and what kretprobes put in the place of a return address.
@@ -68,9 +68,9 @@ impl Watch {
             // The kernel names code when it acts; of its list only this is needed again.
             symbols = symbols.only(&NEEDED_AGAIN);
         }
-        give_back();
+        trim_heap();
         let mut ebpf = load(&globals)?;
-        give_back();
+        trim_heap();
         // Read anew, since aya keeps its own copy while it loads: one at a time is enough memory.
         let types = Types {
             aya: aya::Btf::from_sys_fs().ok(),
@@ -180,7 +180,7 @@ impl Watch {
 }
 
 /// Gives free memory back to the kernel: what reading types and symbols took is not needed again.
-pub fn give_back() {
+pub fn trim_heap() {
     // SAFETY: the call touches no memory that is in use.
     unsafe { libc::malloc_trim(0) };
 }

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn gives_sequences_without_holes_and_keeps_an_event_once() {
+    fn gives_sequences_without_gaps_and_keeps_an_event_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/events.db");
         let mut store = Store::create(&path).unwrap();

@@ -5,7 +5,7 @@
 use std::{collections::VecDeque, thread::sleep, time::Duration};
 
 use crate::{
-    attribute::report::{Logged, TEXT_FOLLOWS, lines_of},
+    attribute::log_excerpt::{Logged, TEXT_FOLLOWS, lines_of},
     event::Event,
     kernel::{
         kmsg::{From, Kmsg, Next},

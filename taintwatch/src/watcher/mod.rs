@@ -3,7 +3,7 @@
 //! In: hooks, where the kernel takes them, else the mask and the kernel log. Out: events, among them the
 //! cover, its losses and its end.
 
-mod agreement;
+mod cross_check;
 mod hooked;
 mod log;
 mod polled;

@@ -22,7 +22,7 @@ use crate::{
         log_clock, mask,
     },
     probe::ladder::hook,
-    taint::log::{Told, told},
+    taint::log::{TaintLine, told},
 };
 
 /// How often the mask is read: the log wakes the reader earlier.
@@ -36,7 +36,7 @@ pub struct Polled {
     hooks: Vec<Hook>,
     attributor: Attributor,
     /// Lines that told of a flag, and when they were read.
-    told: Vec<(Instant, Line, Told)>,
+    told: Vec<(Instant, Line, TaintLine)>,
     /// When the mask was first seen to differ.
     changed: Option<Instant>,
     next: VecDeque<Event>,

@@ -5,8 +5,8 @@ use libfuzzer_sys::fuzz_target;
 use taintwatch::{
     event::Event,
     taint::{release::table_of, text::Reader},
-    transcript::{
-        Account, Origin, Scanner,
+    klog::{
+        Reconstruction, Origin, Scanner,
         input::pstore::{self, Part},
         stream,
     },
@@ -24,21 +24,21 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn events(bytes: &[u8]) -> Vec<Event> {
     let mut scanner = Scanner::new();
-    let mut sightings = Vec::new();
+    let mut findings = Vec::new();
     stream::read(&mut &bytes[..], &mut |line| {
-        sightings.extend(scanner.push(line))
+        findings.extend(scanner.push(line))
     })
     .unwrap();
-    sightings.extend(scanner.finish());
-    let mut account = Account::new(Origin::default());
+    findings.extend(scanner.finish());
+    let mut account = Reconstruction::new(Origin::default());
     let mut events = Vec::new();
-    for sighting in &sightings {
-        assert!(sighting.lines.len() <= 200);
-        events.extend(account.enter(sighting));
-        let mask = account.mask(sighting.host.as_deref());
+    for finding in &findings {
+        assert!(finding.lines.len() <= 200);
+        events.extend(account.enter(finding));
+        let mask = account.mask(finding.host.as_deref());
         // A line that is cut shows no release of its own: the report's tells whose flags it has.
-        let releases = [&sighting.boot.release, &sighting.facts.release];
-        let facts = sighting.facts.read_by(&Reader {
+        let releases = [&finding.boot.release, &finding.facts.release];
+        let facts = finding.facts.read_by(&Reader {
             log: releases
                 .into_iter()
                 .flatten()
@@ -46,7 +46,7 @@ fn events(bytes: &[u8]) -> Vec<Event> {
             ..Reader::default()
         });
         if let (Some(said), false) = (facts.mask, facts.mask_is_doubtful) {
-            assert_eq!(said.0 & !mask.0, 0, "{sighting:?}");
+            assert_eq!(said.0 & !mask.0, 0, "{finding:?}");
         }
     }
     for event in &events {

@@ -14,7 +14,7 @@ use taintwatch::{
         tables::TABLES,
         text, vendor,
     },
-    transcript::{Facts, form::Source},
+    klog::{Facts, form::Source},
 };
 
 fuzz_target!(|text: &str| {

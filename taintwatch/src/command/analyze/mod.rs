@@ -14,14 +14,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use self::known::Known;
 use crate::{
     event::{Event, Source},
-    output::{boots::Boots, escape::Escaped, human, json, words},
-    store::Filter,
-    taint::{tables::Table, vendor::Vendor},
-    transcript::{
-        Account, Origin, Scanner, Sighting,
+    klog::{
+        Finding, Origin, Reconstruction, Scanner,
         input::{self, Fact, Snapshot, Visitor},
         stream,
     },
+    output::{boots::Boots, escape::Escaped, human, json, words},
+    store::Filter,
+    taint::{tables::Table, vendor::Vendor},
 };
 
 /// A bar is for who waits.
@@ -92,7 +92,7 @@ struct Analysis<'a> {
     /// The log that is read.
     name: String,
     snapshot: Snapshot,
-    accounts: Vec<Account>,
+    accounts: Vec<Reconstruction>,
     known: Known,
     bar: ProgressBar,
     failed: Option<io::Error>,
@@ -118,14 +118,14 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// Prints what a sighting gives.
-    fn sighting(
+    /// Prints what a finding gives.
+    fn finding(
         &mut self,
-        sighting: &Sighting,
-        account: &mut Account,
+        finding: &Finding,
+        account: &mut Reconstruction,
         boots: &mut Boots,
     ) -> io::Result<()> {
-        let mut events = account.enter(sighting);
+        let mut events = account.enter(finding);
         events.retain(|event| self.known.is_new(event) && self.passes(event));
         for event in &mut events {
             self.seq += 1;
@@ -135,7 +135,7 @@ impl<'a> Analysis<'a> {
         let (out, as_json) = (&mut *self.out, self.args.json);
         self.bar.suspend(|| {
             if !as_json {
-                return boots.enter(sighting, &events, out);
+                return boots.enter(finding, &events, out);
             }
             events.iter().try_for_each(|event| json::line(event, out))
         })
@@ -155,7 +155,7 @@ impl<'a> Analysis<'a> {
         self.known.next_log();
         let is_crash = input::pstore::is_part(name) || name.contains("vmcore-dmesg");
         let source = if is_crash { Source::Crash } else { Source::Log };
-        let mut account = Account::new(Origin {
+        let mut account = Reconstruction::new(Origin {
             source,
             table: self.table(),
             ..Origin::default()
@@ -169,19 +169,19 @@ impl<'a> Analysis<'a> {
         // Two closures cannot both hold what is written to.
         let this = RefCell::new(self);
         let read = stream::read(input, &mut |line| {
-            for sighting in scanner.push(line) {
+            for finding in scanner.push(line) {
                 if failed.is_none() {
                     failed = this
                         .borrow_mut()
-                        .sighting(&sighting, &mut account, &mut boots)
+                        .finding(&finding, &mut account, &mut boots)
                         .err();
                 }
             }
         });
         let this = this.into_inner();
-        for sighting in scanner.finish() {
+        for finding in scanner.finish() {
             if failed.is_none() {
-                failed = this.sighting(&sighting, &mut account, &mut boots).err();
+                failed = this.finding(&finding, &mut account, &mut boots).err();
             }
         }
         if !this.args.json && failed.is_none() {
@@ -196,15 +196,15 @@ impl<'a> Analysis<'a> {
     /// What the files show to be set, and no log explains; the number of the last event.
     fn finish(mut self, path: &Path) -> Result<u64> {
         self.bar.finish_and_clear();
-        let sighting = self.snapshot.sighting();
+        let finding = self.snapshot.finding();
         ensure!(
-            self.logs > 0 || sighting.is_some(),
+            self.logs > 0 || finding.is_some(),
             "no kernel log was found in {}: name a log, a folder of one or an archive",
             path.display()
         );
-        if let Some(sighting) = sighting {
+        if let Some(finding) = finding {
             self.name = path.display().to_string();
-            let mut account = Account::new(Origin {
+            let mut account = Reconstruction::new(Origin {
                 table: self.table(),
                 ..Origin::default()
             });
@@ -212,7 +212,7 @@ impl<'a> Analysis<'a> {
                 account.absorb(log, self.snapshot.release.as_deref());
             }
             let mut boots = Boots::default();
-            self.sighting(&sighting, &mut account, &mut boots)?;
+            self.finding(&finding, &mut account, &mut boots)?;
             if !self.args.json {
                 boots.end(self.out)?;
             }

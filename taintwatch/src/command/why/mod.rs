@@ -13,7 +13,7 @@ use crate::{
     kernel::{identity::Identity, mask},
     output::{
         json,
-        paper::Paper,
+        layout::Layout,
         why::{Why, print},
     },
     store::{Store, Wanted, glob},
@@ -50,13 +50,13 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
         }
         return Ok(0);
     }
-    let mut paper = Paper::for_stdout();
+    let mut layout = Layout::for_stdout();
     match answers.as_slice() {
-        [] if args.about.is_empty() => paper.indented(0, "no flag is set"),
-        [] => paper.indented(0, "no set flag and no event of this boot is about that"),
-        answers => answers.iter().for_each(|answer| print(answer, &mut paper)),
+        [] if args.about.is_empty() => layout.indented(0, "no flag is set"),
+        [] => layout.indented(0, "no set flag and no event of this boot is about that"),
+        answers => answers.iter().for_each(|answer| print(answer, &mut layout)),
     }
-    write!(out, "{}", paper.text())?;
+    write!(out, "{}", layout.text())?;
     Ok(0)
 }
 

@@ -72,11 +72,11 @@ fn a_flag_without_an_event_has_no_chain_and_no_cause() {
 
 #[test]
 fn fits_the_page() {
-    let mut paper = Paper::new(60);
+    let mut layout = Layout::new(60);
     for answer in [boot().why(0, |_| true), boot().why(31, |_| true)] {
-        print(&answer, &mut paper);
+        print(&answer, &mut layout);
     }
-    let text = paper.text();
+    let text = layout.text();
     insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string(), @r"
     P  PROPRIETARY_MODULE, clear by now: set once in this boot,
        observed

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::{cover::Stamp, event::Time, history::Boot};
+use crate::{coverage::Stamp, event::Time, history::Boot};
 
 const SECOND: u64 = 1_000_000_000;
 /// How much of a boot counts as its start.

@@ -6,7 +6,7 @@ use super::{bits, module_of, text, time};
 use crate::{
     event::{Event, Kind, Module, RequestedBy, Task},
     history::{Entry, count},
-    output::{facts::evidence, human, words},
+    output::{fields::evidence, human, words},
 };
 
 /// Times of repeats that are listed; their number is told in any case.
@@ -37,7 +37,7 @@ pub(super) fn entry(entry: &Entry<'_>) -> Markup {
                         @if name != "log" { (fact(name, &value)) }
                     }
                     @if let Some(by) = &event.requested_by { (devices(by)) }
-                    @if let Some(module) = &event.module { (module_facts(module)) }
+                    @if let Some(module) = &event.module { (module_fields(module)) }
                     @if let Some(task) = &event.task { (task_facts(task)) }
                     (rest(event))
                 }
@@ -77,10 +77,10 @@ fn devices(by: &RequestedBy) -> Markup {
     html! { @for device in &by.devices { (fact("device", device)) } }
 }
 
-fn module_facts(module: &Module) -> Markup {
+fn module_fields(module: &Module) -> Markup {
     let hidden = module.hidden.filter(|hidden| *hidden);
     let hidden = hidden.map(|_| "it runs code, and is in no list of modules".to_owned());
-    let facts = [
+    let fields = [
         ("module", &module.name),
         ("version", &module.version),
         ("its flags", &module.taints),
@@ -98,7 +98,7 @@ fn module_facts(module: &Module) -> Markup {
         ("hidden", &hidden),
     ];
     html! {
-        @for (name, value) in facts {
+        @for (name, value) in fields {
             @if let Some(value) = value { (fact(name, value)) }
         }
     }

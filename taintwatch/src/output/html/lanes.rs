@@ -12,11 +12,11 @@ use super::{
     bits, share, text,
 };
 use crate::{
-    cover::Stamp,
+    coverage::Stamp,
     event::{Confidence, Event},
     history::{Boot, Entry, Flag, Module, Span, count},
     output::{
-        facts::{Asked, hole_length, interval_length},
+        fields::{Asked, gap_length, interval_length},
         human, words,
     },
 };
@@ -110,9 +110,9 @@ impl Drawing<'_, '_> {
                 @let class = if it.full { "full" } else { "part" };
                 (self.bar(class, Some(from), Some(to), &format!("{} ({})", human::interval(it), words::length(interval_length(it)))))
             }
-            @for it in &cover.holes {
+            @for it in &cover.gaps {
                 @let (from, to) = (stamp(it.from, it.from_ns), stamp(it.to, it.to_ns));
-                (self.bar("hole", Some(from), Some(to), &format!("{} ({})", human::hole(it), words::length(hole_length(it)))))
+                (self.bar("gap", Some(from), Some(to), &format!("{} ({})", human::gap(it), words::length(gap_length(it)))))
             }
         };
         let lane = Lane {
@@ -300,7 +300,7 @@ impl Drawing<'_, '_> {
             (Some(_), _) => "loaded",
             (None, _) => "loaded unknown",
         };
-        let title = format!("{title}: loaded {}", crate::output::facts::loaded(span));
+        let title = format!("{title}: loaded {}", crate::output::fields::loaded(span));
         self.bar(class, span.from, span.to.or(next), &title)
     }
 

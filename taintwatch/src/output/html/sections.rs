@@ -7,7 +7,7 @@ use crate::{
     event::{Confidence, Mask, Source},
     history::{Boot, Entry, Flag, Module},
     output::{
-        facts::{Asked, end, hole_length, hosts, interval_length, mask, module_facts, set},
+        fields::{Asked, end, gap_length, hosts, interval_length, mask, module_fields, set},
         human, words,
     },
 };
@@ -29,7 +29,7 @@ pub(super) fn head(asked: &Asked<'_, '_>) -> Markup {
         .filter_map(|event| event.lost.as_ref())
         .map(|lost| lost.count)
         .sum();
-    let holes: usize = boots.iter().map(|boot| boot.cover.holes.len()).sum();
+    let gaps: usize = boots.iter().map(|boot| boot.cover.gaps.len()).sum();
     let part = boots.iter().flat_map(|boot| &boot.cover.intervals);
     let part = part.filter(|interval| !interval.full).count();
     html! {
@@ -51,7 +51,7 @@ pub(super) fn head(asked: &Asked<'_, '_>) -> Markup {
                 div { dt { "holds" } dd { (asked.size()) } }
                 div { dt { "made" } dd { (time(asked.made, &words::clock(asked.made))) } }
                 div.alarm[writes > 0] { dt { "writes past the kernel" } dd { (writes) } }
-                div.doubt[holes + part > 0] { dt { "not fully watched" } dd { (words::number(holes + part, "interval")) } }
+                div.doubt[gaps + part > 0] { dt { "not fully watched" } dd { (words::number(gaps + part, "interval")) } }
                 div.doubt[lost > 0] { dt { "records lost" } dd { (lost) } }
             }
         }
@@ -124,7 +124,7 @@ pub(super) fn boot(asked: &Asked<'_, '_>, number: usize, entries: &[Entry<'_>]) 
     html! {
         section.boot id={ "boot-" (number) } data-boot=[boot.id.map(text)] aria-labelledby={ "boot-" (number) "-title" } {
             h2 id={ "boot-" (number) "-title" } { (text(&name(boot))) }
-            dl.facts {
+            dl.fields {
                 @if let Some(id) = boot.id { dt { "id" } dd { code { (text(id)) } } }
                 @if !boot.releases.is_empty() { dt { "kernel" } dd { (text(&boot.releases.join(", "))) } }
                 dt { "known" } dd { (time(boot.from.time, &words::clock(boot.from.time))) " to " (time(boot.to.time, &words::clock(boot.to.time))) ", " (length(boot)) }
@@ -248,7 +248,7 @@ fn module_row(module: &Module<'_>) -> Markup {
             td data-label="version" { (text(&module.versions.join(", "))) }
             td {
                 dl {
-                    @for (name, value) in module_facts(module).into_iter().filter(|(name, _)| *name != "version") { dt { (name) } dd { (text(&value)) } }
+                    @for (name, value) in module_fields(module).into_iter().filter(|(name, _)| *name != "version") { dt { (name) } dd { (text(&value)) } }
                     @for hash in &module.hashes { dt { "sha256" } dd { code.hash { (text(hash)) } } }
                     @for version in &module.srcversions { dt { "srcversion" } dd { code { (text(version)) } } }
                 }
@@ -259,7 +259,7 @@ fn module_row(module: &Module<'_>) -> Markup {
 
 fn cover(boot: &Boot<'_>) -> Markup {
     let cover = &boot.cover;
-    if cover.intervals.is_empty() && cover.holes.is_empty() {
+    if cover.intervals.is_empty() && cover.gaps.is_empty() {
         return html! {};
     }
     html! {
@@ -268,7 +268,7 @@ fn cover(boot: &Boot<'_>) -> Markup {
             @for it in &cover.intervals {
                 li class=(if it.full { "full" } else { "part" }) { (text(&human::interval(it))) " (" (words::length(interval_length(it))) ")" }
             }
-            @for it in &cover.holes { li.hole { (text(&human::hole(it))) " (" (words::length(hole_length(it))) ")" } }
+            @for it in &cover.gaps { li.gap { (text(&human::gap(it))) " (" (words::length(gap_length(it))) ")" } }
             @for event in boot.losses() {
                 li.lost { (time(event.time, &words::clock(event.time))) ": " (text(&human::told(event))) }
             }
@@ -315,7 +315,7 @@ pub(super) fn how_known(asked: &Asked<'_, '_>) -> Markup {
                 dd { "every layer of the watch was in place: what is not told did not happen" }
                 dt { svg width="20" height="20" aria-hidden="true" { rect.bar.part x="1" y="4" width="18" height="12" rx="2" {} } "in part" }
                 dd { "a layer was missing" }
-                dt { svg width="20" height="20" aria-hidden="true" { rect.bar.hole x="1" y="4" width="18" height="12" rx="2" {} } "not watched" }
+                dt { svg width="20" height="20" aria-hidden="true" { rect.bar.gap x="1" y="4" width="18" height="12" rx="2" {} } "not watched" }
                 dd { "nothing is proven: things may have happened that are not told" }
             }
             p { "Of a boot longer than twenty minutes the first two minutes have a quarter of the drawing, up to the dashed line." }

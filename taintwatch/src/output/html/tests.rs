@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::{
-    history::{History, Signs, tests::fixture},
+    history::{History, Liveness, tests::fixture},
     kernel::identity,
 };
 
-fn page_of(events: &[Event], signs: &Signs) -> String {
-    let history = History::of(events, signs);
+fn page_of(events: &[Event], liveness: &Liveness) -> String {
+    let history = History::of(events, liveness);
     page(&Asked {
         boots: history.boots.iter().collect(),
         what: "all boots; modules <b>&\u{1b}".to_owned(),
@@ -18,8 +18,8 @@ fn page_of(events: &[Event], signs: &Signs) -> String {
 
 #[test]
 fn what_a_stranger_wrote_is_text() {
-    let (events, signs) = fixture();
-    let page = page_of(&events, &signs);
+    let (events, liveness) = fixture();
+    let page = page_of(&events, &liveness);
     assert!(page.contains("&lt;img src=x onerror=document.title='owned'&gt;"));
     assert!(page.contains("modules &lt;b&gt;&amp;\\x1b"));
     assert!(!page.contains("<img") && !page.contains("<b>&"));
@@ -32,8 +32,8 @@ fn what_a_stranger_wrote_is_text() {
 
 #[test]
 fn asks_nobody_for_anything() {
-    let (events, signs) = fixture();
-    let page = page_of(&events, &signs);
+    let (events, liveness) = fixture();
+    let page = page_of(&events, &liveness);
     for word in [
         "src=\"",
         "@import",
@@ -50,7 +50,7 @@ fn asks_nobody_for_anything() {
 
 #[test]
 fn a_page_of_many_events_says_what_it_leaves_out() {
-    let (mut events, signs) = fixture();
+    let (mut events, liveness) = fixture();
     let load = events
         .iter()
         .find(|event| event.kind == Kind::ModuleLoad)
@@ -61,10 +61,10 @@ fn a_page_of_many_events_says_what_it_leaves_out() {
         (event.seq, event.id) = (seq, seq.to_string());
         events.push(event);
     }
-    let page = page_of(&events, &signs);
+    let page = page_of(&events, &liveness);
     assert_eq!(page.matches("<details class=\"event").count(), ENTRIES);
     let whole = 3000
-        + page_of(&fixture().0, &signs)
+        + page_of(&fixture().0, &liveness)
             .matches("<details class=\"event")
             .count();
     assert!(page.contains(&format!("{} entries are not on this page", whole - ENTRIES)));
@@ -94,7 +94,7 @@ proptest::proptest! {
                 "coverage": {"state": if first { "began" } else { "ended" }, "reason": text, "mask": format!("{count:x}")},
             })).unwrap()
         }).collect();
-        let page = page_of(&events, &Signs::default());
+        let page = page_of(&events, &Liveness::default());
         proptest::prop_assert_eq!(page.matches("</script").count(), 2);
         proptest::prop_assert!(!page.chars().any(|c| c.is_control() && c != '\n'));
     }

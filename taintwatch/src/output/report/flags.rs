@@ -3,22 +3,22 @@
 //! In: the flags that an event that was asked for is of. Out: a paragraph for each.
 
 use super::super::{
-    facts::Asked,
+    fields::Asked,
     human::{self, ALARM},
-    paper::Paper,
+    layout::Layout,
     words,
 };
 use crate::history::Boot;
 
 /// Prints the flags.
-pub(super) fn print(asked: &Asked<'_, '_>, boot: &Boot<'_>, paper: &mut Paper) {
+pub(super) fn print(asked: &Asked<'_, '_>, boot: &Boot<'_>, layout: &mut Layout) {
     let shown = boot
         .flags
         .iter()
         .filter(|flag| asked.shows_any(&flag.events));
     for (number, flag) in shown.enumerate() {
         if number == 0 {
-            paper.section(2, "Flags");
+            layout.section(2, "Flags");
         }
         let name = flag.name.unwrap_or("no known name");
         let sure = flag.confidence.as_str();
@@ -38,18 +38,18 @@ pub(super) fn print(asked: &Asked<'_, '_>, boot: &Boot<'_>, paper: &mut Paper) {
                 words::times(flag.count)
             ),
         };
-        paper.marked(2, &flag.mark(), 4, human::BOLD, &text);
+        layout.marked(2, &flag.mark(), 4, human::BOLD, &text);
         for reason in &flag.reasons {
             let times = if flag.reasons.len() > 1 {
                 format!(" ({})", words::times(reason.count))
             } else {
                 String::new()
             };
-            paper.indented(6, &format!("{}{times}", human::told(reason.first)));
+            layout.indented(6, &format!("{}{times}", human::told(reason.first)));
         }
         for event in &flag.cleared {
             let when = words::clock(event.time);
-            paper.marked(
+            layout.marked(
                 6,
                 "cleared",
                 8,

@@ -3,7 +3,7 @@
 //! In: the boots that were asked for. Out: a page: a head, and of each boot the timeline, the flags, the modules,
 //! the cover, and what was lost; at the end what the words of confidence promise.
 
-mod cover;
+mod coverage;
 mod flags;
 mod modules;
 #[cfg(test)]
@@ -13,9 +13,9 @@ mod timeline;
 use anstyle::Style;
 
 use super::{
-    facts::{Asked, end, hosts, mask, set},
+    fields::{Asked, end, hosts, mask, set},
     human::DIM,
-    paper::Paper,
+    layout::Layout,
     words,
 };
 use crate::history::Boot;
@@ -24,68 +24,68 @@ use crate::history::Boot;
 const COLUMN: usize = 10;
 
 /// Prints the report.
-pub fn print(asked: &Asked<'_, '_>, paper: &mut Paper) {
-    head(asked, paper);
+pub fn print(asked: &Asked<'_, '_>, layout: &mut Layout) {
+    head(asked, layout);
     for boot in &asked.boots {
-        paper.blank();
-        boot_head(boot, paper);
-        flags::print(asked, boot, paper);
-        timeline::print(asked, boot, paper);
-        modules::print(asked, boot, paper);
-        cover::print(boot, paper);
-        cover::losses(boot, paper);
+        layout.blank();
+        boot_head(boot, layout);
+        flags::print(asked, boot, layout);
+        timeline::print(asked, boot, layout);
+        modules::print(asked, boot, layout);
+        coverage::print(boot, layout);
+        coverage::losses(boot, layout);
     }
-    promises(asked, paper);
+    promises(asked, layout);
 }
 
-fn fact(paper: &mut Paper, name: &str, text: &str) {
-    paper.marked(0, name, COLUMN, DIM, text);
+fn fact(layout: &mut Layout, name: &str, text: &str) {
+    layout.marked(0, name, COLUMN, DIM, text);
 }
 
-fn head(asked: &Asked<'_, '_>, paper: &mut Paper) {
-    paper.title(0, "What tainted this kernel");
+fn head(asked: &Asked<'_, '_>, layout: &mut Layout) {
+    layout.title(0, "What tainted this kernel");
     for host in hosts(&asked.boots) {
-        fact(paper, "machine", host);
+        fact(layout, "machine", host);
     }
-    fact(paper, "asked", &asked.what);
+    fact(layout, "asked", &asked.what);
     let made = words::clock(asked.made);
     let version = env!("CARGO_PKG_VERSION");
     fact(
-        paper,
+        layout,
         "made",
         &format!("{made} by taintwatch {version}; all times are UTC"),
     );
-    fact(paper, "history", &asked.size());
+    fact(layout, "history", &asked.size());
     if asked.events() == 0 {
-        paper.indented(0, "the history has no such event");
+        layout.indented(0, "the history has no such event");
     }
 }
 
-fn boot_head(boot: &Boot<'_>, paper: &mut Paper) {
+fn boot_head(boot: &Boot<'_>, layout: &mut Layout) {
     match boot.id {
-        Some(id) => paper.title(0, &format!("Boot {id}")),
-        None => paper.title(0, "Boot not known"),
+        Some(id) => layout.title(0, &format!("Boot {id}")),
+        None => layout.title(0, "Boot not known"),
     }
     if !boot.releases.is_empty() {
-        fact(paper, "kernel", &boot.releases.join(", "));
+        fact(layout, "kernel", &boot.releases.join(", "));
     }
-    fact(paper, "flags", &mask(boot));
+    fact(layout, "flags", &mask(boot));
     let (from, to) = (boot.from, boot.to);
     let length = words::length(words::between(
         (from.time, from.boottime_ns),
         (to.time, to.boottime_ns),
     ));
     let (from, to) = (words::clock(from.time), words::clock(to.time));
-    fact(paper, "known", &format!("{from} to {to}, {length}"));
+    fact(layout, "known", &format!("{from} to {to}, {length}"));
     if let Some(end) = end(boot) {
-        fact(paper, "end", end);
+        fact(layout, "end", end);
     }
     for jump in &boot.jumps {
-        fact(paper, "clock", &set(jump));
+        fact(layout, "clock", &set(jump));
     }
 }
 
-fn promises(asked: &Asked<'_, '_>, paper: &mut Paper) {
+fn promises(asked: &Asked<'_, '_>, layout: &mut Layout) {
     let events = asked.boots.iter().flat_map(|boot| &boot.events);
     let causes = events
         .filter(|event| asked.shows(event))
@@ -96,10 +96,10 @@ fn promises(asked: &Asked<'_, '_>, paper: &mut Paper) {
     if used.is_empty() {
         return;
     }
-    paper.blank();
-    paper.title(0, "How it is known");
+    layout.blank();
+    layout.title(0, "How it is known");
     for confidence in used {
-        paper.marked(
+        layout.marked(
             0,
             confidence.as_str(),
             14,

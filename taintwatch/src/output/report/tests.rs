@@ -9,12 +9,12 @@ use crate::{
         History,
         tests::{B, fixture},
     },
-    output::paper::MAIL,
+    output::layout::MAIL,
 };
 
 fn report(boot: &str, kinds: &[Kind]) -> String {
-    let (events, signs) = fixture();
-    let history = History::of(&events, &signs);
+    let (events, liveness) = fixture();
+    let history = History::of(&events, &liveness);
     let only: HashSet<_> = events
         .iter()
         .filter(|event| kinds.contains(&event.kind))
@@ -30,13 +30,13 @@ fn report(boot: &str, kinds: &[Kind]) -> String {
         made: Time("2026-01-06T11:02:00Z".parse().unwrap()),
         only: (!kinds.is_empty()).then_some(only),
     };
-    let mut paper = Paper::new(MAIL);
-    print(&asked, &mut paper);
-    let text = anstream::adapter::strip_str(&paper.text()).to_string();
+    let mut layout = Layout::new(MAIL);
+    print(&asked, &mut layout);
+    let text = anstream::adapter::strip_str(&layout.text()).to_string();
     text.replace(env!("CARGO_PKG_VERSION"), "[version]")
 }
 
-/// A wall clock that is set, holes, a storm, a mask that is cleared, a lost record, hostile names, a late crash.
+/// A wall clock that is set, gaps, a storm, a mask that is cleared, a lost record, hostile names, a late crash.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a whole report")]
 fn a_boot_with_everything() {
@@ -183,7 +183,7 @@ fn a_boot_with_everything() {
         signed   no
         file     /root/zfs.ko
 
-      Cover
+      BootCoverage
         watched 2025-06-01 00:00:09Z to 2026-01-06 08:00:00Z: every layer is in
         place; no mask watch: another user has the breakpoint slots (EBUSY) (29
         min 50 s)
@@ -250,7 +250,7 @@ fn only_what_was_asked_for() {
         file     /home/mallory/it's a "module"/&lt;x&gt;.ko
         sha256 9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f
 
-      Cover
+      BootCoverage
         watched 2025-06-01 00:00:09Z to 2026-01-06 08:00:00Z: every layer is in
         place; no mask watch: another user has the breakpoint slots (EBUSY) (29
         min 50 s)

@@ -4,9 +4,9 @@
 //! event before is not told again.
 
 use super::super::{
-    facts::{Asked, Facts, evidence},
+    fields::{Asked, Fields, evidence},
     human::{self, DIM},
-    paper::Paper,
+    layout::Layout,
     words,
 };
 use crate::{
@@ -15,28 +15,28 @@ use crate::{
 };
 
 /// Prints the timeline.
-pub(super) fn print(asked: &Asked<'_, '_>, boot: &Boot<'_>, paper: &mut Paper) {
+pub(super) fn print(asked: &Asked<'_, '_>, boot: &Boot<'_>, layout: &mut Layout) {
     let shown = boot
         .events
         .iter()
         .copied()
         .filter(|event| asked.shows(event));
     let mut day = None;
-    let mut before = Facts::new();
+    let mut before = Fields::new();
     for entry in history::entries(shown) {
         if day.is_none() {
-            paper.section(2, "Timeline");
+            layout.section(2, "Timeline");
         }
         let today = words::day(entry.event.time);
         if day.as_ref() != Some(&today) {
-            paper.marked(2, &today, 0, DIM, "");
+            layout.marked(2, &today, 0, DIM, "");
             day = Some(today);
         }
-        event(&entry, &mut before, paper);
+        event(&entry, &mut before, layout);
     }
 }
 
-fn event(entry: &Entry<'_>, before: &mut Facts, paper: &mut Paper) {
+fn event(entry: &Entry<'_>, before: &mut Fields, layout: &mut Layout) {
     let event = entry.event;
     let (style, mark) = human::mark(event, entry.count());
     let mut text = human::told(event);
@@ -48,23 +48,23 @@ fn event(entry: &Entry<'_>, before: &mut Facts, paper: &mut Paper) {
         text = format!("{text}; the last at {until}");
     }
     let time = words::time_of_day(event.time);
-    paper.timed(&time, &mark, style, &text);
+    layout.timed(&time, &mark, style, &text);
     let taint = event.taint.as_ref();
     let first = taint.and_then(|taint| taint.first) != Some(false);
     if matches!(event.kind, Kind::Taint | Kind::MaskWrite) && first {
-        let facts = evidence(event);
+        let fields = evidence(event);
         // The flags of one load have nearly all in common.
-        let (same, other): (Facts, Facts) = facts
+        let (same, other): (Fields, Fields) = fields
             .iter()
             .cloned()
             .partition(|fact| before.contains(fact));
         for (name, value) in &other {
-            paper.marked(16, name, 9, DIM, value);
+            layout.marked(16, name, 9, DIM, value);
         }
         let same: Vec<_> = same.iter().map(|(name, _)| *name).collect();
         if !same.is_empty() {
-            paper.marked(16, "", 9, DIM, &format!("{} as before", same.join(", ")));
+            layout.marked(16, "", 9, DIM, &format!("{} as before", same.join(", ")));
         }
-        *before = facts;
+        *before = fields;
     }
 }

@@ -196,7 +196,7 @@ static SUSE: [Overlay; 9] = [
     },
     Overlay {
         support: Some(
-            "The module's maker supports it, with SUSE where there is an agreement (then the module says `supported: external`); else the kernel is not supported with it.",
+            "The module's maker supports it, with SUSE where there is an cross_check (then the module says `supported: external`); else the kernel is not supported with it.",
         ),
         avoid: Some(
             "Use the kernel's own drivers, or a kernel module package from the SolidDriver Program.",

@@ -2,17 +2,17 @@
 //!
 //! In: a line's text. Out: the flag and the module that it names.
 
-use super::{Teller, Told, is_module_name};
+use super::{TaintLine, Teller, is_module_name};
 use crate::taint::{
+    printk_patterns::{LOADER, bit_on},
     release::Release,
-    sayings::{LOADER, bit_on},
 };
 
 /// Up to 4.8 the live patches' own code sets the flag, and its prefix is no module: `livepatch: tainting kernel with
 /// TAINT_LIVEPATCH` (`__klp_enable_patch`, `kernel/livepatch/core.c`).
 const LIVE_PATCHES: &str = "livepatch";
 
-pub(super) fn by_loader(line: &str, release: Option<Release>) -> Option<Told> {
+pub(super) fn by_loader(line: &str, release: Option<Release>) -> Option<TaintLine> {
     let (module, text) = line.split_once(": ")?;
     let known = LOADER
         .iter()
@@ -26,15 +26,15 @@ pub(super) fn by_loader(line: &str, release: Option<Release>) -> Option<Told> {
     let (begin, bit, vendor) = known.or_else(forced)?;
     let bit = release.map_or(bit, |release| bit_on(release, vendor, bit, begin));
     if module == LIVE_PATCHES {
-        return Some(Told {
+        return Some(TaintLine {
             vendor,
-            ..Told::by_kernel(bit, false)
+            ..TaintLine::by_kernel(bit, false)
         });
     }
-    is_module_name(module).then(|| Told {
+    is_module_name(module).then(|| TaintLine {
         module: Some(module.to_owned()),
         from: Teller::Loader,
         vendor,
-        ..Told::by_kernel(bit, false)
+        ..TaintLine::by_kernel(bit, false)
     })
 }

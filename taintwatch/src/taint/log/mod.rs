@@ -8,8 +8,8 @@ mod loader;
 mod reports;
 
 use super::{
+    printk_patterns::{At, KERNEL, LOADER},
     release::Release,
-    sayings::{At, KERNEL, LOADER},
 };
 use loader::by_loader;
 pub use reports::module_of;
@@ -17,7 +17,7 @@ use reports::{numbered, old_machine_check, slab, trap, warning};
 
 /// What a line tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct TaintLine {
     pub bit: u32,
     /// The module that the line names.
     pub module: Option<String>,
@@ -32,7 +32,7 @@ pub struct Told {
     pub report: bool,
 }
 
-impl Told {
+impl TaintLine {
     fn by_kernel(bit: u32, report: bool) -> Self {
         Self {
             bit,
@@ -63,13 +63,13 @@ pub enum Teller {
 
 /// What a line tells of a flag; `None` for most lines.
 #[must_use]
-pub fn told(line: &str) -> Option<Told> {
+pub fn told(line: &str) -> Option<TaintLine> {
     told_on(line, None)
 }
 
 /// What a line tells when this kernel printed it: some texts set another flag, or none, on older ones.
 #[must_use]
-pub fn told_on(line: &str, release: Option<Release>) -> Option<Told> {
+pub fn told_on(line: &str, release: Option<Release>) -> Option<TaintLine> {
     let line = line.trim();
     by_loader(line, release)
         .or_else(|| warning(line))
@@ -82,7 +82,7 @@ pub fn told_on(line: &str, release: Option<Release>) -> Option<Told> {
 
 /// Parts of lines of which one stands in each line that tells of a flag.
 pub fn marks() -> impl Iterator<Item = &'static str> {
-    let kernel = KERNEL.iter().map(|saying| saying.text);
+    let kernel = KERNEL.iter().map(|pattern| pattern.text);
     let loader = LOADER.iter().map(|(text, ..)| *text);
     let shapes = [
         "WARNING: ",
@@ -102,20 +102,20 @@ pub(crate) fn is_module_name(text: &str) -> bool {
     (1..64).contains(&text.len()) && text.bytes().all(fits)
 }
 
-fn by_kernel(line: &str, release: Option<Release>) -> Option<Told> {
-    let saying = KERNEL.iter().find(|saying| match saying.at {
-        At::Begin => line.starts_with(saying.text),
-        At::Anywhere => line.contains(saying.text),
+fn by_kernel(line: &str, release: Option<Release>) -> Option<TaintLine> {
+    let pattern = KERNEL.iter().find(|pattern| match pattern.at {
+        At::Begin => line.starts_with(pattern.text),
+        At::Anywhere => line.contains(pattern.text),
     })?;
-    let bit = saying.bit_on(release)?;
+    let bit = pattern.bit_on(release)?;
     // What the processor corrected is printed alike, without that word (`print_mce`, arch/x86/kernel/cpu/mce/core.c).
-    if saying.place == Some("do_machine_check") && !line.contains("Machine Check Exception") {
+    if pattern.place == Some("do_machine_check") && !line.contains("Machine Check Exception") {
         return None;
     }
-    Some(Told {
-        place: saying.place,
-        vendor: saying.vendor,
-        ..Told::by_kernel(bit, saying.report)
+    Some(TaintLine {
+        place: pattern.place,
+        vendor: pattern.vendor,
+        ..TaintLine::by_kernel(bit, pattern.report)
     })
 }
 

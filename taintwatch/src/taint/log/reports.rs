@@ -2,11 +2,11 @@
 //!
 //! In: a line's text. Out: the flag, and the code that the line names.
 
-use super::Told;
+use super::TaintLine;
 use crate::taint::release::Release;
 
 /// `general protection fault, probably for …: 0000 [#1] SMP`, and each other line with the number of an oops.
-pub(super) fn trap(line: &str) -> Option<Told> {
+pub(super) fn trap(line: &str) -> Option<TaintLine> {
     let (before, behind) = line.split_once(" [#")?;
     let number = behind.split(']').next()?;
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
@@ -16,15 +16,15 @@ pub(super) fn trap(line: &str) -> Option<Told> {
         .map_or(before, |(before, _)| before);
     let code = before.rsplit(": ").next()?;
     let is_code = code.len() >= 4 && code.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (is_number && is_code && before.len() > code.len()).then(|| Told {
+    (is_number && is_code && before.len() > code.len()).then(|| TaintLine {
         place: Some("die"),
-        ..Told::by_kernel(7, true)
+        ..TaintLine::by_kernel(7, true)
     })
 }
 
 /// A text with the number of the oops at its end: `Unhandled kernel unaligned access[#13]:` (`die`,
 /// `arch/mips/kernel/traps.c`), `swapper(0): Kernel bad sw trap 5 [#1]` (`die_if_kernel`, `arch/sparc/kernel/traps_64.c`).
-pub(super) fn numbered(line: &str) -> Option<Told> {
+pub(super) fn numbered(line: &str) -> Option<TaintLine> {
     let (text, number) = line
         .strip_suffix(':')
         .unwrap_or(line)
@@ -37,28 +37,28 @@ pub(super) fn numbered(line: &str) -> Option<Told> {
         let pid = task.and_then(|task| task.rsplit_once('('));
         pid.is_some_and(|(_, pid)| is_number(pid))
     };
-    (is_number(number) && (mips() || sparc())).then(|| Told {
+    (is_number(number) && (mips() || sparc())).then(|| TaintLine {
         place: Some("die"),
-        ..Told::by_kernel(7, true)
+        ..TaintLine::by_kernel(7, true)
     })
 }
 
 /// `CPU 1: Machine Check Exception:                4 Bank 4: …` (`print_mce`, `arch/x86/kernel/cpu/mcheck/mce.c`, up to
 /// 2.6.33).
-pub(super) fn old_machine_check(line: &str) -> Option<Told> {
+pub(super) fn old_machine_check(line: &str) -> Option<TaintLine> {
     let (cpu, _) = line
         .strip_prefix("CPU ")?
         .split_once(": Machine Check Exception:")?;
     let is_cpu = !cpu.is_empty() && cpu.bytes().all(|byte| byte.is_ascii_digit());
-    is_cpu.then(|| Told {
+    is_cpu.then(|| TaintLine {
         place: Some("do_machine_check"),
-        ..Told::by_kernel(4, true)
+        ..TaintLine::by_kernel(4, true)
     })
 }
 
 /// `WARNING: CPU: 0 PID: 1 at FILE:LINE SYMBOL [MODULE]`, before 3.11 `WARNING: at FILE:LINE SYMBOL() [MODULE]`, and from
 /// 6.19 on `WARNING: FILE:LINE at SYMBOL [MODULE], CPU#0: COMM/PID`. Lock debugging's warnings are no WARN.
-pub(super) fn warning(line: &str) -> Option<Told> {
+pub(super) fn warning(line: &str) -> Option<TaintLine> {
     let text = line.strip_prefix("WARNING: ")?;
     let place = if text.starts_with("CPU: ") {
         let place = text.split_once(" at ").map(|(_, place)| place);
@@ -75,10 +75,10 @@ pub(super) fn warning(line: &str) -> Option<Told> {
     let (code, rest) = place.split_once(' ').unwrap_or((place, ""));
     let code = Some(code.trim_end_matches("()")).filter(|code| code.contains("+0x"));
     let module = module_of(rest);
-    Some(Told {
+    Some(TaintLine {
         module: module.map(str::to_owned),
         code: code.map(str::to_owned),
-        ..Told::by_kernel(9, true)
+        ..TaintLine::by_kernel(9, true)
     })
 }
 
@@ -99,12 +99,12 @@ fn without_file(place: &str) -> &str {
 }
 
 /// `BUG kmalloc-64 (Tainted: G …): Redzone overwritten` (`slab_bug`, `mm/slub.c`); from 3.8 on it taints.
-pub(super) fn slab(line: &str, release: Option<Release>) -> Option<Told> {
+pub(super) fn slab(line: &str, release: Option<Release>) -> Option<TaintLine> {
     let text = line.strip_prefix("BUG ")?;
     let is_slab = text.contains(" (Tainted: ") || text.contains(" (Not tainted): ");
     let taints = release.is_none_or(|release| release.version >= (3, 8));
-    (is_slab && taints).then(|| Told {
+    (is_slab && taints).then(|| TaintLine {
         place: Some("object_err"),
-        ..Told::by_kernel(5, true)
+        ..TaintLine::by_kernel(5, true)
     })
 }

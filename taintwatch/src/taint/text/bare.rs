@@ -2,14 +2,14 @@
 //!
 //! In: what somebody typed or copied, and whose kernel it may be. Out: what it means; none where it is something else.
 
-use super::{Finding, Whose, letters};
+use super::{Decoded, Whose, letters};
 use crate::{
     event::Mask,
     taint::{flags::UPSTREAM, log::is_module_name},
 };
 
 /// `12289`, `P O E`, `nvidia(POE)`, `[O]=OOT_MODULE`, `TAINT_WARN`, `kernel.tainted = 512`.
-pub(super) fn bare(text: &str, whose: Whose) -> Option<Finding> {
+pub(super) fn bare(text: &str, whose: Whose) -> Option<Decoded> {
     let text = text.strip_prefix("Tainted:").map_or(text, str::trim_start);
     let read = number(behind_a_name(text))
         .or_else(|| Some((names(text)?, Vec::new())))
@@ -18,7 +18,7 @@ pub(super) fn bare(text: &str, whose: Whose) -> Option<Finding> {
     let (fits, notes): (Vec<_>, _) = read
         .or_else(verbose)
         .or_else(|| letters::any_order(of_module(text).unwrap_or(text), whose))?;
-    Some(Finding::of(&fits, text, notes))
+    Some(Decoded::of(&fits, text, notes))
 }
 
 /// `sysctl` and `grep` print the file's name before its number.

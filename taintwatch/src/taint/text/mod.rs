@@ -7,7 +7,7 @@
 
 mod bare;
 mod clean;
-mod finding;
+mod decoded;
 mod letters;
 mod places;
 
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::event::Mask;
 use bare::bare;
-pub use finding::{Finding, Reading};
+pub use decoded::{Decoded, Reading};
 
 /// Why a text tells of no taint state.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,13 +37,13 @@ const MARK: &str = "Tainted: ";
 const MARKS: usize = 4;
 
 /// Decodes a number, letters, or a kernel's line, as it shows itself.
-pub fn decode(text: &str) -> Result<Finding, Unreadable> {
+pub fn decode(text: &str) -> Result<Decoded, Unreadable> {
     Reader::default().decode(text)
 }
 
 /// The taint state that a line of a log tells of.
 #[must_use]
-pub fn line(line: &str) -> Option<Finding> {
+pub fn line(line: &str) -> Option<Decoded> {
     Reader::default().line(line)
 }
 
@@ -63,7 +63,7 @@ type Fit = (&'static Table, Mask);
 
 impl Reader {
     /// Decodes a number, letters, or a kernel's line.
-    pub fn decode(&self, text: &str) -> Result<Finding, Unreadable> {
+    pub fn decode(&self, text: &str) -> Result<Decoded, Unreadable> {
         let trimmed = text.trim();
         if let Some(finding) = self.line(text) {
             return Ok(finding);
@@ -77,7 +77,7 @@ impl Reader {
     }
 
     /// A number or letters as this machine's kernel means them, when it can mean them at all.
-    fn at_home(&self, text: &str, anybody: &Finding) -> Option<Finding> {
+    fn at_home(&self, text: &str, anybody: &Decoded) -> Option<Decoded> {
         let local = self.local?;
         let mut finding = bare(text, Whose::of(local))?;
         let is_known = finding.notes.len() <= anybody.notes.len()
@@ -94,7 +94,7 @@ impl Reader {
     /// The taint state that a line of a log tells of. A task's name may hold the mark too: the last that
     /// can be read is the kernel's own.
     #[must_use]
-    pub fn line(&self, line: &str) -> Option<Finding> {
+    pub fn line(&self, line: &str) -> Option<Decoded> {
         if !line.contains("ainted") {
             return None;
         }
@@ -107,7 +107,7 @@ impl Reader {
             let (_, behind) = line.rsplit_once("Not tainted")?;
             let whose = self.whose(behind);
             let fits: Vec<_> = whose.tables().map(|table| (table, Mask(0))).collect();
-            Some(Finding::of(&fits, "Not tainted", Vec::new()).with_release(behind))
+            Some(Decoded::of(&fits, "Not tainted", Vec::new()).with_release(behind))
         })
     }
 
@@ -120,7 +120,7 @@ impl Reader {
 
     /// A line that was cut, with the one that follows it, when both are the halves of one.
     #[must_use]
-    pub fn whole(&self, line: &str, next: &str) -> Option<Finding> {
+    pub fn whole(&self, line: &str, next: &str) -> Option<Decoded> {
         // A reply marks each line; what is not blanks, letters and a release is another line.
         let next = next.trim_start_matches("> ").trim_start_matches('>');
         let soft = line.strip_suffix('=').map(|line| (line, ""));
@@ -129,7 +129,7 @@ impl Reader {
         (!finding.cut && finding.release.is_some()).then_some(finding)
     }
 
-    fn state(&self, before: &str, rest: &str) -> Option<Finding> {
+    fn state(&self, before: &str, rest: &str) -> Option<Decoded> {
         let split = places::split(rest);
         let release = Some(split.release).filter(|text| !text.is_empty());
         // Lock debugging prints the release before the state, as in `6.1.0 #1 Tainted: G`.
@@ -139,7 +139,7 @@ impl Reader {
         let (fits, text, notes) = letters::verbose(rest, whose)
             .or_else(by_place)
             .or_else(|| letters::collapsed(rest, whose))?;
-        let finding = Finding::of(&fits, text.trim_end(), notes);
+        let finding = Decoded::of(&fits, text.trim_end(), notes);
         let mut finding = finding.with_release(release.unwrap_or_default());
         finding.notes.extend(too_young(&finding, whose.version));
         let is_cut = release.is_none() && places::is_cut(before);
@@ -160,7 +160,7 @@ impl Reader {
 
 /// A flag that upstream's kernel of this version does not have yet. Vendors with kernels of their own make bring
 /// flags into older ones.
-fn too_young(finding: &Finding, version: Option<Version>) -> Option<String> {
+fn too_young(finding: &Decoded, version: Option<Version>) -> Option<String> {
     let (vendor, version) = (finding.vendor.and_then(Table::named), version?);
     let own_make = [Family::Suse, Family::RedHat, Family::Fedora, Family::Oracle];
     if vendor.is_some_and(|table| own_make.contains(&table.family)) {

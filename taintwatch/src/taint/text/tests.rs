@@ -65,7 +65,7 @@ fn shows_what_it_does_not_know_and_refuses_what_is_nothing() {
     }
 }
 
-fn readings(finding: &Finding) -> Vec<(u32, &'static str)> {
+fn readings(finding: &Decoded) -> Vec<(u32, &'static str)> {
     let short = |reading: &Reading| (reading.bit, reading.vendor);
     finding.readings.iter().map(short).collect()
 }

@@ -11,7 +11,7 @@ use crate::{
     probe::watch::{MASK_WATCH, online_cpus},
     watcher::{
         Error,
-        agreement::{Seen, Silent},
+        cross_check::{Seen, Silent},
     },
 };
 
@@ -71,7 +71,7 @@ impl Hooked {
             return Ok(());
         }
         let seen = self.seen()?;
-        match self.agreement.look(seen) {
+        match self.cross_check.look(seen) {
             None => {}
             Some(Silent::Entry) => self.degrade(
                 "taint_entry",
@@ -156,7 +156,7 @@ impl Hooked {
         }
     }
 
-    /// CPUs come and go; one without a watchpoint is a hole.
+    /// CPUs come and go; one without a watchpoint is a gap.
     pub(super) fn follow_cpus(&mut self) {
         let watched: Vec<_> = self.watch.watched_cpus().collect();
         let (Some(address), Ok(online)) = (self.mask_address, online_cpus()) else {

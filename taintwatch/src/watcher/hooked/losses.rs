@@ -49,7 +49,7 @@ impl Hooked {
 fn what(record: u16) -> &'static str {
     match record {
         kind::TAINT_ENTRY | kind::MASK_WRITE => "detail",
-        kind::MODULE_LIVE => "module_identity",
+        kind::MODULE_COMING => "module_identity",
         kind::MODULE_FREE => "module_unload",
         kind::LOAD_END => "module_load",
         kind::PROCESS => "process_detail",

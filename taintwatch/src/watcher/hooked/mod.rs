@@ -14,11 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Error, agreement::Agreement, attributor, before, coverage, log::Log, tally::Tally};
+use super::{Error, attributor, before, coverage, cross_check::CrossCheck, log::Log, tally::Tally};
 use crate::{
     attribute::{Attributor, addresses::Addresses},
     baseline::Past,
-    decode::{Record, decode, text},
     enrich::Enricher,
     event::{CoverageState, Event, Hook, Mask},
     kernel::{
@@ -27,8 +26,9 @@ use crate::{
     },
     probe::{
         Without,
-        watch::{Watch, give_back},
+        watch::{Watch, trim_heap},
     },
+    record::{Record, decode, text},
     ring::Ring,
 };
 use losses::Losses;
@@ -52,10 +52,10 @@ pub struct Hooked {
     losses: Losses,
     log: Log,
     enricher: Enricher,
-    agreement: Agreement,
+    cross_check: CrossCheck,
     unset: Unset,
     /// Records that were taken from the ring early.
-    ahead: VecDeque<Vec<u8>>,
+    lookahead: VecDeque<Vec<u8>>,
     next: VecDeque<Event>,
     last_record: Instant,
     last_look: Instant,
@@ -90,11 +90,11 @@ impl Hooked {
                 at_ns: boottime_ns(),
                 ..Losses::default()
             },
-            agreement: Agreement::default(),
+            cross_check: CrossCheck::default(),
             unset: Unset::default(),
             log: Log::open(),
             enricher: Enricher::begin(),
-            ahead: VecDeque::new(),
+            lookahead: VecDeque::new(),
             next: VecDeque::new(),
             last_record: Instant::now(),
             last_look: Instant::now(),
@@ -108,8 +108,8 @@ impl Hooked {
         let began = hooked.began();
         hooked.next.push_back(began);
         hooked.unset.see(hooked.attributor.mask);
-        hooked.agreement = Agreement::new(hooked.seen()?);
-        give_back();
+        hooked.cross_check = CrossCheck::new(hooked.seen()?);
+        trim_heap();
         Ok(hooked)
     }
 
@@ -136,7 +136,7 @@ impl Hooked {
             let busy = self.last_record.elapsed() < BUSY_FOR;
             let pace = if busy { BUSY } else { IDLE };
             // What was taken early comes before anything that the ring has.
-            if !self.ahead.is_empty() {
+            if !self.lookahead.is_empty() {
                 self.drain();
             } else if let Ok(bytes) = tokio::time::timeout(pace, self.ring.next()).await {
                 self.take(&bytes.map_err(Error::Ring)?);
@@ -171,7 +171,7 @@ impl Hooked {
     }
 
     fn pull(&mut self) -> Option<Vec<u8>> {
-        self.ahead.pop_front().or_else(|| self.ring.try_next())
+        self.lookahead.pop_front().or_else(|| self.ring.try_next())
     }
 
     fn drain(&mut self) {
@@ -194,7 +194,7 @@ impl Hooked {
             }
         };
         let (events, hints) = self.attributor.events(&record);
-        if let (Record::ModuleLive(live), false) = (&record, self.watch.resolves_symbols) {
+        if let (Record::ModuleComing(live), false) = (&record, self.watch.resolves_symbols) {
             self.name_functions(&text(&live.name));
         }
         for mut event in events {

@@ -7,17 +7,17 @@ use taintwatch_common::kind;
 
 use super::Hooked;
 use crate::{
-    decode::{Record, decode, text},
     enrich,
     event::{Class, Event, Hook},
     kernel::kallsyms,
+    record::{Record, decode, text},
 };
 
 impl Hooked {
     /// Functions of a module, unless it is gone by the time they are read.
     pub(super) fn name_functions(&mut self, module: &str) {
         let symbols = kallsyms::of_module(module).unwrap_or_default();
-        if !self.goes(module) {
+        if !self.is_freed_soon(module) {
             self.attributor.addresses.name(module, &symbols);
         }
     }
@@ -39,7 +39,7 @@ impl Hooked {
         let Some(name) = name.filter(|name| enrich::modules::is_listed(name) == Some(false)) else {
             return;
         };
-        if !self.goes(&name)
+        if !self.is_freed_soon(&name)
             && self.sees_modules_go()
             && let Some(module) = &mut event.module
         {
@@ -60,11 +60,11 @@ impl Hooked {
     }
 
     /// Whether a record that is waiting says that the module went.
-    fn goes(&mut self, module: &str) -> bool {
+    fn is_freed_soon(&mut self, module: &str) -> bool {
         while let Some(bytes) = self.ring.try_next() {
-            self.ahead.push_back(bytes);
+            self.lookahead.push_back(bytes);
         }
-        self.ahead.iter().any(|bytes| {
+        self.lookahead.iter().any(|bytes| {
             matches!(decode(bytes), Ok(Record::ModuleFree(free)) if text(&free.name) == module)
         })
     }

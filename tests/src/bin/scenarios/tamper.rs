@@ -88,7 +88,7 @@ pub(crate) fn hidden(history: &mut History) -> Result<()> {
     Ok(())
 }
 
-/// A recorder that dies without a word: the next one tells of the end, and the hole is told.
+/// A recorder that dies without a word: the next one tells of the end, and the gap is told.
 pub(crate) fn killed() -> Result<()> {
     let db = "/tmp/killed.db";
     let mut first = Daemon::start(&[], &[], db)?;
@@ -117,10 +117,10 @@ pub(crate) fn killed() -> Result<()> {
             && status["covered"] == true,
         "intervals: {status}"
     );
-    let holes = status["holes"].to_string();
+    let gaps = status["holes"].to_string();
     ensure!(
-        holes.contains("without a word") && holes.contains("before the watch began"),
-        "holes: {status}"
+        gaps.contains("without a word") && gaps.contains("before the watch began"),
+        "gaps: {status}"
     );
     second.stop()
 }

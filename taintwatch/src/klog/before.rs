@@ -1,0 +1,84 @@
+//! What stands between the cut mark and the report that follows it.
+//!
+//! In: lines behind the mark. Out: the text of the report. From 4.13 on the text of a WARN stands in front of it
+//! (`__warn_printk`, `kernel/panic.c`), and tells which flag it sets in place of W where it is a `WARN_TAINT`.
+
+use super::{Finding, Line, Moment, What, pause, report::cut};
+use crate::taint::log::TaintLine;
+
+/// A report's text in front of it has no more lines.
+const MOST: usize = 4;
+
+/// A cut mark, and what came behind it.
+#[derive(Debug)]
+pub(super) struct Before {
+    caller: Option<String>,
+    at: Moment,
+    lines: Vec<String>,
+    /// A line that tells of a flag: the WARN's that follows, or its own where none follows.
+    held: Option<Box<Finding>>,
+}
+
+impl Before {
+    pub(super) fn new(mark: &Line<'_>) -> Self {
+        Self {
+            caller: mark.caller.map(str::to_owned),
+            at: mark.into(),
+            lines: Vec::new(),
+            held: None,
+        }
+    }
+
+    pub(super) fn is_by_writer_of(&self, line: &Line<'_>) -> bool {
+        self.caller.as_deref() == line.caller
+    }
+
+    /// The report does not come any more.
+    pub(super) fn is_over_at(&self, line: &Line<'_>) -> bool {
+        pause::lies_between(&self.at, line)
+    }
+
+    /// Takes a line of the report's text; `false` when it cannot be one.
+    pub(super) fn take(&mut self, line: &Line<'_>) -> bool {
+        let has_room = self.lines.len() < MOST;
+        if has_room {
+            self.lines.push(cut(line.text.trim()).to_owned());
+        }
+        has_room
+    }
+
+    /// Whether a line can be the text of a `WARN_TAINT`.
+    pub(super) fn can_hold(&self, told: &TaintLine, line: &Line<'_>) -> bool {
+        let has_room = self.held.is_none() && self.lines.len() < MOST;
+        can_be_a_warns(told) && has_room && self.is_by_writer_of(line)
+    }
+
+    pub(super) fn hold(&mut self, line: &Line<'_>, alone: Finding) {
+        if self.take(line) {
+            self.held = Some(Box::new(alone));
+        }
+    }
+
+    /// The text of the report that has come.
+    pub(super) fn text(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.lines)
+    }
+
+    /// The flag that a WARN sets by its text.
+    pub(super) fn flag(&mut self) -> Option<TaintLine> {
+        match self.held.take()?.what {
+            What::TaintLine(told) => Some(told),
+            What::Boot | What::State => None,
+        }
+    }
+
+    /// What was held for a WARN that did not come.
+    pub(super) fn alone(self) -> Option<Finding> {
+        self.held.map(|held| *held)
+    }
+}
+
+/// S, C and I: the flags that `WARN_TAINT` is called with.
+pub(super) fn can_be_a_warns(told: &TaintLine) -> bool {
+    !told.report && matches!(told.bit, 2 | 10 | 11)
+}

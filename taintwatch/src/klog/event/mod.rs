@@ -1,0 +1,200 @@
+//! Findings as public events.
+//!
+//! In: a finding, the flags that the boot's log told of before. Out: events, with what they rest on. A letter never
+//! decides: the class is by the code that the log names, the sentence by the place that prints such a text.
+
+mod running;
+mod taint_line;
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+pub(super) use running::Running;
+pub(super) use taint_line::told;
+
+use super::{Finding, Listed, Origin};
+use crate::{
+    event::{Cause, Class, Confidence, Event, Kind, Mask, Module, Taint, Time},
+    taint::text::Reading,
+};
+
+const RANDSTRUCT: u32 = 17;
+
+/// A flag that a module of a list carries.
+pub(super) fn listed(
+    finding: &Finding,
+    module: &Listed,
+    bit: u32,
+    before: Mask,
+    origin: &Origin,
+) -> Event {
+    let mut event = blank(finding, bit, Some(&module.name), "listed", origin);
+    event.taint = Some(origin.table_of(finding).taint(bit, before));
+    let when = if module.loaded {
+        "carries the flag; no line tells when it was loaded"
+    } else {
+        "carried the flag and was unloaded; no line tells when it was loaded"
+    };
+    event.cause = Some(Cause {
+        class: Class::ModuleLoad,
+        summary: format!("the module {} {when}", module.name),
+        confidence: Confidence::Listed,
+        sources: vec![origin.source],
+    });
+    event.module = Some(Module {
+        name: Some(module.name.clone()),
+        taints: Some(module.letters.clone()),
+        loaded: Some(module.loaded),
+        ..Module::default()
+    });
+    event.log = line_with(finding, &module.name);
+    event
+}
+
+/// A flag that is set in a state that the kernel printed, and that nothing before explains.
+pub(super) fn unattributed(finding: &Finding, bit: u32, before: Mask, origin: &Origin) -> Event {
+    let mut event = blank(finding, bit, None, "unattributed", origin);
+    let table = origin.table_of(finding);
+    event.taint = Some(table.taint(bit, before));
+    let name = table.flag(bit).map_or_else(
+        || format!("bit {bit}"),
+        |flag| format!("{} ({})", flag.letter, flag.name),
+    );
+    // `tainted_mask` begins with it (kernel/panic.c): no call sets it, and no line tells.
+    let built_in = bit == RANDSTRUCT;
+    let (class, told) = if built_in {
+        (
+            Class::Boot,
+            "is set from the first moment on: the kernel was built with randomised structures",
+        )
+    } else {
+        (
+            Class::Unknown,
+            "was set before this; no line of the log tells by what",
+        )
+    };
+    event.cause = Some(Cause {
+        class,
+        summary: format!("{name} {told}"),
+        confidence: Confidence::Unattributed,
+        sources: vec![origin.source],
+    });
+    event.log = line_with(finding, "ainted");
+    event
+}
+
+/// A flag after which lock debugging is off was set, and no line tells which.
+pub(super) fn lockdep_off(finding: &Finding, before: Mask, origin: &Origin) -> Event {
+    let mut event = blank(finding, u32::MAX, None, "lockdep", origin);
+    event.taint = Some(Taint {
+        mask_before: Some(before),
+        ..Taint::default()
+    });
+    event.cause = Some(Cause {
+        class: Class::Unknown,
+        summary: "a flag was set after which lock debugging is off (P, F, R, M, B or D); no line before this tells which"
+            .to_owned(),
+        confidence: Confidence::Unattributed,
+        sources: vec![origin.source],
+    });
+    event.log.clone_from(&finding.lines);
+    event
+}
+
+/// A place of a state that kernels mean differently: every reading, and no guess.
+pub(super) fn either(
+    finding: &Finding,
+    readings: &[Reading],
+    before: Mask,
+    origin: &Origin,
+) -> Event {
+    let mut event = blank(finding, u32::MAX, None, "either", origin);
+    event.taint = Some(Taint {
+        mask_before: Some(before),
+        ..Taint::default()
+    });
+    let one = |reading: &Reading| {
+        let name = reading.name.unwrap_or("a flag without a name");
+        format!("{name} (bit {}, {})", reading.bit, reading.vendor)
+    };
+    let readings: Vec<_> = readings.iter().map(one).collect();
+    event.cause = Some(Cause {
+        class: Class::Unknown,
+        summary: format!(
+            "a flag was set before this, and the log does not tell whose kernel it was: {}",
+            readings.join(" or ")
+        ),
+        confidence: Confidence::Unattributed,
+        sources: vec![origin.source],
+    });
+    event.log = line_with(finding, "ainted");
+    event
+}
+
+/// The line that a state or a list stands in.
+fn line_with(finding: &Finding, word: &str) -> Vec<String> {
+    let line = finding.lines.iter().find(|line| line.contains(word));
+    line.or(finding.lines.first())
+        .cloned()
+        .into_iter()
+        .collect()
+}
+
+fn blank(finding: &Finding, bit: u32, module: Option<&str>, how: &str, origin: &Origin) -> Event {
+    let boot_id = finding.boot.id.clone().or_else(|| origin.boot_id.clone());
+    let at = &finding.at;
+    let time = at.wall.or_else(|| {
+        let since = i64::try_from(at.since_boot?).ok()?;
+        origin
+            .booted?
+            .checked_add(SignedDuration::from_nanos(since))
+            .ok()
+    });
+    let id = id(finding, bit, module, how, boot_id.as_deref());
+    let mut event = Event::blank(id, Kind::Taint, time.map_or_else(Time::unknown, Time));
+    event.host.clone_from(&origin.host);
+    event.boot_id = boot_id;
+    event.boottime_ns = at.since_boot;
+    event.stamp = at.stamp.clone().filter(|_| time.is_none());
+    event
+}
+
+/// The same for the same line of the same log, however often and with whatever else it is read.
+fn id(
+    finding: &Finding,
+    bit: u32,
+    module: Option<&str>,
+    how: &str,
+    boot_id: Option<&str>,
+) -> String {
+    let at = &finding.at;
+    let mut hash = Sha256::new();
+    let mut part = |text: &str| {
+        hash.update(text.len().to_le_bytes());
+        hash.update(text);
+    };
+    part(finding.host.as_deref().unwrap_or_default());
+    part(boot_id.unwrap_or_default());
+    part(how);
+    part(&bit.to_string());
+    part(module.unwrap_or_default());
+    part(&format!(
+        "{:?} {:?}",
+        at.since_boot,
+        at.wall.map(Timestamp::as_nanosecond)
+    ));
+    part(at.stamp.as_deref().unwrap_or_default());
+    // A second is long, and without a time all lines are alike: there the place in the log counts.
+    if at.since_boot.is_none() {
+        part(&format!("{} {}", finding.boot.ordinal, at.number));
+    }
+    part(
+        finding
+            .lines
+            .first()
+            .map(String::as_str)
+            .unwrap_or_default(),
+    );
+    let hash = hash.finalize();
+    format!("log-{}", hex::encode(hash.get(..16).unwrap_or_default()))
+}

@@ -1,0 +1,214 @@
+//! What the lines of a report say beside the flag: the CPU, the task, the release, the code, the modules.
+//!
+//! In: the lines of a report. Out: facts, each absent where no line says it. The first that says something counts.
+
+mod context;
+mod place;
+mod task;
+
+pub use context::Ran;
+pub(super) use task::{Runner, named};
+
+use super::{
+    marks::{PANIC, begins_trace, cpu_of},
+    modules::{self, Listed},
+};
+use crate::{
+    event::Mask,
+    taint::{
+        release::Release,
+        text::{self, Decoded, Reader, Reading},
+    },
+};
+
+/// What a report says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    pub cpu: Option<u32>,
+    pub pid: Option<u32>,
+    pub comm: Option<String>,
+    /// Whether it was that task that ran, or an interrupt.
+    pub ran: Ran,
+    pub release: Option<String>,
+    /// The state that the report prints: before its own flag, for WARN and oops set theirs behind it.
+    pub mask: Option<Mask>,
+    /// The state stands behind a panic: the report's own flag is in it.
+    pub mask_is_after: bool,
+    /// Blanks were lost on the way, and the letters were read without their places.
+    pub mask_is_doubtful: bool,
+    /// Flags that are set and that kernels mean differently: each reading. They are not in the mask.
+    pub readings: Vec<Reading>,
+    /// The line that the mask was read from: whose kernel it is may be known by another line.
+    pub state: Option<String>,
+    /// Where the kernel was, `symbol+0xoffset/0xsize`. Behind the beginning of a stack trace no place is taken: there
+    /// stands what an interrupt interrupted, or the task's own code.
+    pub code: Option<String>,
+    /// The module of that code.
+    pub module: Option<String>,
+    /// Modules that carry flags.
+    pub modules: Vec<Listed>,
+    /// SUSE's line on whether the kernel is supportable.
+    pub supported: Option<String>,
+    /// What the kernel panicked of.
+    pub panic: Option<String>,
+}
+
+impl Facts {
+    /// Reads the lines of one report.
+    #[must_use]
+    pub fn read(lines: &[String]) -> Self {
+        Self::read_of(lines, None)
+    }
+
+    /// Reads the lines of one report of a known writer.
+    pub(super) fn read_of(lines: &[String], caller: Option<&str>) -> Self {
+        let mut facts = Self::default();
+        let first = lines.first().map(String::as_str).unwrap_or_default();
+        let runner = Runner::of(first.trim());
+        facts.pid = runner.pid();
+        let mut in_trace = false;
+        for line in lines.iter().map(|line| line.trim()) {
+            in_trace |= begins_trace(line);
+            facts.line(line);
+            facts.task(line, runner);
+            if !in_trace {
+                facts.place(line);
+            }
+        }
+        facts.ran = context::ran(lines, caller);
+        let release = facts.release.as_deref().and_then(Release::parse);
+        let mask = facts.mask.filter(|_| !facts.mask_is_doubtful);
+        facts.modules = modules::listed(lines);
+        for module in &mut facts.modules {
+            module.flags = modules::bits(&module.letters, mask, release);
+        }
+        facts
+    }
+
+    fn line(&mut self, line: &str) {
+        if line.contains("ainted") {
+            self.state(line);
+        }
+        if self.cpu.is_none() {
+            self.cpu = cpu_of(line);
+        }
+        if let Some(supported) = line.strip_prefix("Supported: ") {
+            self.supported.get_or_insert_with(|| supported.to_owned());
+        }
+        if let Some((_, panic)) = line.split_once(PANIC) {
+            let panic = panic.trim_start_matches([':', ' ']);
+            self.panic.get_or_insert_with(|| panic.to_owned());
+        }
+    }
+
+    fn task(&mut self, line: &str, runner: Runner) {
+        if self.comm.is_none()
+            && let Some((comm, pid)) = named(line)
+            && !runner.is_other(line)
+        {
+            self.pid = Some(pid);
+            self.comm = Some(comm.to_owned());
+        }
+    }
+
+    fn place(&mut self, line: &str) {
+        if self.code.is_none()
+            && let Some((code, module)) = place::place(line)
+        {
+            self.code = Some(code.to_owned());
+            self.module = module.map(str::to_owned);
+        }
+    }
+
+    /// `… Tainted: G        W  OE      6.12.1 #1`, `… Not tainted (2.6.25 #1)`.
+    fn state(&mut self, line: &str) {
+        // The old `EIP:` line ends with how its code is printed.
+        if let Some(finding) = text::line(line.strip_suffix("VLI").unwrap_or(line))
+            && (self.mask.is_none() || self.mask_is_doubtful)
+        {
+            self.take(finding);
+            self.mask_is_after = self.panic.is_some();
+            self.state = Some(line.to_owned());
+        }
+        if self.release.is_none() {
+            self.release = release(line).map(str::to_owned);
+        }
+    }
+
+    /// What is certain of a state, and beside it what is not.
+    fn take(&mut self, finding: Decoded) {
+        let either = finding.readings.iter().map(|reading| reading.bit);
+        let either = either.fold(Mask(0), Mask::with);
+        self.mask = Some(finding.mask.minus(either));
+        self.mask_is_doubtful = finding.notes.iter().any(|note| note.contains("blanks"));
+        self.readings = finding.readings;
+    }
+
+    /// The same facts, the state read by somebody who knows whose kernel it is.
+    #[must_use]
+    pub fn read_by(&self, reader: &Reader) -> Self {
+        let mut facts = self.clone();
+        if let Some(finding) = self.state.as_ref().and_then(|line| reader.line(line)) {
+            facts.take(finding);
+        }
+        facts
+    }
+}
+
+/// The word before ` #1`, the number of the build.
+fn release(line: &str) -> Option<&str> {
+    let build = |(at, _): &(usize, &str)| {
+        let behind = line.as_bytes().get(at + 2);
+        behind.is_some_and(u8::is_ascii_digit)
+    };
+    let (at, _) = line.rmatch_indices(" #").find(build)?;
+    let word = line.get(..at)?.rsplit([' ', '(']).next()?;
+    (word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.')).then_some(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn facts(lines: &[&str]) -> Facts {
+        let lines: Vec<_> = lines.iter().map(|line| (*line).to_owned()).collect();
+        Facts::read(&lines)
+    }
+
+    #[test]
+    fn what_was_interrupted_is_no_place() {
+        for trace in ["Call Trace:", "<IRQ>"] {
+            let lines = ["BUG: x", trace, "RIP: 0010:_nv037018rm+0x14/0x40 [nvidia]"];
+            assert_eq!(facts(&lines).code, None, "{trace}");
+        }
+    }
+
+    #[test]
+    fn the_task_of_another_report_is_not_named() {
+        let facts = facts(&[
+            "WARNING: CPU: 1 PID: 77 at x.c:12 f+0x1/0x2 [foo]",
+            "CPU: 3 PID: 4242 Comm: java Not tainted 5.4.0-42-generic #46-Ubuntu",
+        ]);
+        assert_eq!((facts.pid, facts.comm), (Some(77), None));
+    }
+
+    #[test]
+    fn the_release_stands_before_the_build() {
+        for (line, release) in [
+            (
+                "Comm: a Tainted: G        W  OE     6.1.0-50-cloud-amd64 #1 Debian 6.1",
+                "6.1.0-50-cloud-amd64",
+            ),
+            ("Pid: 1, comm: swapper Not tainted (2.6.25 #1)", "2.6.25"),
+        ] {
+            assert_eq!(facts(&[line]).release.as_deref(), Some(release), "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(lines: Vec<String>) { _ = Facts::read(&lines); }
+    }
+}

@@ -1,0 +1,107 @@
+//! What belongs to a report, and what is of another or behind it.
+//!
+//! In: a report as far as it came, a line or another report. Out: whether it goes on with that.
+
+use super::{Report, cut};
+use crate::{
+    klog::{
+        Line,
+        before::can_be_a_warns,
+        facts::named,
+        marks::{LOCKDEP_OFF, PANIC, is_part, number_behind},
+        pause,
+    },
+    taint::log::TaintLine,
+};
+
+const MACHINE_CHECK: u32 = 4;
+const DIE: u32 = 7;
+const WARN: u32 = 9;
+const SOFT_LOCKUP: u32 = 14;
+
+impl Report {
+    /// Whether another line that tells of a flag is one more line of this report: an oops has two or three, a machine
+    /// check one for each bank.
+    pub(in crate::klog) fn takes(&self, told: &TaintLine, text: &str) -> bool {
+        match self.bit() {
+            Some(DIE) => {
+                // Its number comes last of these lines; a console can show it twice.
+                let is_next = self.oops.is_some() && self.oops != number_behind(text, "[#");
+                told.bit == DIE && !self.has_header && !self.has_end && !is_next
+            }
+            Some(MACHINE_CHECK) => told.bit == MACHINE_CHECK && told.report,
+            _ => false,
+        }
+    }
+
+    /// Whether another report is of the same task: this one is behind. In old kernels the idle tasks of all CPUs are
+    /// called `swapper`, since 3.3 with the number of the CPU.
+    pub(in crate::klog) fn has_task_of(&self, other: &Self) -> bool {
+        self.task == other.task
+            && self
+                .task
+                .as_ref()
+                .is_some_and(|(comm, _)| comm != "swapper")
+    }
+
+    /// Whether a line that names a CPU can be of this report, which has named none.
+    pub(in crate::klog) fn can_take(&self, text: &str) -> bool {
+        let is_other = |task: &(String, u32)| task_of(text).is_some_and(|named| named != *task);
+        self.cpu.is_none() && !self.task.as_ref().is_some_and(is_other)
+    }
+
+    /// A flag that a `WARN_TAINT` sets in place of W: the text stands behind the header.
+    pub(in crate::klog) fn takes_text_of(&self, told: &TaintLine) -> bool {
+        self.bit() == Some(WARN) && can_be_a_warns(told) && !self.has_header
+    }
+
+    /// Whether too long a time lies between this report and a line.
+    pub(in crate::klog) fn is_over_at(&self, line: &Line<'_>) -> bool {
+        pause::lies_between(&self.last, line)
+    }
+
+    /// Whether another that begins is behind it, where nobody names the writers: what a report says of its place stands
+    /// before the stack trace. One that has not come so far can go on between the lines of the other.
+    pub(in crate::klog) fn is_behind(&self) -> bool {
+        self.has_trace
+    }
+
+    /// Whether its end mark can come though it is over.
+    pub(in crate::klog) fn owes_its_end(&self) -> bool {
+        self.has_trace && !self.has_end && !self.ends_without_mark()
+    }
+
+    pub(super) fn is_stranger(&self, text: &str) -> bool {
+        (self.has_trace || self.has_end)
+            && !is_part(text)
+            && !text.starts_with(PANIC)
+            && text != LOCKDEP_OFF
+    }
+
+    /// Reports that have no end mark: the first line that is no part of the trace is behind them.
+    pub(super) fn ends_without_mark(&self) -> bool {
+        let told = self.told.as_ref();
+        let has_mark = told.is_some_and(|told| {
+            matches!(told.bit, DIE | WARN) && told.place.is_none_or(|place| place == "die")
+        });
+        !has_mark && !self.is_sanitizers()
+    }
+
+    pub(super) fn is_sanitizers(&self) -> bool {
+        let place = self.told.as_ref().and_then(|told| told.place);
+        matches!(
+            place,
+            Some("end_report" | "kfence_report_error" | "kmsan_report")
+        )
+    }
+
+    /// Whether a panic can follow the end mark.
+    pub(super) fn lingers(&self) -> bool {
+        matches!(self.bit(), Some(DIE | MACHINE_CHECK | SOFT_LOCKUP))
+    }
+}
+
+pub(super) fn task_of(text: &str) -> Option<(String, u32)> {
+    let (comm, pid) = named(cut(text).trim_start())?;
+    Some((comm.to_owned(), pid))
+}

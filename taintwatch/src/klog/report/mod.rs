@@ -1,0 +1,187 @@
+//! One report while its lines come in.
+//!
+//! In: lines of one writer. Out: whether the report goes on, and at its end the finding. A report ends with its end
+//! mark, where the next thing begins, after too long a pause, where lines are missing, or where lines follow that cannot
+//! be a part of it.
+
+mod belongs;
+
+use belongs::task_of;
+
+use super::{
+    Boot, Facts, Finding, Line, Moment, What,
+    facts::Runner,
+    marks::{ARM_CUT_HERE, CUT_HERE, END, cpu_of, is_trace, number_behind},
+};
+use crate::taint::{
+    log::{TaintLine, told_on},
+    release::Release,
+};
+
+/// No report has more lines; a line is cut at so many bytes.
+const MOST: usize = 200;
+pub(super) const LONGEST: usize = 4096;
+const MOST_BYTES: usize = 64 * 1024;
+/// No mail program and no terminal leaves lines so long; a logger's limit does.
+const WIDEST_MAIL: usize = 250;
+/// So many lines behind a stack trace that are not a part of the report end it.
+const STRANGERS: usize = 3;
+
+/// A report that is not complete.
+#[derive(Debug)]
+pub(super) struct Report {
+    /// The flag; none for a panic without one.
+    pub(super) told: Option<TaintLine>,
+    at: Moment,
+    pub(super) caller: Option<String>,
+    pub(super) cpu: Option<u32>,
+    lines: Vec<String>,
+    bytes: usize,
+    last: Moment,
+    /// The header is behind: another oops is another report.
+    pub(super) has_header: bool,
+    has_trace: bool,
+    pub(super) has_end: bool,
+    strangers: usize,
+    /// The number of the oops.
+    oops: Option<u32>,
+    /// The task that the first line names.
+    task: Option<(String, u32)>,
+    /// Who that line says was running.
+    pub(super) runner: Runner,
+}
+
+impl Report {
+    pub(super) fn new(told: Option<TaintLine>, line: &Line<'_>) -> Self {
+        Self {
+            task: task_of(line.text),
+            runner: Runner::of(line.text.trim()),
+            cpu: told.as_ref().and_then(|_| cpu_of(line.text)),
+            told,
+            at: line.into(),
+            caller: line.caller.map(str::to_owned),
+            lines: vec![cut(line.text).to_owned()],
+            bytes: 0,
+            last: line.into(),
+            has_header: false,
+            has_trace: false,
+            has_end: false,
+            strangers: 0,
+            oops: number_behind(line.text, "[#"),
+        }
+    }
+
+    pub(super) fn bit(&self) -> Option<u32> {
+        self.told.as_ref().map(|told| told.bit)
+    }
+
+    /// Adds a line; `false` when the report is complete.
+    pub(super) fn add(&mut self, line: &Line<'_>) -> bool {
+        let text = cut(line.text);
+        if text == CUT_HERE || text == ARM_CUT_HERE {
+            return !self.has_end;
+        }
+        if line.has_time() {
+            self.last = line.into();
+        }
+        if !self.at.has_time() {
+            // The first line lost its time: the next was written in the same moment.
+            self.at = Moment {
+                number: self.at.number,
+                ..line.into()
+            };
+        }
+        if self.is_stranger(text) {
+            self.strangers += 1;
+            if self.strangers >= STRANGERS || self.ends_without_mark() {
+                self.drop_strangers();
+                return false;
+            }
+        } else {
+            self.strangers = 0;
+        }
+        self.note(text);
+        self.lines.push(text.to_owned());
+        self.bytes += text.len();
+        let is_rule = text.len() > 20 && text.bytes().all(|byte| byte == b'=');
+        let complete = self.lines.len() >= MOST
+            || self.bytes >= MOST_BYTES
+            || text.starts_with("---[ end Kernel panic")
+            || (self.has_end && !self.lingers())
+            || (is_rule && self.is_sanitizers());
+        !complete
+    }
+
+    /// What stood between the cut mark and this report, which is its text: behind its first line, as older kernels print it.
+    pub(super) fn explain(&mut self, lines: Vec<String>) {
+        self.lines.extend(lines);
+    }
+
+    /// Goes on in the line that was broken.
+    pub(super) fn go_on(&mut self, text: &str) {
+        if let Some(last) = self.lines.last_mut()
+            && last.len() + text.len() < LONGEST
+        {
+            // What breaks a long line breaks words too: the halves of a name are no names.
+            let joint = if last.len() > WIDEST_MAIL { '…' } else { ' ' };
+            last.push(joint);
+            last.push_str(text.trim_start());
+            self.bytes += text.len();
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.oops = self.oops.or_else(|| number_behind(text, "[#"));
+        self.has_end |= text.starts_with(END);
+        self.has_header |= (text.contains("CPU: ") && text.contains("PID: "))
+            || text.starts_with("Pid: ")
+            || text.starts_with("Modules linked in:")
+            || text.starts_with("Call ");
+        self.has_trace |= is_trace(text) && self.has_header;
+        if self.cpu.is_none() && text.starts_with("CPU: ") {
+            self.cpu = cpu_of(text);
+        }
+    }
+
+    fn drop_strangers(&mut self) {
+        let kept = self.lines.len().saturating_sub(self.strangers - 1);
+        self.lines.truncate(kept.max(1));
+    }
+
+    /// The report as far as it came.
+    pub(super) fn finding(mut self, host: Option<&str>, boot: &Boot) -> Finding {
+        let facts = Facts::read_of(&self.lines, self.caller.as_deref());
+        // The first line may have been broken when it was read, and the release unknown.
+        let release = boot.release.as_deref().or(facts.release.as_deref());
+        let release = release.and_then(Release::parse);
+        let first = self.lines.first().map(String::as_str).unwrap_or_default();
+        let mut what = What::State;
+        if let Some(mut told) = self.told.take() {
+            if let Some(again) = told_on(first, release) {
+                told.code = again.code;
+                told.module = again.module;
+                what = What::TaintLine(told);
+            } else if told_on(first, None).is_none() {
+                what = What::TaintLine(told);
+            }
+        }
+        Finding {
+            what,
+            host: host.map(str::to_owned),
+            boot: boot.clone(),
+            at: self.at,
+            lines: self.lines,
+            facts,
+        }
+    }
+}
+
+/// At most so much of a line, at a character's border.
+pub(super) fn cut(text: &str) -> &str {
+    let text = text.trim_end();
+    let mut end = text.len().min(LONGEST);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}

@@ -1,0 +1,186 @@
+//! The log of one machine: its boots, and the reports that are open in it.
+//!
+//! Reports of two CPUs can stand between each other. Where the log names the writer of each line they are told apart
+//! by that; else, while two are open, a line goes to the one whose CPU it names, and to none otherwise.
+
+mod reports;
+
+use super::{
+    Boot, Facts, Finding, Line, What,
+    before::Before,
+    clock::Clock,
+    marks::{BOOT, CUT_HERE, is_loss, may_matter},
+    report::{Report, cut},
+};
+use crate::taint::{log::told_on, release::Release};
+
+/// The first line of a kernel comes within so many lines of the clock's beginning.
+const EARLY: u64 = 64;
+
+#[derive(Debug, Default)]
+pub(super) struct Tracker {
+    host: Option<String>,
+    boot: Boot,
+    release: Option<Release>,
+    has_begun: bool,
+    lines_of_boot: u64,
+    clock: Clock,
+    open: Vec<Report>,
+    /// Which open report took the last line, for lines that go on.
+    last: Option<usize>,
+    /// What stands behind a cut mark, before the report that it belongs to.
+    before: Option<Before>,
+    /// The end mark of a report that is over can still come.
+    owes_end: bool,
+    /// A failure of control-flow integrity was told, and its WARN is to come.
+    cfi: bool,
+}
+
+impl Tracker {
+    pub(super) fn new(host: Option<&str>) -> Self {
+        Self {
+            host: host.map(str::to_owned),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn push(&mut self, line: &Line<'_>, out: &mut Vec<Finding>) {
+        self.lines_of_boot += 1;
+        let matters = may_matter(line.text.as_bytes());
+        self.boundary(line, matters, out);
+        self.has_begun = true;
+        if self.open.is_empty() && !matters && self.before.is_none() {
+            return;
+        }
+        self.expire(line, out);
+        if is_loss(line.text) {
+            // Whose the lines behind the gap are is not known.
+            self.finish(out);
+            return;
+        }
+        if !matters && self.is_before_a_report(line, out) {
+            return;
+        }
+        let text = line.text.trim();
+        let told = if matters { told_on(text, None) } else { None };
+        if text == CUT_HERE {
+            self.tell_alone(out);
+            self.before = Some(Before::new(line));
+        }
+        // A report that begins there is no rest of the line before.
+        if line.continues && !self.open.is_empty() && told.as_ref().is_none_or(|told| !told.report)
+        {
+            self.go_on(line.text);
+            return;
+        }
+        match told {
+            Some(told) => self.told(told, line, out),
+            None => self.plain(text, line, out),
+        }
+    }
+
+    pub(super) fn finish(&mut self, out: &mut Vec<Finding>) {
+        self.tell_alone(out);
+        self.last = None;
+        for report in std::mem::take(&mut self.open) {
+            self.emit(report, out);
+        }
+    }
+
+    /// Another boot: its first line, another id, or the clock began anew.
+    fn boundary(&mut self, line: &Line<'_>, matters: bool, out: &mut Vec<Finding>) {
+        let text = line.text.trim_start();
+        let first = matters && text.starts_with(BOOT);
+        let other_id = line.boot_id.is_some() && line.boot_id != self.boot.id.as_deref();
+        let back = self.clock.goes_back(line);
+        let already = first
+            && self.boot.release.is_none()
+            && self.lines_of_boot <= EARLY
+            && !back
+            && !other_id;
+        let begins = self.has_begun && (other_id || back || (first && !already));
+        if begins {
+            self.finish(out);
+            self.boot = Boot {
+                ordinal: self.boot.ordinal + 1,
+                ..Boot::default()
+            };
+            self.lines_of_boot = 0;
+            self.clock.restart(line);
+            self.release = None;
+        }
+        if let Some(id) = line.boot_id.filter(|_| self.boot.id.is_none()) {
+            self.boot.id = Some(cut(id).to_owned());
+        }
+        if first {
+            let release = text
+                .strip_prefix(BOOT)
+                .and_then(|rest| rest.split(' ').next());
+            self.boot.release = release.map(str::to_owned);
+            self.release = release.and_then(Release::parse);
+        }
+        if begins || first {
+            out.push(self.single(What::Boot, line));
+        }
+    }
+
+    fn is_before_a_report(&mut self, line: &Line<'_>, out: &mut Vec<Finding>) -> bool {
+        let is_free = self.is_free();
+        let Some(before) = &mut self.before else {
+            return false;
+        };
+        if !before.is_by_writer_of(line) {
+            return false;
+        }
+        let is_its = is_free && before.take(line);
+        if !is_its {
+            self.tell_alone(out);
+        }
+        is_its
+    }
+
+    /// No report is open that can go on.
+    fn is_free(&self) -> bool {
+        self.open.iter().all(|report| report.has_end)
+    }
+
+    /// No report comes behind the cut mark.
+    fn tell_alone(&mut self, out: &mut Vec<Finding>) {
+        out.extend(self.before.take().and_then(Before::alone));
+    }
+
+    fn emit(&mut self, report: Report, out: &mut Vec<Finding>) {
+        let mut finding = report.finding(self.host.as_deref(), &self.boot);
+        if self.boot.release.is_none()
+            && let Some(release) = &finding.facts.release
+        {
+            self.boot.release = Some(release.clone());
+            self.release = Release::parse(release);
+            finding.boot.release.clone_from(&self.boot.release);
+        }
+        out.push(finding);
+    }
+
+    fn single(&self, what: What, line: &Line<'_>) -> Finding {
+        let lines = vec![cut(line.text.trim()).to_owned()];
+        // What the first line of a boot says beside belongs to its own finding.
+        let facts = match what {
+            What::Boot => Facts::default(),
+            _ => Facts::read(&lines),
+        };
+        let mut what = what;
+        if let (What::TaintLine(told), Some(release)) = (&mut what, self.release)
+            && let Some(again) = told_on(line.text.trim(), Some(release))
+        {
+            told.bit = again.bit;
+        }
+        Finding {
+            what,
+            host: self.host.clone(),
+            boot: self.boot.clone(),
+            at: line.into(),
+            facts,
+            lines,
+        }
+    }
+}

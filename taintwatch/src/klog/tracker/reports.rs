@@ -1,0 +1,235 @@
+//! The reports that are open at once, and which of them a line belongs to.
+//!
+//! In: lines that matter, or that come while a report is open. Out: findings of the reports that are over. Where two
+//! are open and nothing tells whose a line is, it is nobody's.
+
+use super::Tracker;
+use crate::{
+    klog::{
+        Finding, Line, What,
+        before::Before,
+        marks::{CFI, CUT_HERE, END, LOCKDEP_OFF, MODULES, PANIC, UNLOADED, cpu_of},
+        report::Report,
+    },
+    taint::log::{TaintLine, told_on},
+};
+
+/// More reports are not followed at once.
+const MOST_OPEN: usize = 4;
+const WARN: u32 = 9;
+
+impl Tracker {
+    pub(super) fn told(&mut self, told: TaintLine, line: &Line<'_>, out: &mut Vec<Finding>) {
+        // Whose oops goes on is not known while two are open: it is none of its own.
+        let goes_on = || {
+            let takes = |report: &Report| line.caller.is_none() && report.takes(&told, line.text);
+            self.open.iter().rposition(takes)
+        };
+        if let Some(index) = self.of_writer(line).or_else(goes_on) {
+            let report = self.open.get_mut(index);
+            if let Some(report) = report {
+                if report.takes(&told, line.text) {
+                    self.add(index, line, out);
+                    return;
+                }
+                if report.takes_text_of(&told) {
+                    if let Some(of_report) = &mut report.told {
+                        of_report.bit = told.bit;
+                        of_report.place = told.place;
+                    }
+                    self.add(index, line, out);
+                    return;
+                }
+            }
+        }
+        if !told.report {
+            if self.is_held(&told, line) {
+                return;
+            }
+            self.tell_alone(out);
+            if told_on(line.text.trim(), self.release).is_some() {
+                out.push(self.single(What::TaintLine(told), line));
+            }
+            return;
+        }
+        self.begin(Some(told), line, out);
+    }
+
+    /// Whether a line can be the text of a WARN that follows.
+    fn is_held(&mut self, told: &TaintLine, line: &Line<'_>) -> bool {
+        let can_hold = |before: &Before| before.can_hold(told, line);
+        let tells = told_on(line.text.trim(), self.release).is_some();
+        let holds = tells && self.is_free() && self.before.as_ref().is_some_and(can_hold);
+        if holds {
+            let alone = self.single(What::TaintLine(told.clone()), line);
+            if let Some(before) = &mut self.before {
+                before.hold(line, alone);
+            }
+        }
+        holds
+    }
+
+    fn begin(&mut self, mut told: Option<TaintLine>, line: &Line<'_>, out: &mut Vec<Finding>) {
+        if let Some(told) = told.as_mut().filter(|told| told.bit == WARN)
+            && std::mem::take(&mut self.cfi)
+        {
+            // `report_cfi_failure` passes no flag, which is bit 0 (kernel/cfi.c).
+            told.bit = 0;
+            told.place = Some("report_cfi_failure");
+        }
+        let mut new = Report::new(told, line);
+        if let Some(before) = &mut self.before
+            && before.is_by_writer_of(line)
+        {
+            new.explain(before.text());
+            if let Some(warning) = new.told.as_mut().filter(|told| told.bit == WARN)
+                && let Some(flag) = before.flag()
+            {
+                warning.bit = flag.bit;
+                warning.place = flag.place;
+            }
+        }
+        self.tell_alone(out);
+        // What the same writer, or the same CPU, had open is behind; so is what had its end.
+        let is_over = |report: &Report| {
+            report.has_end
+                || (new.caller.is_some() && report.caller == new.caller)
+                || (new.cpu.is_some() && report.cpu == new.cpu)
+                || report.has_task_of(&new)
+                || (new.caller.is_none() && report.is_behind())
+        };
+        let (over, mut open): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open)
+            .into_iter()
+            .partition(is_over);
+        self.owes_end = new.caller.is_none() && over.iter().any(Report::owes_its_end);
+        for report in over {
+            self.emit(report, out);
+        }
+        if open.len() >= MOST_OPEN {
+            let oldest = open.remove(0);
+            self.emit(oldest, out);
+        }
+        open.push(new);
+        self.last = Some(open.len() - 1);
+        self.open = open;
+    }
+
+    pub(super) fn plain(&mut self, text: &str, line: &Line<'_>, out: &mut Vec<Finding>) {
+        if text.starts_with(CFI) {
+            self.cfi = true;
+            return;
+        }
+        if let Some(index) = self.of_writer(line)
+            && !self.ends_with(index, text, out)
+        {
+            if !self.is_owed(index, text) {
+                self.add(index, line, out);
+            }
+            return;
+        }
+        if text.starts_with(PANIC) {
+            // It is of the report that led to it, when one is near.
+            match self.open.len() {
+                0 => self.begin(None, line, out),
+                open => self.add(open - 1, line, out),
+            }
+            return;
+        }
+        if self.open.is_empty() {
+            let is_state = text.contains("ainted: ")
+                || text.contains("Not tainted")
+                || [MODULES, UNLOADED].iter().any(|list| text.contains(list))
+                || text == LOCKDEP_OFF;
+            if is_state {
+                out.push(self.single(What::State, line));
+            }
+        } else if text.starts_with(END) && self.open.iter().all(|report| report.caller.is_none()) {
+            // Whose end it is cannot be told: the oldest has waited longest.
+            let oldest = self.open.remove(0);
+            self.last = None;
+            self.emit(oldest, out);
+        }
+    }
+
+    /// Whether a line names the task of another report, with which this one ends.
+    fn ends_with(&mut self, index: usize, text: &str, out: &mut Vec<Finding>) -> bool {
+        let is_other = |report: &Report| report.runner.is_other(text);
+        let ends = self.open.get(index).is_some_and(is_other);
+        if ends {
+            let report = self.open.remove(index);
+            self.last = None;
+            self.emit(report, out);
+        }
+        ends
+    }
+
+    /// Whether a line is the end mark of a report that was over before: this one has only begun.
+    fn is_owed(&mut self, index: usize, text: &str) -> bool {
+        let begins = |report: &Report| !report.has_header;
+        text.starts_with(END)
+            && self.open.get(index).is_some_and(begins)
+            && std::mem::take(&mut self.owes_end)
+    }
+
+    /// The open report that a line belongs to.
+    fn of_writer(&self, line: &Line<'_>) -> Option<usize> {
+        if line.caller.is_some() {
+            return self
+                .open
+                .iter()
+                .rposition(|report| report.caller.as_deref() == line.caller);
+        }
+        match self.open.len() {
+            0 => None,
+            1 => Some(0),
+            _ => {
+                let cpu = cpu_of(line.text).filter(|_| line.text.trim() != CUT_HERE)?;
+                let unnamed = || {
+                    self.open
+                        .iter()
+                        .position(|report| report.can_take(line.text))
+                };
+                let named = self.open.iter().position(|report| report.cpu == Some(cpu));
+                named.or_else(unnamed)
+            }
+        }
+    }
+
+    fn add(&mut self, index: usize, line: &Line<'_>, out: &mut Vec<Finding>) {
+        let Some(report) = self.open.get_mut(index) else {
+            return;
+        };
+        self.last = Some(index);
+        if !report.add(line) {
+            let report = self.open.remove(index);
+            self.last = None;
+            self.emit(report, out);
+        }
+    }
+
+    pub(super) fn go_on(&mut self, text: &str) {
+        if let Some(report) = self.last.and_then(|last| self.open.get_mut(last)) {
+            report.go_on(text);
+        }
+    }
+
+    pub(super) fn expire(&mut self, line: &Line<'_>, out: &mut Vec<Finding>) {
+        if self
+            .before
+            .as_ref()
+            .is_some_and(|before| before.is_over_at(line))
+        {
+            self.tell_alone(out);
+        }
+        if self.open.iter().any(|report| report.is_over_at(line)) {
+            let (over, open) = std::mem::take(&mut self.open)
+                .into_iter()
+                .partition(|report| report.is_over_at(line));
+            self.open = open;
+            self.last = None;
+            for report in Vec::from_iter::<Vec<_>>(over) {
+                self.emit(report, out);
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Two layers see each call of `add_taint`: its entry, and the write that follows. What one sees and the other
+//! does not tells of a hook that was taken away.
+//!
+//! In: how many each has seen, by CPU. Out: which layer is silent. Pure.
+
+/// What the layers have seen since the watch began, a number a CPU.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) entries: Vec<u64>,
+    /// Writes that an entry explained.
+    pub(super) explained: Vec<u64>,
+    /// Writes inside `add_taint` that none did.
+    pub(super) unexplained: Vec<u64>,
+}
+
+/// A layer that is silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Silent {
+    /// The watch, on this CPU.
+    Watch(usize),
+    /// The hook on `add_taint`.
+    Entry,
+}
+
+/// Compares at quiet moments alone: between an entry and its write there is always a moment.
+#[derive(Debug, Default)]
+pub(super) struct CrossCheck {
+    last: Seen,
+    compared: Seen,
+}
+
+impl CrossCheck {
+    pub(super) fn new(seen: Seen) -> Self {
+        Self {
+            last: seen.clone(),
+            compared: seen,
+        }
+    }
+
+    /// Takes a new look. In a storm there is no quiet moment, and a single trap may be left out: the kernel runs
+    /// no program on a breakpoint while a map is read on that CPU (`bpf_prog_active`,
+    /// `kernel/events/core.c`). So a layer is silent when it saw nothing at all of what the other saw.
+    pub(super) fn look(&mut self, seen: Seen) -> Option<Silent> {
+        let quiet = seen == self.last;
+        self.last = seen.clone();
+        if !quiet {
+            return None;
+        }
+        let before = std::mem::replace(&mut self.compared, seen);
+        let grown = |now: &[u64], before: &[u64]| -> Vec<u64> {
+            let old = before.iter().copied().chain(std::iter::repeat(0));
+            now.iter()
+                .zip(old)
+                .map(|(now, old)| now.saturating_sub(old))
+                .collect()
+        };
+        let entries = grown(&self.compared.entries, &before.entries);
+        let explained = grown(&self.compared.explained, &before.explained);
+        let unexplained = grown(&self.compared.unexplained, &before.unexplained);
+        let sum = |values: &[u64]| values.iter().sum::<u64>();
+        if sum(&entries) == 0 && sum(&unexplained) > 0 {
+            return Some(Silent::Entry);
+        }
+        // A task may have moved between its entry and its write: then the sums agree.
+        if sum(&explained) + sum(&unexplained) >= sum(&entries) {
+            return None;
+        }
+        let watched = explained.iter().zip(&unexplained).map(|(a, b)| a + b);
+        let silent = entries
+            .iter()
+            .zip(watched)
+            .position(|(entered, seen)| *entered > 0 && seen == 0);
+        silent.map(Silent::Watch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(entries: [u64; 2], explained: [u64; 2], unexplained: [u64; 2]) -> Seen {
+        Seen {
+            entries: entries.to_vec(),
+            explained: explained.to_vec(),
+            unexplained: unexplained.to_vec(),
+        }
+    }
+
+    fn at_rest(before: Seen, after: Seen) -> Option<Silent> {
+        let mut cross_check = CrossCheck::new(before);
+        assert_eq!(
+            cross_check.look(after.clone()),
+            None,
+            "things are still moving"
+        );
+        cross_check.look(after)
+    }
+
+    #[test]
+    fn knows_which_layer_is_silent() {
+        let none = || seen([0, 0], [0, 0], [0, 0]);
+        assert_eq!(at_rest(none(), seen([3, 1], [3, 1], [0, 0])), None);
+        assert_eq!(
+            at_rest(none(), seen([3, 1], [3, 0], [0, 0])),
+            Some(Silent::Watch(1))
+        );
+        assert_eq!(
+            at_rest(none(), seen([0, 0], [0, 0], [0, 2])),
+            Some(Silent::Entry)
+        );
+        assert_eq!(
+            at_rest(none(), seen([1, 0], [0, 1], [0, 0])),
+            None,
+            "it moved"
+        );
+        assert_eq!(
+            at_rest(none(), seen([900, 1], [899, 1], [0, 0])),
+            None,
+            "one was left out"
+        );
+        let started_late = || seen([5, 0], [0, 0], [0, 0]);
+        assert_eq!(at_rest(started_late(), seen([6, 0], [1, 0], [0, 0])), None);
+    }
+}
