@@ -183,7 +183,7 @@ fn a_boot_with_everything() {
         signed   no
         file     /root/zfs.ko
 
-      BootCoverage
+      Coverage
         watched 2025-06-01 00:00:09Z to 2026-01-06 08:00:00Z: every layer is in
         place; no mask watch: another user has the breakpoint slots (EBUSY) (29
         min 50 s)
@@ -250,7 +250,7 @@ fn only_what_was_asked_for() {
         file     /home/mallory/it's a "module"/&lt;x&gt;.ko
         sha256 9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f
 
-      BootCoverage
+      Coverage
         watched 2025-06-01 00:00:09Z to 2026-01-06 08:00:00Z: every layer is in
         place; no mask watch: another user has the breakpoint slots (EBUSY) (29
         min 50 s)
