@@ -7,6 +7,8 @@
 //! [`VERSION`] differs only between a pinned ring buffer and a program that was replaced meanwhile.
 #![no_std]
 
+pub mod x86;
+
 use core::mem::{offset_of, size_of};
 
 /// The version of every layout in this file.
