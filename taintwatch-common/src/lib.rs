@@ -98,8 +98,10 @@ pub mod counter {
     pub const UNKEYED: u32 = 4;
     /// Reads of the sysctl that the hook on `proc_taint` saw: the proof that hooks on functions fire.
     pub const READS: u32 = 5;
+    /// Traps of the mask's watchpoint at code that did not write the mask.
+    pub const SPURIOUS: u32 = 6;
     /// How many there are.
-    pub const END: u32 = 6;
+    pub const END: u32 = 7;
 }
 
 /// The `flag` of a [`CountKey`] that stands for writes past `add_taint`.
