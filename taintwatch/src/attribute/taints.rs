@@ -32,16 +32,21 @@ impl Attributor {
         let key = entry.flag.to_string();
         let mut event = self.started(Kind::Taint, &entry.header, &entry.task, &key, &frames);
         event.taint = Some(self.table.taint(entry.flag, before));
-        self.mask = Mask(self.mask.0 | before.0).with(entry.flag);
+        // Not what else the mask had: nothing has said yet who set that.
+        self.mask = self.mask.with(entry.flag);
         self.attribute(event, &evidence)
     }
 
     /// A write that no entry of `add_taint` explains: a copy of it, or somebody else.
     pub(super) fn mask_write(&mut self, write: &wire::MaskWrite) -> Event {
         let frames = frames::of_write(&write.stack, &self.addresses);
+        // A bit that events have told of already is not this write's: its own trap was left out, or proved nothing.
+        let known = self.mask;
         let (before, after) = (Mask(write.mask_before), Mask(write.mask_after));
-        let (set, cleared) = (after.minus(before), before.minus(after));
-        self.mask = after;
+        let set = after.minus(before).minus(known);
+        let cleared = Mask(before.minus(after).0 & known.0);
+        let before = Mask(after.minus(set).0 | cleared.0);
+        self.mask = Mask(known.minus(cleared).0 | set.0);
         let by_kernel = cause::is_inlined_add_taint(&frames);
         let one_set = (cleared == Mask(0)).then(|| single(set)).flatten();
         // The instruction's own word, where the mask shows no change.
@@ -102,7 +107,7 @@ impl Attributor {
             before = before.with(bit);
             events.push(self.attribute(event, &evidence));
         }
-        self.mask = Mask(self.mask.0 | before.0);
+        self.mask = Mask(self.mask.0 | written.0 & after.0);
         events
     }
 
