@@ -7,6 +7,8 @@
 //! [`VERSION`] differs only between a pinned ring buffer and a program that was replaced meanwhile.
 #![no_std]
 
+pub mod x86;
+
 use core::mem::{offset_of, size_of};
 
 /// The version of every layout in this file.
@@ -96,8 +98,10 @@ pub mod counter {
     pub const UNKEYED: u32 = 4;
     /// Reads of the sysctl that the hook on `proc_taint` saw: the proof that hooks on functions fire.
     pub const READS: u32 = 5;
+    /// Traps of the mask's watchpoint at code that did not write the mask.
+    pub const SPURIOUS: u32 = 6;
     /// How many there are.
-    pub const END: u32 = 6;
+    pub const END: u32 = 7;
 }
 
 /// The `flag` of a [`CountKey`] that stands for writes past `add_taint`.

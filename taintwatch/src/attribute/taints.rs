@@ -32,16 +32,21 @@ impl Attributor {
         let key = entry.flag.to_string();
         let mut event = self.started(Kind::Taint, &entry.header, &entry.task, &key, &frames);
         event.taint = Some(self.table.taint(entry.flag, before));
-        self.mask = Mask(self.mask.0 | before.0).with(entry.flag);
+        // Not what else the mask had: nothing has said yet who set that.
+        self.mask = self.mask.with(entry.flag);
         self.attribute(event, &evidence)
     }
 
     /// A write that no entry of `add_taint` explains: a copy of it, or somebody else.
     pub(super) fn mask_write(&mut self, write: &wire::MaskWrite) -> Event {
         let frames = frames::of_write(&write.stack, &self.addresses);
+        // A bit that events have told of already is not this write's: its own trap was left out, or proved nothing.
+        let known = self.mask;
         let (before, after) = (Mask(write.mask_before), Mask(write.mask_after));
-        let (set, cleared) = (after.minus(before), before.minus(after));
-        self.mask = after;
+        let set = after.minus(before).minus(known);
+        let cleared = Mask(before.minus(after).0 & known.0);
+        let before = Mask(after.minus(set).0 | cleared.0);
+        self.mask = Mask(known.minus(cleared).0 | set.0);
         let by_kernel = cause::is_inlined_add_taint(&frames);
         let one_set = (cleared == Mask(0)).then(|| single(set)).flatten();
         // The instruction's own word, where the mask shows no change.
@@ -102,7 +107,7 @@ impl Attributor {
             before = before.with(bit);
             events.push(self.attribute(event, &evidence));
         }
-        self.mask = Mask(self.mask.0 | before.0);
+        self.mask = Mask(self.mask.0 | written.0 & after.0);
         events
     }
 
@@ -118,4 +123,88 @@ impl Attributor {
 fn single(mask: Mask) -> Option<u32> {
     let mut bits = mask.bits();
     bits.next().filter(|_| bits.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use taintwatch_common::{COMM_LEN, STACK_FRAMES, SYMBOL_TEXT_LEN, VERSION, context, kind};
+
+    use super::*;
+    use crate::{event::Time, kernel::identity::Identity};
+
+    fn attributor(mask: u64) -> Attributor {
+        let identity = Identity {
+            host: None,
+            boot_id: String::new(),
+            release: String::new(),
+        };
+        Attributor::new(identity, Mask(mask), |_| Time::unknown())
+    }
+
+    fn write(mask_before: u64, mask_after: u64) -> wire::MaskWrite {
+        wire::MaskWrite {
+            header: wire::Header {
+                kind: kind::MASK_WRITE,
+                version: VERSION,
+                len: 0,
+                boottime_ns: 1,
+                cpu: 0,
+                context: context::TASK,
+            },
+            task: wire::Task {
+                tgid: 1,
+                tid: 1,
+                ppid: 0,
+                uid: 0,
+                start_boottime_ns: 1,
+                mm: 0,
+                comm: [0; COMM_LEN],
+            },
+            loading: NO_LOAD,
+            bit: u32::MAX,
+            in_add_taint: 0,
+            mask_before,
+            mask_after,
+            stack: wire::Stack {
+                depth: 0,
+                text_len: [0; 2],
+                frames: [0; STACK_FRAMES],
+                text: [[0; SYMBOL_TEXT_LEN]; 2],
+            },
+        }
+    }
+
+    fn bits(attributor: &mut Attributor, before: u64, after: u64) -> (Vec<u32>, Vec<u32>) {
+        let taint = attributor.mask_write(&write(before, after)).taint.unwrap();
+        (taint.bits_set.unwrap(), taint.bits_cleared.unwrap())
+    }
+
+    #[test]
+    fn a_write_is_not_blamed_for_what_another_did() {
+        // The trap of bit 1 was left out or proved nothing, and what the mask was before is old.
+        let mut told = attributor(0b01);
+        told.reconciled(Mask(0b11), 1);
+        assert_eq!(bits(&mut told, 0b01, 0b111), (vec![2], vec![]));
+        // So it is with a bit that went.
+        let mut told = attributor(0b11);
+        told.reconciled(Mask(0b01), 1);
+        assert_eq!(bits(&mut told, 0b11, 0b101), (vec![2], vec![]));
+    }
+
+    #[test]
+    fn what_nobody_told_of_is_left_to_be_found() {
+        let mut found = attributor(0);
+        assert_eq!(bits(&mut found, 0b01, 0b11), (vec![1], vec![]));
+        assert_eq!(found.mask, Mask(0b10));
+        assert_eq!(found.reconciled(Mask(0b11), 1).len(), 1);
+    }
+
+    #[test]
+    fn two_writes_in_the_wrong_order_are_each_their_own() {
+        let mut both = attributor(0);
+        assert_eq!(bits(&mut both, 0b01, 0b11), (vec![1], vec![]));
+        assert_eq!(bits(&mut both, 0b00, 0b01), (vec![0], vec![]));
+        assert_eq!(both.mask, Mask(0b11));
+        assert_eq!(bits(&mut both, 0b11, 0), (vec![], vec![0, 1]));
+    }
 }

@@ -89,6 +89,19 @@ impl Hooked {
         Ok(())
     }
 
+    /// A trap at code that did not write the mask is no event; how many there are is for the log.
+    pub(super) fn count_spurious(&mut self) -> Result<(), Error> {
+        let spurious = self.watch.counts.counter(counter::SPURIOUS)?;
+        let before = std::mem::replace(&mut self.spurious, spurious);
+        if spurious > before {
+            log::info!(
+                "traps of the mask's watchpoint at code that did not write the mask: {} more, {spurious} in all",
+                spurious - before
+            );
+        }
+        Ok(())
+    }
+
     /// A suspend takes every CPU but one down, and the kernel does not bring their watchpoints back
     /// (`perf_event_exit_cpu`, `kernel/events/core.c`).
     pub(super) fn arm_after_suspend(&mut self) {

@@ -60,6 +60,8 @@ pub struct Hooked {
     last_record: Instant,
     last_look: Instant,
     mask_address: Option<u64>,
+    /// Traps of the mask's watchpoint that were no writes of it, as last seen.
+    spurious: u64,
     /// CPUs that are told to be without a watchpoint.
     unwatched: Vec<u32>,
     /// How long the machine has slept in this boot, as last seen.
@@ -99,6 +101,7 @@ impl Hooked {
             last_record: Instant::now(),
             last_look: Instant::now(),
             mask_address,
+            spurious: 0,
             unwatched: Vec::new(),
             suspended_ns: log_clock::suspended_ns(),
         };
@@ -247,6 +250,7 @@ impl Hooked {
         self.next.extend(counted);
         self.count_losses()?;
         self.compare_layers()?;
+        self.count_spurious()?;
         self.follow_cpus();
         self.arm_after_suspend();
         Ok(())

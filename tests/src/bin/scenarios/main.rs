@@ -19,6 +19,7 @@
     reason = "an index into a JSON value gives null where nothing is"
 )]
 
+mod beside;
 mod causes;
 mod contexts;
 mod corpus;
