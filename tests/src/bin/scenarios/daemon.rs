@@ -13,6 +13,8 @@ use nix::{
     unistd::Pid,
 };
 
+use crate::live::socket_of;
+
 /// Loading and verifying takes a few seconds on an emulated processor.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -33,7 +35,7 @@ impl Daemon {
         let said = said_of(db);
         let output = fs::File::create(&said)?;
         let mut words: Vec<&str> = before.to_vec();
-        let socket = format!("{db}.sock");
+        let socket = socket_of(db);
         words.extend(["taintwatch", "--db", db, "daemon", "--socket", &socket]);
         words.extend(arguments);
         let (program, rest) = words.split_first().context("no words")?;

@@ -1,4 +1,6 @@
-//! Each mechanism taken away: which one takes its place, what is said, and what still works.
+//! Each mechanism taken away: which one takes its place, what is said, and what is still seen.
+//!
+//! In: what to take away, and the mechanisms that must win then. Out: a result for each, from a recorder of its own.
 
 use std::{fs, path::Path};
 
@@ -11,9 +13,9 @@ use serde_json::Value;
 
 use crate::{Tally, daemon::Daemon, history::History, loading::load, tamper};
 
-/// What is still told of a write to the sysctl.
+/// What is still seen of a write to the sysctl.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum Seen {
     /// Who wrote it.
     Observed,
     /// That the bit is set, and no more.
@@ -21,7 +23,7 @@ enum Told {
 }
 
 /// A mechanism that is taken away.
-struct Rung {
+struct Fallback {
     name: &'static str,
     /// Takes it away, or makes it available again.
     prepare: fn() -> Result<()>,
@@ -32,7 +34,7 @@ struct Rung {
     expect: &'static [(&'static str, &'static str)],
     /// A part of what is said at the start.
     says: &'static str,
-    told: Told,
+    seen: Seen,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "one of the ways to prepare")]
@@ -47,21 +49,21 @@ const FULL: &[(&str, &str)] = &[
 ];
 const POLLED: &[(&str, &str)] = &[("mask", "proc")];
 
-/// Without any hook on functions the watch alone is left.
+/// Without any hook on functions the watchpoint alone is left.
 const BLIND: &str = "kprobes off";
 
 /// Lockdown is last: it cannot be taken back.
-const RUNGS: [Rung; 18] = [
-    rung(
+const FALLBACKS: [Fallback; 18] = [
+    fallback(
         "everything in place",
         nothing,
         &[],
         &[],
         FULL,
         "every layer is in place",
-        Told::Observed,
+        Seen::Observed,
     ),
-    rung(
+    fallback(
         "no free breakpoint",
         nothing,
         &["constrain", "no-breakpoint"],
@@ -73,9 +75,9 @@ const RUNGS: [Rung; 18] = [
             ("warn_exit", "fexit"),
         ],
         "none is free on CPU 0",
-        Told::Observed,
+        Seen::Observed,
     ),
-    rung(
+    fallback(
         "no fentry",
         nothing,
         &[],
@@ -86,9 +88,9 @@ const RUNGS: [Rung; 18] = [
             ("loader_exit", "kretprobe"),
         ],
         "fentry on add_taint: ruled out by --without",
-        Told::Observed,
+        Seen::Observed,
     ),
-    rung(
+    fallback(
         BLIND,
         kprobes_off,
         &[],
@@ -99,9 +101,9 @@ const RUNGS: [Rung; 18] = [
             ("loader_exit", "-"),
         ],
         "switched off in /sys/kernel/debug/kprobes/enabled",
-        Told::Observed,
+        Seen::Observed,
     ),
-    rung(
+    fallback(
         "no breakpoint, no fentry",
         kprobes_on,
         &[],
@@ -113,27 +115,27 @@ const RUNGS: [Rung; 18] = [
             ("warn_exit", "kretprobe"),
         ],
         "without mask_watch",
-        Told::Observed,
+        Seen::Observed,
     ),
-    rung(
+    fallback(
         "no tracefs",
         no_tracefs,
         &[],
         &[],
         FULL,
         "every layer is in place",
-        Told::Observed,
+        Seen::Observed,
     ),
-    rung(
+    fallback(
         "no bpffs",
         no_bpffs,
         &[],
         &[],
         FULL,
         "every layer is in place",
-        Told::Observed,
+        Seen::Observed,
     ),
-    rung(
+    fallback(
         "kptr_restrict=2",
         hide_addresses,
         &[],
@@ -145,18 +147,18 @@ const RUNGS: [Rung; 18] = [
             ("warn_exit", "fexit"),
         ],
         "kernel.kptr_restrict is 2",
-        Told::Observed,
+        Seen::Observed,
     ),
-    rung(
+    fallback(
         "perf_event_paranoid=3",
         paranoid,
         &[],
         &[],
         FULL,
         "every layer is in place",
-        Told::Observed,
+        Seen::Observed,
     ),
-    rung(
+    fallback(
         "without CAP_SYSLOG",
         nothing,
         &["constrain", "without", "CAP_SYSLOG"],
@@ -167,9 +169,9 @@ const RUNGS: [Rung; 18] = [
             ("loader_exit", "fexit"),
         ],
         "CAP_SYSLOG is missing",
-        Told::Observed,
+        Seen::Observed,
     ),
-    rung(
+    fallback(
         "without CAP_SYS_ADMIN",
         nothing,
         &["constrain", "without", "CAP_SYS_ADMIN"],
@@ -180,36 +182,36 @@ const RUNGS: [Rung; 18] = [
             ("warn_exit", "fexit"),
         ],
         "kernel.perf_event_paranoid is 3",
-        Told::Observed,
+        Seen::Observed,
     ),
-    rung(
+    fallback(
         "without CAP_BPF",
         nothing,
         &["constrain", "without", "CAP_BPF,CAP_SYS_ADMIN"],
         &[],
         POLLED,
         "this process lacks CAP_BPF",
-        Told::BitAlone,
+        Seen::BitAlone,
     ),
-    rung(
+    fallback(
         "without CAP_PERFMON",
         nothing,
         &["constrain", "without", "CAP_PERFMON,CAP_SYS_ADMIN"],
         &[],
         POLLED,
         "this process lacks CAP_PERFMON",
-        Told::BitAlone,
+        Seen::BitAlone,
     ),
-    rung(
+    fallback(
         "no bpf(2)",
         nothing,
         &["constrain", "no-bpf"],
         &[],
         POLLED,
         "this kernel has no bpf(2) system call",
-        Told::BitAlone,
+        Seen::BitAlone,
     ),
-    rung(
+    fallback(
         "without raw_tracepoint",
         nothing,
         &[],
@@ -220,54 +222,54 @@ const RUNGS: [Rung; 18] = [
             ("module_free", "-"),
         ],
         "module_load, module_free",
-        Told::Observed,
+        Seen::Observed,
     ),
-    rung(
+    fallback(
         "no BTF",
         no_btf,
         &[],
         &[],
         POLLED,
         "this kernel has no /sys/kernel/btf/vmlinux",
-        Told::BitAlone,
+        Seen::BitAlone,
     ),
-    rung(
+    fallback(
         "lockdown=integrity",
         integrity,
         &[],
         &[],
         FULL,
         "every layer is in place",
-        Told::Observed,
+        Seen::Observed,
     ),
-    rung(
+    fallback(
         "lockdown=confidentiality",
         confidentiality,
         &[],
         &[],
         POLLED,
         "this kernel is locked down (confidentiality)",
-        Told::BitAlone,
+        Seen::BitAlone,
     ),
 ];
 
-const fn rung(
+const fn fallback(
     name: &'static str,
     prepare: fn() -> Result<()>,
     before: &'static [&'static str],
     arguments: &'static [&'static str],
     expect: &'static [(&'static str, &'static str)],
     says: &'static str,
-    told: Told,
-) -> Rung {
-    Rung {
+    seen: Seen,
+) -> Fallback {
+    Fallback {
         name,
         prepare,
         before,
         arguments,
         expect,
         says,
-        told,
+        seen,
     }
 }
 
@@ -281,25 +283,25 @@ pub(crate) fn all() -> Result<()> {
     } else {
         println!("NA watch blinded: the suites have no headers of this kernel");
     }
-    // Where only the bit is told it must be a new one: neither 6, nor what the test modules set (9, 12, 13).
+    // Where only the bit is seen it must be a new one: neither 6, nor what the test modules set (9, 12, 13).
     let mut new_bits = [1, 2, 3, 4, 5, 7, 8, 10, 11, 14].into_iter();
-    for rung in RUNGS {
-        let blind = rung.told == Told::BitAlone || rung.name == BLIND;
+    for fallback in FALLBACKS {
+        let blind = fallback.seen == Seen::BitAlone || fallback.name == BLIND;
         let bit = if blind {
             new_bits.next().unwrap_or(15)
         } else {
             6
         };
-        tally.count(rung.name, rung.climb(bit));
+        tally.count(fallback.name, fallback.holds(bit));
     }
     tally.end()
 }
 
-impl Rung {
+impl Fallback {
     /// Records under the constraint; bit after bit, since a flag cannot be taken back.
-    fn climb(&self, bit: u32) -> Result<()> {
+    fn holds(&self, bit: u32) -> Result<()> {
         (self.prepare)()?;
-        let db = format!("/tmp/rung-{}.db", self.name.replace(['/', ' '], "-"));
+        let db = format!("/tmp/fallback-{}.db", self.name.replace(['/', ' '], "-"));
         let mut daemon = Daemon::start(self.before, self.arguments, &db)?;
         let mut history = History::of(&db);
         let began = history.expect(&[("/kind", "coverage".into())])?;
@@ -312,7 +314,7 @@ impl Rung {
         self.mechanisms(&began)?;
         history.catch_up()?;
         fs::write("/proc/sys/kernel/tainted", (1_u64 << bit).to_string())?;
-        self.told(&history, bit)?;
+        self.sysctl_write(&history, bit)?;
         history.catch_up()?;
         // Lockdown lets no unsigned module in.
         if Path::new("/modules").is_dir()
@@ -369,38 +371,38 @@ impl Rung {
         hidden && !Self::resolves()
     }
 
-    /// There, a module that no tracepoint tells of has no place, and a kretprobe hides who called.
+    /// There, a module that no tracepoint reports has no place, and a kretprobe hides who called.
     fn names_no_module(&self) -> bool {
         let blinding = ["without raw_tracepoint", "no breakpoint, no fentry"];
         blinding.contains(&self.name) && !Self::resolves()
     }
 
-    fn told(&self, history: &History, bit: u32) -> Result<()> {
+    fn sysctl_write(&self, history: &History, bit: u32) -> Result<()> {
         let event = history.expect(&[("/kind", "taint".into()), ("/taint/bit", bit.into())])?;
-        let told = if self.names_no_code() {
-            Told::BitAlone
+        let seen = if self.names_no_code() {
+            Seen::BitAlone
         } else {
-            self.told
+            self.seen
         };
-        let (class, confidence) = match told {
-            Told::Observed => ("sysctl_write", "observed"),
-            Told::BitAlone => ("unknown", "unattributed"),
+        let (class, confidence) = match seen {
+            Seen::Observed => ("sysctl_write", "observed"),
+            Seen::BitAlone => ("unknown", "unattributed"),
         };
         ensure!(event["cause"]["class"] == class, "class: {event}");
         ensure!(
             event["cause"]["confidence"] == confidence,
             "confidence: {event}"
         );
-        if told == Told::Observed {
+        if seen == Seen::Observed {
             ensure!(event["task"]["pid"] == std::process::id(), "task: {event}");
         } else {
-            ensure!(event.get("task").is_none(), "nobody is blamed: {event}");
+            ensure!(event.get("task").is_none(), "a task is blamed: {event}");
         }
         let twice = history.new_events()?;
         let of_it = twice
             .iter()
             .filter(|event| event["kind"] == "taint" || event["kind"] == "mask_write");
-        ensure!(of_it.count() == 1, "told twice: {twice:?}");
+        ensure!(of_it.count() == 1, "reported twice: {twice:?}");
         Ok(())
     }
 
@@ -421,7 +423,7 @@ impl Rung {
             );
             return Ok(());
         }
-        // The flag is set by now: without the hook on add_taint nobody can tell which is set again.
+        // The flag is set by now: without the hook on add_taint which one is set again is not known.
         let what = if blind {
             ("/module/name", "tw_warn_init".into())
         } else {
@@ -435,7 +437,7 @@ impl Rung {
         delete_module(c"tw_warn_init", DeleteModuleFlags::empty())?;
         let event = event?;
         let known = event["cause"]["confidence"].as_str().unwrap_or_default();
-        let expected = if self.told == Told::Observed {
+        let expected = if self.seen == Seen::Observed {
             "observed"
         } else {
             "logged"
@@ -447,7 +449,7 @@ impl Rung {
         let warnings = events
             .iter()
             .filter(|event| event["taint"]["letter"] == "W");
-        ensure!(blind || warnings.count() == 1, "told twice: {events:?}");
+        ensure!(blind || warnings.count() == 1, "reported twice: {events:?}");
         Ok(())
     }
 }
