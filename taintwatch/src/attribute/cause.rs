@@ -13,12 +13,10 @@ use crate::{
     record::text,
     taint::{
         callers::{self, Part},
+        flags::bit,
         tables::Table,
     },
 };
-
-/// The flag of an oops.
-const DIE: u32 = 7;
 
 /// What is known of one change.
 pub(super) struct Evidence<'a> {
@@ -31,7 +29,7 @@ pub(super) struct Evidence<'a> {
 impl Evidence<'_> {
     /// The code that caused the change: past the functions that only report what others did.
     pub(super) fn caller(&self) -> Option<&Frame> {
-        let in_oops = self.bit == Some(DIE);
+        let in_oops = self.bit == Some(bit::DIE);
         let is_reporter = |frame: &&Frame| {
             frame.is_one_of(&REPORTERS)
                 || frame.is_one_of(&["add_taint"])
@@ -141,7 +139,7 @@ fn summary(
     let happened = happened(table, evidence.bit);
     // A letter says what a flag is usually for; code that is not known may have meant another thing.
     let did = match evidence.bit {
-        Some(9 | DIE) | None => happened.clone(),
+        Some(bit::WARN | bit::DIE) | None => happened.clone(),
         Some(bit) => table.flag(bit).map_or_else(
             || happened.clone(),
             |flag| format!("the flag {} ({}) was set", flag.letter, flag.name),
@@ -173,7 +171,10 @@ fn summary(
     match class {
         Class::ModuleLoad => format!("{happened}: {module}, loaded{by}"),
         Class::ModuleCode => {
-            let during = event.task.as_ref().filter(|_| evidence.bit == Some(DIE));
+            let during = event
+                .task
+                .as_ref()
+                .filter(|_| evidence.bit == Some(bit::DIE));
             let during =
                 during.map(|task| format!(", while {} (pid {}) was running", task.comm, task.pid));
             format!(

@@ -8,7 +8,10 @@ use crate::{
     event::{Class, Event, Kind},
     kernel::kmsg::Line,
     klog::marks::{CUT_HERE, END, cpu_of},
-    taint::log::{TaintLine, told},
+    taint::{
+        flags::bit,
+        log::{TaintLine, told},
+    },
 };
 
 /// A line with its time on `CLOCK_BOOTTIME`.
@@ -22,13 +25,11 @@ pub struct Logged {
 const APART_NS: u64 = 50_000_000;
 /// From a flag to the end of a text that is printed when it is set already, on a machine that is busy.
 const FOLLOWS_NS: u64 = 500_000_000;
-/// Flags whose texts follow: C by the loader, I by `numa_node_store` (`drivers/pci/pci-sysfs.c`).
-pub const TEXT_FOLLOWS: [u32; 2] = [10, 11];
+/// Flags whose texts follow: by the loader, and by `numa_node_store` (`drivers/pci/pci-sysfs.c`).
+pub const TEXT_FOLLOWS: [u32; 2] = [bit::CRAP, bit::FIRMWARE_WORKAROUND];
 const PRINTED_NS: u64 = 5_000_000_000;
 /// No report is longer; a broken one ends here.
 const MOST: usize = 120;
-/// An oops begins with two or three lines that each tell of its flag.
-const DIE: u32 = 7;
 
 /// The lines of an event, and the sequences of those that no other event gets.
 #[must_use]
@@ -126,7 +127,7 @@ fn fits(event: &Event, class: Class, told: &TaintLine, line: &str) -> bool {
 }
 
 /// The first line of the report that a line stands in: an oops has two that tell of its flag.
-fn beginning<'a>(line: &'a Logged, log: &'a [Logged], bit: u32) -> &'a Logged {
+fn beginning<'a>(line: &'a Logged, log: &'a [Logged], flag: u32) -> &'a Logged {
     let before = log
         .iter()
         .rev()
@@ -135,12 +136,12 @@ fn beginning<'a>(line: &'a Logged, log: &'a [Logged], bit: u32) -> &'a Logged {
     let same = before
         .take_while(|logged| !logged.line.text.starts_with(END))
         .filter(|logged| logged.line.caller == line.line.caller)
-        .filter(|logged| told(&logged.line.text).is_some_and(|told| told.bit == bit));
+        .filter(|logged| told(&logged.line.text).is_some_and(|told| told.bit == flag));
     same.last().unwrap_or(line)
 }
 
 /// From the first line to the end of the report.
-fn report<'a>(first: &'a Logged, log: &'a [Logged], bit: u32) -> Vec<&'a Logged> {
+fn report<'a>(first: &'a Logged, log: &'a [Logged], flag: u32) -> Vec<&'a Logged> {
     let same_writer =
         |logged: &&Logged| first.line.caller.is_none() || logged.line.caller == first.line.caller;
     let behind = log
@@ -150,10 +151,12 @@ fn report<'a>(first: &'a Logged, log: &'a [Logged], bit: u32) -> Vec<&'a Logged>
     let mut lines = Vec::new();
     for logged in behind.take(MOST) {
         let text = logged.line.text.as_str();
+        // An oops begins with two or three lines that each name its flag.
         let begins_another = !lines.is_empty()
             && (text == CUT_HERE
-                || told(text)
-                    .is_some_and(|told| told.from_report() && (told.bit, bit) != (DIE, DIE)));
+                || told(text).is_some_and(|told| {
+                    told.from_report() && (told.bit, flag) != (bit::DIE, bit::DIE)
+                }));
         if begins_another && first.line.caller.is_none() {
             return vec![first];
         }
