@@ -1,15 +1,14 @@
-//! The records on the wire: what the kernel half writes into the ring buffer and the userspace
-//! half decodes.
+//! The records on the wire: the eBPF programs write them into the ring buffer, userspace decodes them.
 //!
 //! Plain `repr(C)` values without padding, native endianness, addresses and counts as the kernel
 //! has them. A record begins with [`Header`], whose `kind` names the rest and whose `len` is the
-//! record's size in bytes. Both halves are built from one checkout and travel in one executable, so
-//! [`VERSION`] differs only between a pinned ring buffer and a program that was replaced meanwhile.
+//! record's size in bytes. Both sides are built from one checkout into one executable, so
+//! [`VERSION`] differs only between a pinned ring buffer and an executable that was replaced meanwhile.
 #![no_std]
 
 use core::mem::{offset_of, size_of};
 
-/// The version of every layout in this file.
+/// The version of every layout in this crate.
 pub const VERSION: u16 = 4;
 
 /// `MODULE_NAME_LEN` on 64-bit kernels since 2.6 (`include/linux/module.h`), NUL included.
@@ -20,30 +19,30 @@ pub const COMM_LEN: usize = 16;
 pub const STACK_FRAMES: usize = 24;
 /// Frames that one `bpf_snprintf` call can format (`MAX_BPRINTF_VARARGS`, 12 since 5.13).
 pub const SYMBOLS_PER_TEXT: usize = 12;
-/// Room for [`SYMBOLS_PER_TEXT`] symbols; a longer text is cut, and the frames then stay addresses.
+/// Bytes for [`SYMBOLS_PER_TEXT`] symbols; a longer text is cut, and the frames then stay addresses.
 pub const SYMBOL_TEXT_LEN: usize = 760;
-/// Room for a component of a path, NUL included; a longer one is cut.
+/// Bytes for a component of a path, NUL included; a longer one is cut.
 pub const COMPONENT_LEN: usize = 64;
 /// Steps from a file to the root: components, and mount points in between.
 pub const PATH_STEPS: usize = 20;
 /// Ancestors kept of a process.
 pub const ANCESTORS: usize = 6;
-/// Room for arguments.
+/// Bytes kept of a process's arguments.
 pub const ARGS_LEN: usize = 256;
 /// `MODULE_NAME_LEN` is the most that `request_module` takes (`kernel/module/kmod.c`); with the NUL.
 pub const ALIAS_LEN: usize = 64;
-/// Room for what is written to the sysctl: a 64-bit number, a sign and a newline fit.
+/// Bytes kept of what is written to the sysctl: a 64-bit number, a sign and a newline fit.
 pub const SYSCTL_TEXT_LEN: usize = 32;
-/// Room for `version` and `srcversion` of a module, NUL included; longer ones are cut.
+/// Bytes for `version` and for `srcversion` of a module, NUL included; longer ones are cut.
 pub const MODULE_TEXT_LEN: usize = 64;
 
-/// What a record tells.
+/// The kinds of records.
 pub mod kind {
     /// [`super::TaintEntry`]: `add_taint` was entered.
     pub const TAINT_ENTRY: u16 = 1;
     /// [`super::MaskWrite`]: the mask was written, and no entry of `add_taint` explains it.
     pub const MASK_WRITE: u16 = 2;
-    /// [`super::ModuleComing`]: a module is complete; its init function runs next.
+    /// [`super::ModuleComing`]: a module is loaded; its init function runs next.
     pub const MODULE_COMING: u16 = 3;
     /// [`super::ModuleFree`]: a module's memory is about to be freed.
     pub const MODULE_FREE: u16 = 4;
@@ -70,39 +69,40 @@ pub mod context {
     pub const NMI: u32 = 4;
 }
 
-/// How far the load that a task is in has come.
+/// The stage of the load that a task is in, named after `enum module_state` (`include/linux/module.h`).
 pub mod stage {
     /// The task is loading no module.
     pub const NONE: u32 = 0;
-    /// Before `module_load`: the module is a copy of the file, not yet complete.
+    /// Before the tracepoint `module_load`: the loader works on its copy of the file. For the last steps, which are
+    /// parameters and sysfs, the kernel's own state is `MODULE_STATE_COMING` already.
     pub const UNFORMED: u32 = 1;
-    /// After `module_load`: the module's init function runs.
+    /// After the tracepoint `module_load`: the module's init function runs.
     pub const COMING: u32 = 2;
     /// No load but an unload: `delete_module` was called with the name.
     pub const UNLOADING: u32 = 3;
 }
 
-/// Indices of the kernel half's plain counters.
+/// Indices of the plain counters.
 pub mod counter {
     /// Entries of `add_taint`.
     pub const ENTRIES: u32 = 0;
-    /// Writes of the mask inside `add_taint`, each explained by an entry: as many as entries once all is quiet.
+    /// Writes of the mask inside `add_taint`, each explained by an entry: as many as entries, once no call is in progress.
     pub const EXPLAINED: u32 = 1;
     /// Writes of the mask inside `add_taint` that no entry explains.
     pub const UNEXPLAINED: u32 = 2;
     /// Traps of a watchpoint elsewhere: the proof that traps reach the program.
     pub const PROVEN: u32 = 3;
-    /// Occurrences of a key that found no room among the counts.
+    /// Occurrences that were not counted by key: the map of the counts was full.
     pub const UNKEYED: u32 = 4;
     /// Reads of the sysctl that the hook on `proc_taint` saw: the proof that hooks on functions fire.
     pub const READS: u32 = 5;
-    /// How many there are.
+    /// How many counters there are.
     pub const END: u32 = 6;
 }
 
-/// The `flag` of a [`CountKey`] that stands for writes past `add_taint`.
+/// The `flag` of a [`CountKey`] for direct writes, past `add_taint`.
 pub const DIRECT_WRITE: u32 = u32::MAX;
-/// Room for a symbol in [`Count`], NUL included; a longer one is cut.
+/// Bytes for a symbol in [`Count`], NUL included; a longer one is cut.
 pub const SYMBOL_LEN: usize = 96;
 
 /// What every record begins with.
@@ -132,9 +132,9 @@ pub struct Task {
     pub ppid: u32,
     /// The real uid in the initial user namespace.
     pub uid: u32,
-    /// `task_struct.start_boottime`, nanoseconds: with `tgid` it names a process for ever. 0 when it could not be read.
+    /// `task_struct.start_boottime`, nanoseconds: with `tgid` it identifies a process in this boot. 0 when it could not be read.
     pub start_boottime_ns: u64,
-    /// Address of its `mm_struct`: with `start_boottime_ns` it names a program that a process runs; an exec
+    /// Address of its `mm_struct`: with `start_boottime_ns` it identifies the program that a process runs; an exec
     /// changes it. 0 for kernel threads.
     pub mm: u64,
     /// Raw bytes, NUL-terminated.
@@ -190,13 +190,13 @@ pub struct MaskWrite {
     pub bit: u32,
     /// 1 when `add_taint` itself wrote, and no entry of it explains that: the hook was skipped.
     pub in_add_taint: u32,
-    /// The mask as it was after the last write that the watch saw.
+    /// The mask after the last write that the watchpoint saw.
     pub mask_before: u64,
     pub mask_after: u64,
     pub stack: Stack,
 }
 
-/// A module passed every check; `trace_module_load`.
+/// A module passed every check and its init function runs next (`MODULE_STATE_COMING`); `trace_module_load`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModuleComing {
@@ -212,7 +212,7 @@ pub struct ModuleComing {
     pub taints: u64,
 }
 
-/// A module goes away; `trace_module_free`.
+/// A module is about to be freed; `trace_module_free`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModuleFree {
@@ -272,15 +272,15 @@ pub struct Ancestor {
     pub comm: [u8; COMM_LEN],
 }
 
-/// What a process is, told once for each program that it runs, before the first record that names it.
+/// A process, sent once for each program that it runs, before the first record that names it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process {
     pub header: Header,
     pub task: Task,
-    /// Of its own cgroup v2.
+    /// The id of its cgroup v2.
     pub cgroup_id: u64,
-    /// The login uid; `u32::MAX` when no login began it.
+    /// The login uid; `u32::MAX` when it belongs to no login session.
     pub auid: u32,
     /// Bytes of `args` in use.
     pub args_len: u32,
@@ -303,7 +303,7 @@ pub struct ModuleFile {
     pub path: FilePath,
 }
 
-/// The kernel asks for a module (`request_module`); `task` is on whose behalf.
+/// The kernel asks for a module (`request_module`) on behalf of `task`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModuleRequest {
@@ -329,21 +329,21 @@ pub struct CountKey {
     pub epoch: u64,
 }
 
-/// Occurrences of a key that no record tells of, and what names them when none ever did.
+/// Occurrences of a key that have no record of their own, and their symbol in case no record ever has it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// Left out since the same had been told often enough.
+    /// Left out since enough records of this key were sent.
     pub suppressed: u64,
-    /// Left out since the ring buffer had no room.
+    /// Dropped since the ring was full.
     pub unsent: u64,
-    /// Records of this key since `since_ns`, less those forgiven.
+    /// Records of this key since `since_ns`, less those that the time since allows again.
     pub spent: u64,
     pub since_ns: u64,
     /// The last occurrence of any kind.
     pub last_ns: u64,
     pub loading: Loading,
-    /// `symbol+0xoffset/0xsize [module]` of the caller's address minus one, NUL-terminated; empty where the kernel cannot tell.
+    /// `symbol+0xoffset/0xsize [module]` of the caller's address minus one, NUL-terminated; empty where the kernel cannot resolve it.
     pub symbol: [u8; SYMBOL_LEN],
 }
 

@@ -96,9 +96,9 @@ fn may_send(count: *mut Count) -> bool {
     let since = unsafe { (*count).since_ns };
     // SAFETY: as above.
     let mut spent = unsafe { (*count).spent };
-    let forgiven = now.wrapping_sub(since) / REFILL_NS;
-    if forgiven > 0 {
-        spent = spent.saturating_sub(forgiven);
+    let refilled = now.wrapping_sub(since) / REFILL_NS;
+    if refilled > 0 {
+        spent = spent.saturating_sub(refilled);
         // SAFETY: as above.
         unsafe { (*count).since_ns = now };
     }
