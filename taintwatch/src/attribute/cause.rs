@@ -1,4 +1,4 @@
-//! The cause of a change of the mask, told by the code that made it.
+//! The cause of a change of the mask, found by the code that made it.
 //!
 //! In: frames, the loader slot, the layers that saw it. Out: a class, a module when the evidence
 //! names one, and a sentence. The letter of a flag never decides: C can come from an interrupt
@@ -18,16 +18,16 @@ use crate::{
     },
 };
 
-/// What is known of one change.
-pub(super) struct Evidence<'a> {
+/// What a record shows of one change.
+pub(super) struct RecordEvidence<'a> {
     pub(super) bit: Option<u32>,
     pub(super) frames: &'a [Frame],
     pub(super) loading: &'a Loading,
     pub(super) sources: Vec<Source>,
 }
 
-impl Evidence<'_> {
-    /// The code that caused the change: past the functions that only report what others did.
+impl RecordEvidence<'_> {
+    /// The code that caused the change: the first past the functions that only report.
     pub(super) fn caller(&self) -> Option<&Frame> {
         let in_oops = self.bit == Some(bit::DIE);
         let is_reporter = |frame: &&Frame| {
@@ -41,31 +41,31 @@ impl Evidence<'_> {
             .or(self.frames.first())
     }
 
-    /// The place that the code is known as.
+    /// The known place that taints, when the code is one.
     fn known(&self) -> Option<&'static callers::Caller> {
         let caller = self.caller()?;
         let known = callers::known(caller.function()?, self.bit?)?;
-        // A module may call a function of its own whatever it likes.
+        // A module can give its own function any name.
         (caller.module().is_none() || known.can_be_a_module()).then_some(known)
     }
 
-    /// Whether no task has a part: a machine check stops whoever runs.
-    pub(super) fn is_nobodys(&self) -> bool {
+    /// Whether no task is to be named: a machine check interrupts any task.
+    pub(super) fn names_no_task(&self) -> bool {
         self.known().is_some_and(|known| known.part == Part::Nobody)
     }
 }
 
-/// Whether a write was made by `add_taint` or by a copy of it, and not by somebody else.
+/// Whether a write was made by `add_taint` or by a copy of it, and not by other code.
 pub(super) fn is_inlined_add_taint(frames: &[Frame]) -> bool {
     frames
         .first()
         .is_some_and(|frame| frame.is_one_of(&INLINERS))
 }
 
-/// The cause, and the name of the module that it is about.
+/// The cause, and the name of its module.
 pub(super) fn find(
     table: &Table,
-    evidence: &Evidence<'_>,
+    evidence: &RecordEvidence<'_>,
     event: &Event,
 ) -> (Cause, Option<String>) {
     let (class, module) = classify(evidence);
@@ -90,7 +90,7 @@ pub(super) fn find(
     )
 }
 
-fn classify(evidence: &Evidence<'_>) -> (Class, Option<String>) {
+fn classify(evidence: &RecordEvidence<'_>) -> (Class, Option<String>) {
     let Some(caller) = evidence.caller() else {
         return (Class::Unknown, None);
     };
@@ -123,7 +123,7 @@ fn classify(evidence: &Evidence<'_>) -> (Class, Option<String>) {
 /// What it means that a flag is set, in a few words.
 pub(super) fn happened(table: &Table, bit: Option<u32>) -> String {
     match bit.map(|bit| (bit, table.flag(bit))) {
-        None => "a flag was set again, which one is not known".to_owned(),
+        None => "a flag was set again; which one is not known".to_owned(),
         Some((bit, None)) => format!("bit {bit} was set"),
         Some((_, Some(flag))) => flag.happened.to_owned(),
     }
@@ -131,13 +131,13 @@ pub(super) fn happened(table: &Table, bit: Option<u32>) -> String {
 
 fn summary(
     table: &Table,
-    evidence: &Evidence<'_>,
+    evidence: &RecordEvidence<'_>,
     event: &Event,
     class: Class,
     module: Option<&str>,
 ) -> String {
     let happened = happened(table, evidence.bit);
-    // A letter says what a flag is usually for; code that is not known may have meant another thing.
+    // A letter names the usual reason of a flag; unknown code may have set it for another one.
     let did = match evidence.bit {
         Some(bit::WARN | bit::DIE) | None => happened.clone(),
         Some(bit) => table.flag(bit).map_or_else(
@@ -145,7 +145,7 @@ fn summary(
             |flag| format!("the flag {} ({}) was set", flag.letter, flag.name),
         ),
     };
-    let module = module.unwrap_or("a module whose name was not seen");
+    let module = module.unwrap_or("a module whose name is not known");
     let place = evidence
         .caller()
         .map_or_else(|| "code without a symbol".to_owned(), Frame::to_string);
@@ -195,13 +195,14 @@ fn summary(
             ),
             None => format!("{did} at {place}"),
         },
-        Class::Boot | Class::Unknown => {
-            format!("{did}; the code that did it has no symbol: {place}")
-        }
+        Class::Boot | Class::Unknown => match evidence.caller() {
+            Some(caller) => format!("{did}; the code at {caller} has no symbol"),
+            None => format!("{did}; no stack shows the code that set it"),
+        },
     }
 }
 
-/// `set W, cleared PO`, by the letters that the bits have and not by what they usually mean.
+/// `set W, cleared PO`: letters alone, since nothing is known of a reason.
 fn bits(table: &Table, event: &Event) -> String {
     let letters = |bits: Option<&Vec<u32>>| {
         let mask = bits
@@ -218,7 +219,7 @@ fn bits(table: &Table, event: &Event) -> String {
         (Some(set), None) => format!("set {set}"),
         (None, Some(cleared)) => format!("cleared {cleared}"),
         (None, None) if taint.is_none_or(|taint| taint.bits_set.is_none()) => {
-            "which bits is not known of each".to_owned()
+            "which bits each write changed is not known".to_owned()
         }
         (None, None) => "changed no bit".to_owned(),
     }
@@ -249,7 +250,7 @@ mod tests {
             name: [0; MODULE_NAME_LEN],
         };
         loading.name[..3].copy_from_slice(b"abc");
-        classify(&Evidence {
+        classify(&RecordEvidence {
             bit,
             frames,
             loading: &loading,
@@ -298,9 +299,9 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_the_kernel_in_a_module_is_the_modules_own() {
-        fn evidence(frames: &[Frame]) -> Evidence<'_> {
-            Evidence {
+    fn a_modules_function_with_a_name_of_the_kernels_is_not_the_kernels() {
+        fn evidence(frames: &[Frame]) -> RecordEvidence<'_> {
+            RecordEvidence {
                 bit: Some(5),
                 frames,
                 loading: &Loading {
@@ -317,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_from_elsewhere_is_a_direct_one() {
+    fn a_write_by_other_code_than_add_taint_is_a_direct_write() {
         let hostile = [frame("hide", Some("rk")), frame("load_module", None)];
         assert_eq!(
             class(None, stage::COMING, &hostile),

@@ -1,4 +1,4 @@
-//! A stack as the kernel half took it, without the hook's own frames.
+//! The stack of a record, without the hook's own frames.
 //!
 //! In: addresses with the symbols that the kernel gave them at the event. Out: frames, the code that
 //! caused the event first. What the kernel did not resolve is looked up among the addresses as they
@@ -29,7 +29,7 @@ pub struct Symbol {
 }
 
 impl Frame {
-    /// The function's name without what the compiler appends to the parts it splits off.
+    /// The function's name, without the suffixes of parts that the compiler split off.
     #[must_use]
     pub fn function(&self) -> Option<&str> {
         self.symbol
@@ -99,7 +99,7 @@ impl fmt::Display for Frame {
 #[must_use]
 pub fn of_entry(stack: &Stack, addresses: &Addresses) -> Vec<Frame> {
     let frames = all(stack, addresses);
-    // Without any symbol the hook's own frames cannot be told from the caller: then there is no caller.
+    // Without any symbol the hook's own frames cannot be distinguished from the caller: then there is no caller.
     if frames.iter().all(|frame| frame.symbol.is_none()) {
         return Vec::new();
     }
@@ -127,7 +127,7 @@ pub fn of_address(address: u64, symbol: &[u8], addresses: &Addresses) -> Frame {
     Frame { address, symbol }
 }
 
-/// Frames of the hooks themselves can stand anywhere: a traced function's caller is a trampoline.
+/// Whether a frame is no hook's own. Those can stand anywhere: the caller of a traced function is a trampoline.
 fn is_kernels(frame: &Frame) -> bool {
     !frame
         .function()
@@ -143,7 +143,7 @@ fn all(stack: &Stack, addresses: &Addresses) -> Vec<Frame> {
     taken
         .zip(resolved.chain(std::iter::repeat(None)))
         .map(|(address, line)| {
-            // The byte before such an address lies in whatever function comes before.
+            // The byte before such an address lies in an unrelated function.
             if addresses.is_kretprobe(*address) {
                 return Frame {
                     address: *address,
@@ -160,7 +160,7 @@ fn all(stack: &Stack, addresses: &Addresses) -> Vec<Frame> {
         .collect()
 }
 
-/// One entry a frame of a text; a line that was cut short is none.
+/// A text has a line for each frame; one that was cut short is `None`.
 fn lines(part: &[u8]) -> Vec<Option<String>> {
     let whole = |line: &[u8]| line.strip_suffix(b"\n").map(text);
     let mut lines: Vec<_> = part

@@ -1,8 +1,8 @@
 //! The lines of the kernel log that belong to an event.
 //!
-//! In: an event, the log up to a moment after it. Out: the lines of its report, whole, or those of them that are
-//! surely its own. Pure. Reports of two CPUs can stand between each other: lines are told apart by their writer where
-//! the kernel names it, and else a report with a second one inside is cut down to its first line.
+//! In: an event, the log up to shortly after it. Out: the lines of its report, whole, or those that are certainly of
+//! this event. Pure. Reports of two CPUs can be interleaved: lines are separated by their writer where the kernel names
+//! it, and else a report with a second one inside is cut down to its first line.
 
 use crate::{
     event::{Class, Event, Kind},
@@ -21,12 +21,13 @@ pub struct Logged {
     pub boottime_ns: u64,
 }
 
-/// How far the log's clock and that of the hooks may be apart, and how long printing a report takes on a slow console.
+/// How far the log's clock and that of the hooks may be apart.
 const APART_NS: u64 = 50_000_000;
-/// From a flag to the end of a text that is printed when it is set already, on a machine that is busy.
+/// From a flag to the end of a text that is printed after it is set, on a busy machine.
 const FOLLOWS_NS: u64 = 500_000_000;
-/// Flags whose texts follow: by the loader, and by `numa_node_store` (`drivers/pci/pci-sysfs.c`).
+/// Flags whose texts are printed after they are set: by the loader, and by `numa_node_store` (`drivers/pci/pci-sysfs.c`).
 pub const TEXT_FOLLOWS: [u32; 2] = [bit::CRAP, bit::FIRMWARE_WORKAROUND];
+/// How long printing a report takes on a slow console.
 const PRINTED_NS: u64 = 5_000_000_000;
 /// No report is longer; a broken one ends here.
 const MOST: usize = 120;
@@ -65,7 +66,7 @@ fn reasons(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String>,
     (!found.is_empty()).then(|| (lines, found.iter().map(|logged| logged.line.seq).collect()))
 }
 
-/// Printed shortly before a moment, or a little after it, and nobody's yet.
+/// Printed shortly before a time or a little after it, and not yet given to another event.
 fn is_near(logged: &Logged, at: u64, taken: &[u64]) -> bool {
     is_near_or_behind(logged, at, APART_NS, taken)
 }
@@ -91,7 +92,7 @@ fn report_of(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String
     };
     let near = |logged: &&Logged| is_near_or_behind(logged, at, behind, taken);
     let class = event.cause.as_ref()?.class;
-    // The nearest before the event, or a moment behind: some are printed when the flag is set already.
+    // The nearest before the event, or shortly after it: some are printed after the flag is set.
     let first = log.iter().filter(near).rev().find(|logged| {
         told(&logged.line.text)
             .is_some_and(|told| told.bit == bit && fits(event, class, &told, &logged.line.text))
@@ -113,20 +114,20 @@ fn report_of(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String
     Some((lines, first.line.seq))
 }
 
-/// Whether a line can be about this event.
-fn fits(event: &Event, class: Class, told: &TaintLine, line: &str) -> bool {
+/// Whether a line can be of this event.
+fn fits(event: &Event, class: Class, named: &TaintLine, line: &str) -> bool {
     let module = event.module_name();
     if class == Class::ModuleLoad {
-        return told.module.is_some() && told.module.as_deref() == module;
+        return named.module.is_some() && named.module.as_deref() == module;
     }
-    let same_code = match (&told.code, event.caller.as_deref()) {
+    let same_code = match (&named.code, event.caller.as_deref()) {
         (Some(code), Some(caller)) => code.split('+').next() == caller.split('+').next(),
         _ => true,
     };
     same_code && cpu_of(line).is_none_or(|cpu| Some(cpu) == event.cpu)
 }
 
-/// The first line of the report that a line stands in: an oops has two that tell of its flag.
+/// The first line of the report that a line stands in: an oops has two that name its flag.
 fn beginning<'a>(line: &'a Logged, log: &'a [Logged], flag: u32) -> &'a Logged {
     let before = log
         .iter()
@@ -160,7 +161,7 @@ fn report<'a>(first: &'a Logged, log: &'a [Logged], flag: u32) -> Vec<&'a Logged
         if begins_another && first.line.caller.is_none() {
             return vec![first];
         }
-        // A report without an end mark ends where the next thing begins.
+        // A report without an end mark ends where the next report begins.
         if begins_another || logged.boottime_ns > first.boottime_ns + PRINTED_NS {
             break;
         }
@@ -215,7 +216,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_report_is_told_whole() {
+    fn a_report_is_taken_whole() {
         let found = lines_of(
             &event("module_code", 9, 1, "f+0x2 [m]", "m"),
             &log(&WARN),
@@ -269,7 +270,10 @@ mod tests {
             lines,
             ["a: Unknown symbol x (err -2)", "Module a is blacklisted"]
         );
-        assert!(lines_of(&failed, &log, &taken).is_none(), "told twice");
+        assert!(
+            lines_of(&failed, &log, &taken).is_none(),
+            "given to two events"
+        );
     }
 
     #[test]
