@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::frames::Symbol;
+use super::symbol::Symbol;
 use crate::kernel::kallsyms::Kallsyms;
 
 /// What addresses stand for at this point of the stream of records.

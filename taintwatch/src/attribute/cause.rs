@@ -229,7 +229,7 @@ fn bits(table: &Table, event: &Event) -> String {
 mod tests {
     use taintwatch_common::MODULE_NAME_LEN;
 
-    use super::{super::frames::Symbol, *};
+    use super::{super::symbol::Symbol, *};
 
     const NOWHERE: Frame = Frame {
         address: 7,

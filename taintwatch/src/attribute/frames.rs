@@ -8,8 +8,8 @@ use std::fmt;
 
 use taintwatch_common::{STACK_FRAMES, SYMBOLS_PER_TEXT, Stack};
 
-use super::addresses::Addresses;
-use crate::{kernel::functions::base_name, record::text};
+use super::{addresses::Addresses, symbol::Symbol};
+use crate::record::text;
 
 /// A place in the kernel's code.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,69 +20,23 @@ pub struct Frame {
     pub symbol: Option<Symbol>,
 }
 
-/// A function, and a module unless it is the kernel's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Symbol {
-    function: String,
-    offset: u64,
-    module: Option<String>,
-}
-
 impl Frame {
     /// The function's name, without the suffixes of parts that the compiler split off.
     #[must_use]
     pub fn function(&self) -> Option<&str> {
-        self.symbol
-            .as_ref()
-            .map(|symbol| base_name(&symbol.function))
+        self.symbol.as_ref().map(Symbol::function)
     }
 
     /// The module that the code belongs to; `None` for the kernel itself.
     #[must_use]
     pub fn module(&self) -> Option<&str> {
-        self.symbol.as_ref()?.module.as_deref()
+        self.symbol.as_ref()?.module()
     }
 
     /// Whether this is a function of the kernel itself with one of these names.
     #[must_use]
     pub fn is_one_of(&self, names: &[&str]) -> bool {
         self.module().is_none() && self.function().is_some_and(|name| names.contains(&name))
-    }
-}
-
-impl Symbol {
-    #[must_use]
-    pub fn new(function: &str, offset: u64, module: Option<&str>) -> Self {
-        let module = module.map(str::to_owned);
-        Self {
-            function: function.to_owned(),
-            offset,
-            module,
-        }
-    }
-
-    /// `function+0xoffset/0xsize [module]` of the byte before a frame's address (`%pS`).
-    #[must_use]
-    pub fn parse(line: &str) -> Option<Self> {
-        let (place, module) = match line.split_once(" [") {
-            // Newer kernels add a build id behind the name: `[module 1a2b…]`.
-            Some((place, module)) => (place, Some(module.strip_suffix(']')?.split(' ').next()?)),
-            None => (line, None),
-        };
-        let (function, offset) = place.rsplit_once("+0x")?;
-        let (offset, _size) = offset.split_once("/0x")?;
-        let offset = u64::from_str_radix(offset, 16).ok()?.checked_add(1)?;
-        Some(Self::new(function, offset, module))
-    }
-}
-
-impl fmt::Display for Symbol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}+{:#x}", self.function, self.offset)?;
-        match &self.module {
-            Some(module) => write!(f, " [{module}]"),
-            None => Ok(()),
-        }
     }
 }
 
@@ -173,31 +127,12 @@ fn lines(part: &[u8]) -> Vec<Option<String>> {
 
 /// The byte before lies in the instruction that called or wrote; the one at the address may be another function's.
 fn unresolved(address: u64, addresses: &Addresses) -> Option<Symbol> {
-    let mut symbol = addresses.resolve(address.wrapping_sub(1))?;
-    symbol.offset = symbol.offset.checked_add(1)?;
-    Some(symbol)
+    addresses.resolve(address.wrapping_sub(1))?.next_byte()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parses_what_the_kernel_prints() {
-        assert_eq!(
-            Symbol::parse("load_module+0x6ff/0x2190"),
-            Some(Symbol::new("load_module", 0x700, None))
-        );
-        assert_eq!(
-            Symbol::parse("init+0x1f/0xfe0 [tw_gpl]"),
-            Some(Symbol::new("init", 0x20, Some("tw_gpl")))
-        );
-        assert_eq!(
-            Symbol::parse("init+0x1f/0xfe0 [tw_gpl 1a2b3c]"),
-            Some(Symbol::new("init", 0x20, Some("tw_gpl")))
-        );
-        assert_eq!(Symbol::parse("0xffffffffc0000000"), None);
-    }
 
     #[test]
     fn drops_the_hooks_own_frames_and_everything_before_the_caller() {

@@ -14,6 +14,7 @@ mod logged;
 mod reconcile;
 mod record_fields;
 mod references;
+pub mod symbol;
 mod taints;
 
 use std::collections::HashMap;

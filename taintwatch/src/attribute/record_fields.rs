@@ -102,7 +102,7 @@ pub(super) fn written_mask(bytes: &[u8]) -> Option<Mask> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::frames::Symbol, *};
+    use super::{super::symbol::Symbol, *};
 
     #[test]
     fn reads_what_is_written_to_the_sysctl() {

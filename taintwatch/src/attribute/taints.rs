@@ -7,8 +7,9 @@ use taintwatch_common as wire;
 use super::{
     Attributor, cause,
     cause::RecordEvidence,
-    frames::{self, Frame, Symbol},
+    frames::{self, Frame},
     record_fields,
+    symbol::Symbol,
 };
 use crate::event::{Event, Kind, Mask, Source};
 
