@@ -1,66 +1,20 @@
 //! The cause of a change of the mask, found by the code that made it.
 //!
-//! In: frames, the loader slot, the layers that saw it. Out: a class, a module when the evidence
-//! names one, and a sentence. The letter of a flag never decides: C can come from an interrupt
-//! controller's driver, P from a CFI report.
+//! In: what a record shows of the change. Out: a class, a module when the evidence names one, and a sentence. The letter
+//! of a flag never decides: C can come from an interrupt controller's driver, P from a CFI report.
 
-use taintwatch_common::{Loading, stage};
+use taintwatch_common::stage;
 
-use super::frames::Frame;
-use crate::{
-    event::{Cause, Class, Confidence, Event, Mask, Source},
-    kernel::functions::{INLINERS, LOADER, OOPS_REPORTERS, REPORTERS, UNLOADER},
-    record::text,
-    taint::{
-        callers::{self, Part},
-        flags::bit,
-        tables::Table,
-    },
+use super::{
+    evidence::{RecordEvidence, is_inlined_add_taint},
+    summary::summary,
 };
-
-/// What a record shows of one change.
-pub(super) struct RecordEvidence<'a> {
-    pub(super) bit: Option<u32>,
-    pub(super) frames: &'a [Frame],
-    pub(super) loading: &'a Loading,
-    pub(super) sources: Vec<Source>,
-}
-
-impl RecordEvidence<'_> {
-    /// The code that caused the change: the first past the functions that only report.
-    pub(super) fn caller(&self) -> Option<&Frame> {
-        let in_oops = self.bit == Some(bit::DIE);
-        let is_reporter = |frame: &&Frame| {
-            frame.is_one_of(&REPORTERS)
-                || frame.is_one_of(&["add_taint"])
-                || in_oops && frame.is_one_of(&OOPS_REPORTERS)
-        };
-        self.frames
-            .iter()
-            .find(|frame| !is_reporter(frame))
-            .or(self.frames.first())
-    }
-
-    /// The known place that taints, when the code is one.
-    fn known(&self) -> Option<&'static callers::Caller> {
-        let caller = self.caller()?;
-        let known = callers::known(caller.function()?, self.bit?)?;
-        // A module can give its own function any name.
-        (caller.module().is_none() || known.can_be_a_module()).then_some(known)
-    }
-
-    /// Whether no task is to be named: a machine check interrupts any task.
-    pub(super) fn names_no_task(&self) -> bool {
-        self.known().is_some_and(|known| known.part == Part::Nobody)
-    }
-}
-
-/// Whether a write was made by `add_taint` or by a copy of it, and not by other code.
-pub(super) fn is_inlined_add_taint(frames: &[Frame]) -> bool {
-    frames
-        .first()
-        .is_some_and(|frame| frame.is_one_of(&INLINERS))
-}
+use crate::{
+    event::{Cause, Class, Confidence, Event, Source},
+    kernel::functions::{LOADER, UNLOADER},
+    record::text,
+    taint::tables::Table,
+};
 
 /// The cause, and the name of its module.
 pub(super) fn find(
@@ -120,116 +74,14 @@ fn classify(evidence: &RecordEvidence<'_>) -> (Class, Option<String>) {
     }
 }
 
-/// What it means that a flag is set, in a few words.
-pub(super) fn happened(table: &Table, bit: Option<u32>) -> String {
-    match bit.map(|bit| (bit, table.flag(bit))) {
-        None => "a flag was set again; which one is not known".to_owned(),
-        Some((bit, None)) => format!("bit {bit} was set"),
-        Some((_, Some(flag))) => flag.happened.to_owned(),
-    }
-}
-
-fn summary(
-    table: &Table,
-    evidence: &RecordEvidence<'_>,
-    event: &Event,
-    class: Class,
-    module: Option<&str>,
-) -> String {
-    let happened = happened(table, evidence.bit);
-    // A letter names the usual reason of a flag; unknown code may have set it for another one.
-    let did = match evidence.bit {
-        Some(bit::WARN | bit::DIE) | None => happened.clone(),
-        Some(bit) => table.flag(bit).map_or_else(
-            || happened.clone(),
-            |flag| format!("the flag {} ({}) was set", flag.letter, flag.name),
-        ),
-    };
-    let module = module.unwrap_or("a module whose name is not known");
-    let place = evidence
-        .caller()
-        .map_or_else(|| "code without a symbol".to_owned(), Frame::to_string);
-    let by = event.task.as_ref().map_or_else(String::new, |task| {
-        format!(" by {} (pid {})", task.comm, task.pid)
-    });
-    if let Some(known) = evidence.known() {
-        let module = evidence.caller().and_then(Frame::module);
-        let of = module
-            .map(|module| format!(" [{module}]"))
-            .unwrap_or_default();
-        return match (&event.task, known.part) {
-            (Some(_), Part::Asked) => format!("{}{of}{by}", known.sentence),
-            (Some(task), Part::Victim) => {
-                format!(
-                    "{}{of}, while {} (pid {}) was running",
-                    known.sentence, task.comm, task.pid
-                )
-            }
-            _ => format!("{}{of}", known.sentence),
-        };
-    }
-    match class {
-        Class::ModuleLoad => format!("{happened}: {module}, loaded{by}"),
-        Class::ModuleCode => {
-            let during = event
-                .task
-                .as_ref()
-                .filter(|_| evidence.bit == Some(bit::DIE));
-            let during =
-                during.map(|task| format!(", while {} (pid {}) was running", task.comm, task.pid));
-            format!(
-                "{did} in code of the module {module}, at {place}{}",
-                during.unwrap_or_default()
-            )
-        }
-        Class::SysctlWrite => format!("a write to /proc/sys/kernel/tainted{by}"),
-        Class::ModuleUnload => format!("{happened}: {module}{by}"),
-        Class::DirectWrite => format!(
-            "{place} wrote the mask past add_taint: {}",
-            bits(table, event)
-        ),
-        Class::KernelCode => match &event.task {
-            Some(task) => format!(
-                "{did} at {place}, while {} (pid {}) was running",
-                task.comm, task.pid
-            ),
-            None => format!("{did} at {place}"),
-        },
-        Class::Boot | Class::Unknown => match evidence.caller() {
-            Some(caller) => format!("{did}; the code at {caller} has no symbol"),
-            None => format!("{did}; no stack shows the code that set it"),
-        },
-    }
-}
-
-/// `set W, cleared PO`: letters alone, since nothing is known of a reason.
-fn bits(table: &Table, event: &Event) -> String {
-    let letters = |bits: Option<&Vec<u32>>| {
-        let mask = bits
-            .into_iter()
-            .flatten()
-            .fold(Mask(0), |mask, bit| mask.with(*bit));
-        (mask != Mask(0)).then(|| table.letters(mask))
-    };
-    let taint = event.taint.as_ref();
-    let set = letters(taint.and_then(|taint| taint.bits_set.as_ref()));
-    let cleared = letters(taint.and_then(|taint| taint.bits_cleared.as_ref()));
-    match (set, cleared) {
-        (Some(set), Some(cleared)) => format!("set {set}, cleared {cleared}"),
-        (Some(set), None) => format!("set {set}"),
-        (None, Some(cleared)) => format!("cleared {cleared}"),
-        (None, None) if taint.is_none_or(|taint| taint.bits_set.is_none()) => {
-            "which bits each write changed is not known".to_owned()
-        }
-        (None, None) => "changed no bit".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use taintwatch_common::MODULE_NAME_LEN;
+    use taintwatch_common::{Loading, MODULE_NAME_LEN};
 
-    use super::{super::symbol::Symbol, *};
+    use super::{
+        super::{frames::Frame, symbol::Symbol},
+        *,
+    };
 
     const NOWHERE: Frame = Frame {
         address: 7,
@@ -296,25 +148,6 @@ mod tests {
             class(Some(6), stage::NONE, &[frame("proc_taint", None)]),
             (Class::SysctlWrite, None)
         );
-    }
-
-    #[test]
-    fn a_modules_function_with_a_name_of_the_kernels_is_not_the_kernels() {
-        fn evidence(frames: &[Frame]) -> RecordEvidence<'_> {
-            RecordEvidence {
-                bit: Some(5),
-                frames,
-                loading: &Loading {
-                    stage: stage::NONE,
-                    reserved: 0,
-                    name: [0; MODULE_NAME_LEN],
-                },
-                sources: Vec::new(),
-            }
-        }
-        let (kernels, modules) = ([frame("bad_page", None)], [frame("bad_page", Some("rk"))]);
-        assert!(evidence(&kernels).known().is_some());
-        assert!(evidence(&modules).known().is_none());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use taintwatch_common::{Count, CountKey, DIRECT_WRITE};
 
 use super::{
     Attributor,
-    cause::RecordEvidence,
+    evidence::RecordEvidence,
     frames::{self, Frame},
     reconcile::unattributed,
     record_fields,

@@ -4,22 +4,16 @@
 //! this event. Pure. Reports of two CPUs can be interleaved: lines are separated by their writer where the kernel names
 //! it, and else a report with a second one inside is cut down to its first line.
 
+pub use super::log_report::Logged;
+use super::log_report::{self, PRINTED_NS};
 use crate::{
     event::{Class, Event, Kind},
-    kernel::kmsg::Line,
-    klog::marks::{CUT_HERE, END, cpu_of},
+    klog::marks::cpu_of,
     taint::{
         flags::bit,
         log::{TaintLine, told},
     },
 };
-
-/// A line with its time on `CLOCK_BOOTTIME`.
-#[derive(Clone, Debug)]
-pub struct Logged {
-    pub line: Line,
-    pub boottime_ns: u64,
-}
 
 /// How far the log's clock and that of the hooks may be apart.
 const APART_NS: u64 = 50_000_000;
@@ -27,10 +21,6 @@ const APART_NS: u64 = 50_000_000;
 const FOLLOWS_NS: u64 = 500_000_000;
 /// Flags whose texts are printed after they are set: by the loader, and by `numa_node_store` (`drivers/pci/pci-sysfs.c`).
 pub const TEXT_FOLLOWS: [u32; 2] = [bit::CRAP, bit::FIRMWARE_WORKAROUND];
-/// How long printing a report takes on a slow console.
-const PRINTED_NS: u64 = 5_000_000_000;
-/// No report is longer; a broken one ends here.
-const MOST: usize = 120;
 
 /// The lines of an event, and the sequences of those that no other event gets.
 #[must_use]
@@ -100,12 +90,12 @@ fn report_of(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String
     let first = if class == Class::ModuleLoad {
         first
     } else {
-        beginning(first, log, bit)
+        log_report::first_line(first, log, bit)
     };
     let lines = if class == Class::ModuleLoad {
         vec![first]
     } else {
-        report(first, log, bit)
+        log_report::lines(first, log, bit)
     };
     let lines = lines
         .into_iter()
@@ -127,63 +117,10 @@ fn fits(event: &Event, class: Class, named: &TaintLine, line: &str) -> bool {
     same_code && cpu_of(line).is_none_or(|cpu| Some(cpu) == event.cpu)
 }
 
-/// The first line of the report that a line stands in: an oops has two that name its flag.
-fn beginning<'a>(line: &'a Logged, log: &'a [Logged], flag: u32) -> &'a Logged {
-    let before = log
-        .iter()
-        .rev()
-        .skip_while(|logged| logged.line.seq >= line.line.seq)
-        .take(8);
-    let same = before
-        .take_while(|logged| !logged.line.text.starts_with(END))
-        .filter(|logged| logged.line.caller == line.line.caller)
-        .filter(|logged| told(&logged.line.text).is_some_and(|told| told.bit == flag));
-    same.last().unwrap_or(line)
-}
-
-/// From the first line to the end of the report.
-fn report<'a>(first: &'a Logged, log: &'a [Logged], flag: u32) -> Vec<&'a Logged> {
-    let same_writer =
-        |logged: &&Logged| first.line.caller.is_none() || logged.line.caller == first.line.caller;
-    let behind = log
-        .iter()
-        .filter(|logged| logged.line.seq >= first.line.seq)
-        .filter(same_writer);
-    let mut lines = Vec::new();
-    for logged in behind.take(MOST) {
-        let text = logged.line.text.as_str();
-        // An oops begins with two or three lines that each name its flag.
-        let begins_another = !lines.is_empty()
-            && (text == CUT_HERE
-                || told(text).is_some_and(|told| {
-                    told.from_report() && (told.bit, flag) != (bit::DIE, bit::DIE)
-                }));
-        if begins_another && first.line.caller.is_none() {
-            return vec![first];
-        }
-        // A report without an end mark ends where the next report begins.
-        if begins_another || logged.boottime_ns > first.boottime_ns + PRINTED_NS {
-            break;
-        }
-        lines.push(logged);
-        if text.starts_with(END) || text == "</TASK>" && !has_end(log, logged) {
-            break;
-        }
-    }
-    lines
-}
-
-/// Whether an end mark follows soon.
-fn has_end(log: &[Logged], from: &Logged) -> bool {
-    let behind = log.iter().filter(|logged| logged.line.seq > from.line.seq);
-    behind
-        .take(MOST)
-        .any(|logged| logged.line.text.starts_with(END))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{kernel::kmsg::Line, klog::marks::END};
 
     fn log(texts: &[&str]) -> Vec<Logged> {
         let line = |(seq, text): (u64, &&str)| Logged {

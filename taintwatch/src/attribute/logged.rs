@@ -2,7 +2,7 @@
 //!
 //! In: a line, and what it names. Out: its event, of confidence `logged`.
 
-use super::{Attributor, cause};
+use super::{Attributor, summary::happened};
 use crate::{
     event::{Cause, Class, Confidence, Event, Kind, Module, Source},
     taint::log::{TaintLine, Teller},
@@ -31,7 +31,7 @@ impl Attributor {
             (Teller::Kernel, Some(_)) => Class::ModuleCode,
             (Teller::Kernel, None) => Class::KernelCode,
         };
-        let happened = cause::happened(self.table, Some(line.bit));
+        let happened = happened(self.table, Some(line.bit));
         let of = line.module.as_ref().or(line.code.as_ref());
         let of = of.map(|name| format!(": {name}")).unwrap_or_default();
         event.cause = Some(Cause {

@@ -7,13 +7,16 @@ pub mod addresses;
 mod cause;
 pub mod chain;
 mod counts;
+mod evidence;
 pub mod frames;
 mod loads;
 pub mod log_excerpt;
+mod log_report;
 mod logged;
 mod reconcile;
 mod record_fields;
 mod references;
+mod summary;
 pub mod symbol;
 mod taints;
 
@@ -29,7 +32,7 @@ use crate::{
     taint::tables::{LINUX, Table},
 };
 use addresses::Addresses;
-use cause::RecordEvidence;
+use evidence::RecordEvidence;
 use frames::Frame;
 use references::References;
 

@@ -2,7 +2,7 @@
 //!
 //! In: the mask, read again. Out: events of the flags that differ, without a cause.
 
-use super::{Attributor, cause, record_fields};
+use super::{Attributor, record_fields, summary::happened};
 use crate::event::{Cause, Class, Confidence, Event, Kind, Mask, Source};
 
 impl Attributor {
@@ -13,7 +13,7 @@ impl Attributor {
         for bit in now.minus(known).bits() {
             let mut event = self.blank(Kind::Taint, boottime_ns, &format!("{bit}.reconcile"));
             event.taint = Some(self.table.taint(bit, known));
-            let what = cause::happened(self.table, Some(bit));
+            let what = happened(self.table, Some(bit));
             event.cause = Some(unattributed(format!("{what}; no hook saw who set it")));
             events.push(event);
         }

@@ -5,8 +5,8 @@
 use taintwatch_common as wire;
 
 use super::{
-    Attributor, cause,
-    cause::RecordEvidence,
+    Attributor,
+    evidence::{RecordEvidence, is_inlined_add_taint},
     frames::{self, Frame},
     record_fields,
     symbol::Symbol,
@@ -43,7 +43,7 @@ impl Attributor {
         let (before, after) = (Mask(write.mask_before), Mask(write.mask_after));
         let (set, cleared) = (after.minus(before), before.minus(after));
         self.mask = after;
-        let by_kernel = cause::is_inlined_add_taint(&frames);
+        let by_kernel = is_inlined_add_taint(&frames);
         let one_set = (cleared == Mask(0)).then(|| single(set)).flatten();
         // The bit of the instruction, known even where the mask shows no change.
         let written =
