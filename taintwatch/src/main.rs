@@ -1,4 +1,4 @@
-//! The command line: parses the arguments, runs one verb, and turns errors into words and exit codes.
+//! The command line: parses the arguments, runs one verb, and turns errors into messages and exit codes.
 
 use std::{
     io::{self, Write as _},
@@ -17,17 +17,17 @@ const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
-        // Warnings are for whoever asked, in the form of errors.
+        // Warnings look like errors: they are for the same user.
         .format(|out, record| writeln!(out, "taintwatch: {}", record.args()))
         .init();
     let cli = Cli::parse();
     match run(&cli) {
         Ok(code) => code.into(),
-        // Whoever read the output has enough of it.
+        // The reader closed the pipe: it wants no more.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing is left to be done when not even this can be told.
-            _ = writeln!(io::stderr(), "taintwatch: {}", told(&error));
+            // If standard error is closed, nothing else can be done.
+            _ = writeln!(io::stderr(), "taintwatch: {}", message(&error));
             FAILED.into()
         }
     }
@@ -50,8 +50,8 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     Ok(code)
 }
 
-/// The error and its causes, a line each; each line made safe.
-fn told(error: &anyhow::Error) -> String {
+/// The error and its causes, with control characters escaped in each line.
+fn message(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     text.lines()
         .map(|line| Escaped(line).to_string())

@@ -1,18 +1,19 @@
-//! A flag is set, or the mask is written: seen by the hook on `add_taint`, by the watchpoint, or where the sysctl is written.
+//! A flag is set, or the mask is written: seen by the hook on `add_taint`, by the watchpoint, or by the hook on the sysctl.
 //!
-//! In: the record of one of them. Out: an event for each flag, or one for a write that is nobody's `add_taint`.
+//! In: the record of one of them. Out: an event for each flag, or one for a write past `add_taint`.
 
 use taintwatch_common as wire;
 
 use super::{
-    Attributor, cause,
-    cause::Evidence,
-    frames::{self, Frame, Symbol},
+    Attributor,
+    evidence::{RecordEvidence, is_inlined_add_taint},
+    frames::{self, Frame},
     record_fields,
+    symbol::Symbol,
 };
 use crate::event::{Event, Kind, Mask, Source};
 
-/// A write that the loader has no part in.
+/// A write outside any load.
 const NO_LOAD: wire::Loading = wire::Loading {
     stage: wire::stage::NONE,
     reserved: 0,
@@ -23,21 +24,21 @@ impl Attributor {
     pub(super) fn taint_entry(&mut self, entry: &wire::TaintEntry) -> Event {
         let frames = frames::of_entry(&entry.stack, &self.addresses);
         let before = self.before(entry.mask_before);
-        let evidence = Evidence {
+        let evidence = RecordEvidence {
             bit: Some(entry.flag),
             frames: &frames,
             loading: &entry.loading,
             sources: vec![Source::TaintEntry],
         };
         let key = entry.flag.to_string();
-        let mut event = self.started(Kind::Taint, &entry.header, &entry.task, &key, &frames);
+        let mut event = self.event_of(Kind::Taint, &entry.header, &entry.task, &key, &frames);
         event.taint = Some(self.table.taint(entry.flag, before));
         // Not what else the mask had: nothing has said yet who set that.
         self.mask = self.mask.with(entry.flag);
         self.attribute(event, &evidence)
     }
 
-    /// A write that no entry of `add_taint` explains: a copy of it, or somebody else.
+    /// A write that no entry of `add_taint` explains: by a copy of it, or by other code.
     pub(super) fn mask_write(&mut self, write: &wire::MaskWrite) -> Event {
         let frames = frames::of_write(&write.stack, &self.addresses);
         // A bit that events have told of already is not this write's: its own trap was left out, or proved nothing.
@@ -47,13 +48,13 @@ impl Attributor {
         let cleared = Mask(before.minus(after).0 & known.0);
         let before = Mask(after.minus(set).0 | cleared.0);
         self.mask = Mask(known.minus(cleared).0 | set.0);
-        let by_kernel = cause::is_inlined_add_taint(&frames);
+        let by_kernel = is_inlined_add_taint(&frames);
         let one_set = (cleared == Mask(0)).then(|| single(set)).flatten();
-        // The instruction's own word, where the mask shows no change.
-        let told =
+        // The bit of the instruction, known even where the mask shows no change.
+        let written =
             Some(write.bit).filter(|bit| *bit < u64::BITS && after.has(*bit) && cleared == Mask(0));
-        let bit = told.or(one_set).filter(|_| by_kernel);
-        let evidence = Evidence {
+        let bit = written.or(one_set).filter(|_| by_kernel);
+        let evidence = RecordEvidence {
             bit,
             frames: &frames,
             loading: &write.loading,
@@ -61,13 +62,13 @@ impl Attributor {
         };
         let (kind, key) = match bit {
             Some(bit) => (Kind::Taint, bit.to_string()),
-            // A flag that was set already: which one, only the hook on `add_taint` could tell.
+            // A flag was set again: only the hook on `add_taint` would know which one.
             None if by_kernel && set == Mask(0) && cleared == Mask(0) => {
                 (Kind::Taint, "again".to_owned())
             }
             None => (Kind::MaskWrite, "mask".to_owned()),
         };
-        let mut event = self.started(kind, &write.header, &write.task, &key, &frames);
+        let mut event = self.event_of(kind, &write.header, &write.task, &key, &frames);
         event.taint = Some(match (bit, kind) {
             (Some(bit), _) => self.table.taint(bit, before),
             (None, Kind::Taint) => record_fields::again(after),
@@ -84,10 +85,10 @@ impl Attributor {
         }];
         frames.extend(frames::of_write(&write.stack, &self.addresses));
         let mut before = self.before(write.mask_before);
-        // More blanks than are kept of the text: what changed is known, what was set again is not.
+        // The number lies past the bytes that are kept of the text: what changed is known, what was set again is not.
         let changed = || Mask(write.mask_after).minus(before);
         let written = record_fields::written_mask(&write.text).unwrap_or_else(changed);
-        // Where the mask cannot be read, what was written is all that is known of the bits.
+        // Where the mask cannot be read, only what was written is known of the bits.
         let after = if self.sees_mask {
             Mask(write.mask_after)
         } else {
@@ -95,14 +96,14 @@ impl Attributor {
         };
         let mut events = Vec::new();
         for bit in written.bits().filter(|bit| after.has(*bit)) {
-            let evidence = Evidence {
+            let evidence = RecordEvidence {
                 bit: Some(bit),
                 frames: &frames,
                 loading: &NO_LOAD,
                 sources: vec![Source::TaintEntry],
             };
             let key = bit.to_string();
-            let mut event = self.started(Kind::Taint, &write.header, &write.task, &key, &frames);
+            let mut event = self.event_of(Kind::Taint, &write.header, &write.task, &key, &frames);
             event.taint = Some(self.table.taint(bit, before));
             before = before.with(bit);
             events.push(self.attribute(event, &evidence));

@@ -17,7 +17,7 @@ use crate::{
     event::{Cause, Class, Confidence, Event, Kind, Mask, Source, Taint, Time},
     kernel::identity::Identity,
     klog::{Finding, Origin, Reconstruction, What},
-    taint::tables::Table,
+    taint::{flags::bit, tables::Table},
 };
 pub use module::{Carrier, loaded, unloaded};
 pub use past::Past;
@@ -46,18 +46,16 @@ pub struct Began {
     pub log_offset_ns: i64,
 }
 
-/// A flag that the build sets, and not an event.
-const RANDSTRUCT: u32 = 17;
 /// Words of the command line that set a flag, on kernels that know them (`arch/x86/kernel/cpu/common.c`,
 /// `arch/x86/pci/common.c`).
 const COMMAND_LINE: [(&str, u32); 4] = [
-    ("clearcpuid=", 2),
-    ("setcpuid=", 2),
-    ("pci=use_e820", 11),
-    ("pci=no_e820", 11),
+    ("clearcpuid=", bit::CPU_OUT_OF_SPEC),
+    ("setcpuid=", bit::CPU_OUT_OF_SPEC),
+    ("pci=use_e820", bit::FIRMWARE_WORKAROUND),
+    ("pci=no_e820", bit::FIRMWARE_WORKAROUND),
 ];
 /// Flags for which no kernel prints a line where most of them come from: a forced unload, a write to the sysctl.
-const SILENT: [u32; 2] = [3, 6];
+const SILENT: [u32; 2] = [bit::FORCED_RMMOD, bit::USER];
 
 /// The events of the time before the watch.
 #[must_use]
@@ -180,7 +178,8 @@ fn untold(bit: u32, evidence: &Evidence) -> Cause {
             Class::Boot,
             format!("the kernel's command line has {word}, which some kernels mark so"),
         ),
-        (RANDSTRUCT, _) => (
+        // The build sets it, no event does.
+        (bit::RANDSTRUCT, _) => (
             Class::Boot,
             "a kernel that is built with randomised structures has it from its first instruction on".to_owned(),
         ),

@@ -83,7 +83,7 @@ async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
                     break "the watch failed";
                 }
             },
-            _ = heartbeat.tick() => if let Err(error) = recorder.alive() {
+            _ = heartbeat.tick() => if let Err(error) = recorder.heartbeat() {
                 log::warn!("the sign of life could not be written: {error:#}");
             },
             _ = terminate.recv() => break "stopped by SIGTERM",

@@ -1,8 +1,8 @@
 //! Which device a module is for, when udev loads it.
 //!
 //! In: devices that announced themselves lately, and the aliases that a module's file lists. Out: the devices whose
-//! alias fits, as udev's own look-up does it. A module that comes as a dependency of another fits none, and then
-//! nothing is told.
+//! alias fits, matched as udev does it. A module that is loaded as a dependency of another fits none, and then no
+//! device is named.
 
 use std::{
     collections::VecDeque,
@@ -15,12 +15,12 @@ use crate::{
     kernel::uevent::{Announced, Uevents},
 };
 
-/// Announcements kept: a whole boot's.
+/// Announcements kept: those of a whole boot.
 const KEPT: usize = 4096;
-/// From an announcement to the load that it makes.
+/// From an announcement to the load that it causes.
 const LATELY: Duration = Duration::from_mins(1);
 
-/// Devices that announced themselves.
+/// Devices that announced themselves, by the kernel's uevents.
 #[derive(Debug, Default)]
 pub struct Devices {
     uevents: Option<Uevents>,
@@ -28,12 +28,14 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// Listens from now on; without the socket no device is ever named.
+    /// Listens from now on; without the socket no device is named.
     #[must_use]
     pub fn listen() -> Self {
         let uevents = Uevents::open();
         if let Err(error) = &uevents {
-            log::warn!("devices are not named beside modules: open the kernel's uevents: {error}");
+            log::warn!(
+                "events do not name the devices that modules are loaded for: open the kernel's uevents: {error}"
+            );
         }
         Self {
             uevents: uevents.ok(),
@@ -124,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_named_without_a_fit() {
+    fn no_device_is_named_without_a_fit() {
         let alias = ["platform:x".to_owned()];
         assert_eq!(devices().asked_for(&worker("modprobe"), &alias), None);
         let dependency = ["pci:v*".to_owned()];

@@ -4,7 +4,7 @@
 //! (`__warn_printk`, `kernel/panic.c`), and tells which flag it sets in place of W where it is a `WARN_TAINT`.
 
 use super::{Finding, Line, Moment, What, pause, report::cut};
-use crate::taint::log::TaintLine;
+use crate::taint::{flags::bit, log::TaintLine};
 
 /// A report's text in front of it has no more lines.
 const MOST: usize = 4;
@@ -80,5 +80,9 @@ impl Before {
 
 /// S, C and I: the flags that `WARN_TAINT` is called with.
 pub(super) fn can_be_a_warns(told: &TaintLine) -> bool {
-    !told.report && matches!(told.bit, 2 | 10 | 11)
+    !told.report
+        && matches!(
+            told.bit,
+            bit::CPU_OUT_OF_SPEC | bit::CRAP | bit::FIRMWARE_WORKAROUND
+        )
 }

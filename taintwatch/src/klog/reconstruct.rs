@@ -11,6 +11,7 @@ use super::{Finding, What, event, marks::LOCKDEP_OFF};
 use crate::{
     event::{Event, Mask, Source},
     taint::{
+        flags::bit,
         log::TaintLine,
         release,
         tables::{LINUX, Table},
@@ -24,7 +25,12 @@ const MOST_MODULES: usize = 4096;
 /// Reports of two CPUs overlap for no longer.
 const AT_ONCE_NS: u64 = 2_000_000_000;
 /// P, F, R, M, B, D: set with `LOCKDEP_NOW_UNRELIABLE`.
-const LOCKDEP_ENDS: u64 = 1 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 7;
+const LOCKDEP_ENDS: u64 = 1 << bit::PROPRIETARY_MODULE
+    | 1 << bit::FORCED_MODULE
+    | 1 << bit::FORCED_RMMOD
+    | 1 << bit::MACHINE_CHECK
+    | 1 << bit::BAD_PAGE
+    | 1 << bit::DIE;
 
 /// What is known of a log beside its lines.
 #[derive(Clone, Debug)]

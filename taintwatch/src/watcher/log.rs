@@ -11,6 +11,7 @@ use crate::{
         kmsg::{From, Kmsg, Next},
         log_clock,
     },
+    taint::flags::bit,
 };
 
 /// Lines read at one look: the kernel's buffer has no more.
@@ -24,7 +25,6 @@ const TAKEN: usize = 256;
 const REST: Duration = Duration::from_millis(60);
 /// How often a text that follows is looked for.
 const LOOKS: u32 = 5;
-const DIE: u32 = 7;
 
 /// The log from the start of the watch on; nothing where it cannot be read.
 pub(super) struct Log {
@@ -74,11 +74,11 @@ impl Log {
 
     /// Adds an event's lines to it.
     pub(super) fn add_to(&mut self, event: &mut Event) {
-        let bit = event.bit();
-        if bit == Some(DIE) {
+        let flag = event.bit();
+        if flag == Some(bit::DIE) {
             sleep(REST);
         }
-        let follows = bit.is_some_and(|bit| TEXT_FOLLOWS.contains(&bit));
+        let follows = flag.is_some_and(|flag| TEXT_FOLLOWS.contains(&flag));
         for _ in 0..LOOKS {
             if self.look(event) || !follows {
                 return;

@@ -83,7 +83,7 @@ fn fits_the_page() {
       file    /lib/name/name/name/name/name/name/name/name/name/name/name/name.ko
               by the file that the kernel opened
       module  my_module
-              by the loader, which had it in hand
+              by the module loader, which was loading it
       code    load_module+0x12c4
               by the stack, resolved when it happened
       flag    an unsigned module was loaded: my_module, loaded

@@ -15,10 +15,8 @@ pub(super) use taint_line::told;
 use super::{Finding, Listed, Origin};
 use crate::{
     event::{Cause, Class, Confidence, Event, Kind, Mask, Module, Taint, Time},
-    taint::text::Reading,
+    taint::{flags::bit::RANDSTRUCT, text::Reading},
 };
-
-const RANDSTRUCT: u32 = 17;
 
 /// A flag that a module of a list carries.
 pub(super) fn listed(

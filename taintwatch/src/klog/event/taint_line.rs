@@ -8,15 +8,11 @@ use crate::{
     event::{Cause, Class, Confidence, Event, Mask, Module},
     klog::{Finding, Origin, summary},
     taint::{
-        flags::VENDOR,
+        flags::{VENDOR, bit},
         log::{TaintLine, Teller},
         tables::Table,
     },
 };
-
-const DIE: u32 = 7;
-const WARN: u32 = 9;
-const SOFT_LOCKUP: u32 = 14;
 
 /// A flag that the log tells of.
 pub(in crate::klog) fn told(
@@ -70,7 +66,7 @@ pub(in crate::klog) fn told(
     }
     // A soft lockup is where the CPU was, not what it did wrong; with no module to blame the place is told in words.
     event.caller = code
-        .filter(|_| told.bit != SOFT_LOCKUP)
+        .filter(|_| told.bit != bit::SOFTLOCKUP)
         .map(|code| summary::place(&code, module.as_deref()));
     event.task = running.task();
     event.log.clone_from(&finding.lines);
@@ -109,7 +105,7 @@ fn class(told: &TaintLine, in_module: bool) -> Class {
     match (told.from, told.bit) {
         (Teller::Loader, _) => Class::ModuleLoad,
         // A report of bad memory names who came upon it, a lockup where the CPU was: that code is not guilty of it.
-        (Teller::Kernel, WARN | DIE) if in_module => Class::ModuleCode,
+        (Teller::Kernel, bit::WARN | bit::DIE) if in_module => Class::ModuleCode,
         (Teller::Kernel, _) => Class::KernelCode,
     }
 }

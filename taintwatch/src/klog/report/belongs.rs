@@ -11,25 +11,20 @@ use crate::{
         marks::{LOCKDEP_OFF, PANIC, is_part, number_behind},
         pause,
     },
-    taint::log::TaintLine,
+    taint::{flags::bit, log::TaintLine},
 };
-
-const MACHINE_CHECK: u32 = 4;
-const DIE: u32 = 7;
-const WARN: u32 = 9;
-const SOFT_LOCKUP: u32 = 14;
 
 impl Report {
     /// Whether another line that tells of a flag is one more line of this report: an oops has two or three, a machine
     /// check one for each bank.
     pub(in crate::klog) fn takes(&self, told: &TaintLine, text: &str) -> bool {
         match self.bit() {
-            Some(DIE) => {
+            Some(bit::DIE) => {
                 // Its number comes last of these lines; a console can show it twice.
                 let is_next = self.oops.is_some() && self.oops != number_behind(text, "[#");
-                told.bit == DIE && !self.has_header && !self.has_end && !is_next
+                told.bit == bit::DIE && !self.has_header && !self.has_end && !is_next
             }
-            Some(MACHINE_CHECK) => told.bit == MACHINE_CHECK && told.report,
+            Some(bit::MACHINE_CHECK) => told.bit == bit::MACHINE_CHECK && told.report,
             _ => false,
         }
     }
@@ -52,7 +47,7 @@ impl Report {
 
     /// A flag that a `WARN_TAINT` sets in place of W: the text stands behind the header.
     pub(in crate::klog) fn takes_text_of(&self, told: &TaintLine) -> bool {
-        self.bit() == Some(WARN) && can_be_a_warns(told) && !self.has_header
+        self.bit() == Some(bit::WARN) && can_be_a_warns(told) && !self.has_header
     }
 
     /// Whether too long a time lies between this report and a line.
@@ -82,7 +77,8 @@ impl Report {
     pub(super) fn ends_without_mark(&self) -> bool {
         let told = self.told.as_ref();
         let has_mark = told.is_some_and(|told| {
-            matches!(told.bit, DIE | WARN) && told.place.is_none_or(|place| place == "die")
+            matches!(told.bit, bit::DIE | bit::WARN)
+                && told.place.is_none_or(|place| place == "die")
         });
         !has_mark && !self.is_sanitizers()
     }
@@ -97,7 +93,10 @@ impl Report {
 
     /// Whether a panic can follow the end mark.
     pub(super) fn lingers(&self) -> bool {
-        matches!(self.bit(), Some(DIE | MACHINE_CHECK | SOFT_LOCKUP))
+        matches!(
+            self.bit(),
+            Some(bit::DIE | bit::MACHINE_CHECK | bit::SOFTLOCKUP)
+        )
     }
 }
 

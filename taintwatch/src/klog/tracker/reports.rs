@@ -11,12 +11,14 @@ use crate::{
         marks::{CFI, CUT_HERE, END, LOCKDEP_OFF, MODULES, PANIC, UNLOADED, cpu_of},
         report::Report,
     },
-    taint::log::{TaintLine, told_on},
+    taint::{
+        flags::bit,
+        log::{TaintLine, told_on},
+    },
 };
 
 /// More reports are not followed at once.
 const MOST_OPEN: usize = 4;
-const WARN: u32 = 9;
 
 impl Tracker {
     pub(super) fn told(&mut self, told: TaintLine, line: &Line<'_>, out: &mut Vec<Finding>) {
@@ -70,11 +72,11 @@ impl Tracker {
     }
 
     fn begin(&mut self, mut told: Option<TaintLine>, line: &Line<'_>, out: &mut Vec<Finding>) {
-        if let Some(told) = told.as_mut().filter(|told| told.bit == WARN)
+        if let Some(told) = told.as_mut().filter(|told| told.bit == bit::WARN)
             && std::mem::take(&mut self.cfi)
         {
             // `report_cfi_failure` passes no flag, which is bit 0 (kernel/cfi.c).
-            told.bit = 0;
+            told.bit = bit::PROPRIETARY_MODULE;
             told.place = Some("report_cfi_failure");
         }
         let mut new = Report::new(told, line);
@@ -82,7 +84,7 @@ impl Tracker {
             && before.is_by_writer_of(line)
         {
             new.explain(before.text());
-            if let Some(warning) = new.told.as_mut().filter(|told| told.bit == WARN)
+            if let Some(warning) = new.told.as_mut().filter(|told| told.bit == bit::WARN)
                 && let Some(flag) = before.flag()
             {
                 warning.bit = flag.bit;

@@ -3,7 +3,7 @@
 use super::{Family, Table};
 use crate::{
     event::Mask,
-    taint::flags::{Flag, Version, flag},
+    taint::flags::{Flag, Version, bit, flag},
 };
 
 const NO_SUPPORT: &str = "a module without support was loaded";
@@ -15,51 +15,51 @@ const UNPRIVILEGED: &str = "BPF was opened to users without privileges";
 /// Up to 4.12 (`patches.suse/supported-flag`).
 #[rustfmt::skip]
 const SUSE_OLD: [Flag; 2] = [
-    flag(30, 'N', "NO_SUPPORT", NO_SUPPORT, (2, 625)),
-    flag(31, 'X', "EXTERNAL_SUPPORT", EXTERNAL, (2, 625)),
+    flag(bit::SUSE_OLD_NO_SUPPORT, 'N', "NO_SUPPORT", NO_SUPPORT, (2, 625)),
+    flag(bit::SUSE_OLD_EXTERNAL_SUPPORT, 'X', "EXTERNAL_SUPPORT", EXTERNAL, (2, 625)),
 ];
 #[rustfmt::skip]
 const SUSE_53: [Flag; 2] = [
-    flag(16, 'X', "EXTERNAL_SUPPORT", EXTERNAL, (5, 3)),
-    flag(31, 'N', "NO_SUPPORT", NO_SUPPORT, (5, 3)),
+    flag(bit::SUSE_EXTERNAL_SUPPORT, 'X', "EXTERNAL_SUPPORT", EXTERNAL, (5, 3)),
+    flag(bit::SUSE_NO_SUPPORT, 'N', "NO_SUPPORT", NO_SUPPORT, (5, 3)),
 ];
 #[rustfmt::skip]
 const SUSE_NOW: [Flag; 2] = [
-    flag(16, 'X', "EXTERNAL_SUPPORT", EXTERNAL, (5, 3)),
-    flag(31, 'n', "NO_SUPPORT", NO_SUPPORT, (6, 11)),
+    flag(bit::SUSE_EXTERNAL_SUPPORT, 'X', "EXTERNAL_SUPPORT", EXTERNAL, (5, 3)),
+    flag(bit::SUSE_NO_SUPPORT, 'n', "NO_SUPPORT", NO_SUPPORT, (6, 11)),
 ];
 /// Bit 27 is a joke of the kernel's makers, behind the boot parameter `OMGZOMBIES`; its letter is not known here.
 #[rustfmt::skip]
 const RED_HAT_6: [Flag; 2] = [
-    flag(28, 'H', "HARDWARE_UNSUPPORTED", "hardware without support was found", (2, 632)),
-    flag(29, 'T', "TECH_PREVIEW", PREVIEW, (2, 632)),
+    flag(bit::RED_HAT_HARDWARE_UNSUPPORTED, 'H', "HARDWARE_UNSUPPORTED", "hardware without support was found", (2, 632)),
+    flag(bit::RED_HAT_TECH_PREVIEW, 'T', "TECH_PREVIEW", PREVIEW, (2, 632)),
 ];
 #[rustfmt::skip]
 const RED_HAT_8: [Flag; 3] = [
-    flag(27, 'r', "SUPPORT_REMOVED", REMOVED, (4, 18)),
-    flag(29, 't', "TECH_PREVIEW", PREVIEW, (4, 18)),
-    flag(30, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, (4, 18)),
+    flag(bit::RED_HAT_SUPPORT_REMOVED, 'r', "SUPPORT_REMOVED", REMOVED, (4, 18)),
+    flag(bit::RED_HAT_TECH_PREVIEW, 't', "TECH_PREVIEW", PREVIEW, (4, 18)),
+    flag(bit::RED_HAT_8_UNPRIVILEGED_BPF, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, (4, 18)),
 ];
 #[rustfmt::skip]
 const RED_HAT_9: [Flag; 4] = [
-    flag(16, 'X', "AUX", PREVIEW, (5, 14)),
-    flag(26, 'p', "PARTNER_SUPPORTED", "a module that a partner supports was loaded", (5, 14)),
-    flag(27, 'h', "SUPPORT_REMOVED", REMOVED, (5, 14)),
-    flag(31, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, (5, 14)),
+    flag(bit::AUX, 'X', "AUX", PREVIEW, (5, 14)),
+    flag(bit::RED_HAT_PARTNER_SUPPORTED, 'p', "PARTNER_SUPPORTED", "a module that a partner supports was loaded", (5, 14)),
+    flag(bit::RED_HAT_SUPPORT_REMOVED, 'h', "SUPPORT_REMOVED", REMOVED, (5, 14)),
+    flag(bit::RED_HAT_UNPRIVILEGED_BPF, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, (5, 14)),
 ];
 #[rustfmt::skip]
 const FEDORA: [Flag; 3] = [
-    flag(26, 'p', "PARTNER_SUPPORTED", "a module that a partner supports was loaded", (5, 14)),
-    flag(27, 'h', "SUPPORT_REMOVED", REMOVED, (5, 14)),
-    flag(31, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, (5, 14)),
+    flag(bit::RED_HAT_PARTNER_SUPPORTED, 'p', "PARTNER_SUPPORTED", "a module that a partner supports was loaded", (5, 14)),
+    flag(bit::RED_HAT_SUPPORT_REMOVED, 'h', "SUPPORT_REMOVED", REMOVED, (5, 14)),
+    flag(bit::RED_HAT_UNPRIVILEGED_BPF, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, (5, 14)),
 ];
 #[rustfmt::skip]
 const DEBIAN: [Flag; 1] = [
-    flag(16, 'X', "AUX", "fanotify permission marks or btrfs RAID 5 or 6 was used", (5, 10)),
+    flag(bit::AUX, 'X', "AUX", "fanotify permission marks or btrfs RAID 5 or 6 was used", (5, 10)),
 ];
 #[rustfmt::skip]
 const UEK4: [Flag; 1] = [
-    flag(16, '?', "NO_RETPOLINE", "a module built without retpolines was loaded", (4, 1)),
+    flag(bit::AUX, '?', "NO_RETPOLINE", "a module built without retpolines was loaded", (4, 1)),
 ];
 
 /// The places from the first to the last.

@@ -1,6 +1,6 @@
-//! The words of each link.
+//! The text of each link of a chain.
 //!
-//! In: parts of an event. Out: a sentence's part, unescaped; none where nothing is known.
+//! In: parts of an event. Out: part of a sentence, unescaped; none where nothing is known.
 
 use crate::{
     event::{Ancestor, Event, Module, RequestedBy, Task},
@@ -21,10 +21,10 @@ pub(super) fn asked(by: &RequestedBy) -> Option<String> {
     if !by.devices.is_empty() {
         return None;
     }
-    let who = by
-        .task
-        .as_ref()
-        .map_or_else(|| "something".to_owned(), |task| called(&task.comm, task));
+    let who = by.task.as_ref().map_or_else(
+        || "an unknown task".to_owned(),
+        |task| called(&task.comm, task),
+    );
     Some(format!(
         "{who} needed {:?}, and the kernel started modprobe for it",
         by.alias
@@ -35,7 +35,7 @@ pub(super) fn file(module: &Module) -> Option<String> {
     let path = match (module.source.as_deref(), &module.path, &module.candidate) {
         (Some("memory"), _, None) => "from memory, without a file".to_owned(),
         (Some("memory"), _, Some(guess)) => {
-            format!("from memory, without a file; by its name alone it may be {guess}")
+            format!("from memory, without a file; a file of that name is {guess}")
         }
         (_, Some(path), _) => path.clone(),
         _ => return None,
@@ -72,7 +72,7 @@ pub(super) fn identity(module: &Module) -> Option<String> {
         text += ", not signed";
     }
     if module.hidden == Some(true) {
-        text += ", in no list of modules";
+        text += ", not in the kernel's list of modules";
     }
     if let Some(errno) = &module.errno {
         text = format!("{text}; the load failed with {errno}");
@@ -105,7 +105,7 @@ pub(super) fn task(task: &Task) -> String {
     }
 }
 
-/// A log does not tell whose a task is.
+/// The uid is absent where a log named the task.
 fn called(name: &str, task: &Task) -> String {
     let uid = task.uid.map(|uid| format!(", uid {uid}"));
     format!("{name} (pid {}{})", task.pid, uid.unwrap_or_default())
@@ -135,14 +135,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whose_a_task_is_is_told_where_it_is_known() {
-        let mut told = Task {
+    fn the_uid_of_a_task_is_shown_where_it_is_known() {
+        let mut named = Task {
             pid: 7,
             comm: "sh".to_owned(),
             ..Task::default()
         };
-        assert_eq!(task(&told), "sh (pid 7)");
-        told.uid = Some(0);
-        assert_eq!(task(&told), "sh (pid 7, uid 0)");
+        assert_eq!(task(&named), "sh (pid 7)");
+        named.uid = Some(0);
+        assert_eq!(task(&named), "sh (pid 7, uid 0)");
     }
 }

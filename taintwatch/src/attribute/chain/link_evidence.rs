@@ -1,11 +1,11 @@
-//! What the links of a chain rest on, by how sure the event is.
+//! How each link of a chain is known, by the confidence of the event.
 //!
-//! In: an event. Out: the grounds of each kind of link.
+//! In: an event. Out: the evidence of each kind of link, for people.
 
 use crate::event::{Confidence, Event};
 
-/// What the links of an event rest on.
-pub(super) struct Grounds {
+/// How the links of an event are known.
+pub(super) struct LinkEvidence {
     pub task: &'static str,
     pub file: &'static str,
     pub module: &'static str,
@@ -14,33 +14,34 @@ pub(super) struct Grounds {
 }
 
 /// Seen by the hooks.
-const OBSERVED: Grounds = Grounds {
+const OBSERVED: LinkEvidence = LinkEvidence {
     task: "the kernel's own record of the running task",
     file: "the file that the kernel opened",
     module: "the module that the code belongs to",
     code: "the stack, resolved when it happened",
     flag: "a hook in the kernel",
 };
-/// Read afterwards, in what the kernel printed.
-const LOGGED: Grounds = Grounds {
+/// Read later, in the kernel log.
+const LOGGED: LinkEvidence = LinkEvidence {
     task: "the kernel log, which names the running task",
     file: "the kernel log",
     module: "the kernel log, which names it",
     code: "the kernel log, which names the place",
     flag: "the kernel log",
 };
-/// Found later, on a list.
-const LISTED: Grounds = Grounds {
+/// Read later, in the kernel's list of modules.
+const LISTED: LinkEvidence = LinkEvidence {
     module: "the kernel's list of modules, which has the flag beside it",
     flag: "the kernel's list of modules",
     ..LOGGED
 };
-const UNATTRIBUTED: Grounds = Grounds {
+/// Only the bit is known.
+const UNATTRIBUTED: LinkEvidence = LinkEvidence {
     flag: "the bit in the mask, and nothing else",
     ..LOGGED
 };
 
-impl Grounds {
+impl LinkEvidence {
     pub(super) fn of(event: &Event) -> &'static Self {
         match event.cause.as_ref().map(|cause| cause.confidence) {
             None | Some(Confidence::Observed) => &OBSERVED,

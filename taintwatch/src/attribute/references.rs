@@ -1,7 +1,6 @@
-//! Who and what records name: processes, files of modules, requests of the kernel; kept from the record that
-//! tells of them to those that name them.
+//! What later records refer to: processes, files of modules, the kernel's requests for modules.
 //!
-//! In: records in ring order. Out: tasks, modules' files and requesters of the public event. Pure.
+//! In: the records of these, in ring order. Out: tasks, modules' files and requesters of the public event. Pure.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -12,20 +11,20 @@ use crate::{
     record::text,
 };
 
-/// Processes kept: as many as the kernel half remembers to have told of.
+/// Processes kept: as many as the map `EMITTED` of the eBPF programs.
 const PROCESSES: usize = 4096;
-/// Requests kept, and for how long one can be what a load was made for: `modprobe` starts at once.
+/// Requests kept, and for how long a load can be for one: the kernel starts `modprobe` at once.
 const REQUESTS: usize = 64;
 const REQUEST_NS: u64 = 30_000_000_000;
-/// The kernel's thread that starts helpers.
+/// `kthreadd`, the kernel thread that starts helpers.
 const KTHREADD: u32 = 2;
 
 /// A program that a process ran.
 type Key = (u32, u64, u64);
 
-/// What is remembered.
+/// What is kept of earlier records.
 #[derive(Default)]
-pub(super) struct Origins {
+pub(super) struct References {
     processes: HashMap<Key, Box<wire::Process>>,
     order: VecDeque<Key>,
     /// By the thread that reads a module.
@@ -37,8 +36,8 @@ fn key(task: &wire::Task) -> Key {
     (task.tgid, task.start_boottime_ns, task.mm)
 }
 
-impl Origins {
-    pub(super) fn process(&mut self, process: &wire::Process) {
+impl References {
+    pub(super) fn add_process(&mut self, process: &wire::Process) {
         let key = key(&process.task);
         if self.processes.insert(key, Box::new(*process)).is_none() {
             self.order.push_back(key);
@@ -50,11 +49,11 @@ impl Origins {
         }
     }
 
-    pub(super) fn reads(&mut self, file: &wire::ModuleFile) {
+    pub(super) fn add_file(&mut self, file: &wire::ModuleFile) {
         self.files.insert(file.task.tid, *file);
     }
 
-    pub(super) fn read_by(&self, tid: u32) -> Option<&wire::ModuleFile> {
+    pub(super) fn file_read_by(&self, tid: u32) -> Option<&wire::ModuleFile> {
         self.files.get(&tid)
     }
 
@@ -62,14 +61,14 @@ impl Origins {
         self.files.remove(&tid);
     }
 
-    pub(super) fn requests(&mut self, request: &wire::ModuleRequest) {
+    pub(super) fn add_request(&mut self, request: &wire::ModuleRequest) {
         self.requests.push_back(*request);
         if self.requests.len() > REQUESTS {
             self.requests.pop_front();
         }
     }
 
-    /// A record's task, with what was told of its process.
+    /// A record's task, with what the record of its process adds.
     pub(super) fn task(&self, task: &wire::Task) -> Task {
         let known = self.processes.get(&key(task));
         let args = known.map(|process| arguments(process)).unwrap_or_default();
@@ -114,7 +113,7 @@ impl Origins {
             text(&request.alias) == *wanted && age < REQUEST_NS && at <= began_ns
         });
         let request = requests.next()?;
-        // Two tasks that needed the same: for which of them this helper was started, nothing tells.
+        // Two tasks needed the same: for which of them the kernel started this helper is not known.
         let is_alone = requests.all(|other| key(&other.task) == key(&request.task));
         let in_task = request.header.context == wire::context::TASK && is_alone;
         Some(RequestedBy {
@@ -125,7 +124,7 @@ impl Origins {
     }
 }
 
-/// Adds where a module came from.
+/// Adds whether a module came from a file or from memory, and the path.
 pub(super) fn add_file(module: &mut Module, file: &wire::ModuleFile) {
     if file.from_memory == 1 {
         module.source = Some("memory".to_owned());
@@ -135,7 +134,7 @@ pub(super) fn add_file(module: &mut Module, file: &wire::ModuleFile) {
     }
 }
 
-/// A path as the kernel half took it, from the file up; none when a part of it is missing or may be cut.
+/// A path, recorded from the file up to the root; none when a part of it is missing or may be cut.
 pub(super) fn path(path: &wire::FilePath) -> Option<String> {
     let is_cut = |step: &[u8; wire::COMPONENT_LEN]| {
         step.iter()
@@ -191,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_told_whole_or_not_at_all() {
+    fn a_path_is_whole_or_absent() {
         let steps: [&[u8]; 4] = [b"m.ko", b"", b"modules", b"lib"];
         assert_eq!(path(&at(&steps, 1)).as_deref(), Some("/lib/modules/m.ko"));
         assert_eq!(path(&at(&steps, 0)), None, "the root was not reached");
