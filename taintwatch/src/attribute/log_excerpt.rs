@@ -154,9 +154,8 @@ fn report<'a>(first: &'a Logged, log: &'a [Logged], flag: u32) -> Vec<&'a Logged
         // An oops begins with two or three lines that each name its flag.
         let begins_another = !lines.is_empty()
             && (text == CUT_HERE
-                || told(text).is_some_and(|told| {
-                    told.from_report() && (told.bit, flag) != (bit::DIE, bit::DIE)
-                }));
+                || told(text)
+                    .is_some_and(|told| told.report && (told.bit, flag) != (bit::DIE, bit::DIE)));
         if begins_another && first.line.caller.is_none() {
             return vec![first];
         }

@@ -6,12 +6,13 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use crate::{
+    kernel::os_release,
     output::{self, json, wrap},
     taint::{
         explain::{self, Explanation, Policy},
         flags::{self, Flag},
         tables::{LINUX, TABLES, Table},
-        vendor::{self, Vendor},
+        vendor::Vendor,
     },
 };
 
@@ -34,7 +35,7 @@ type Meant = (&'static Table, &'static Flag);
 
 /// Prints the explanations asked for, or the table.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
-    explain(args, vendor::local(), wrap::width(), out)
+    explain(args, os_release::vendor_table(), wrap::width(), out)
 }
 
 fn explain(
@@ -156,7 +157,7 @@ impl Explained {
             letter: flag.letter,
             name: flag.name,
             vendor: table.vendor_of(flag.bit),
-            since: flags::version_text(flag.since),
+            since: flag.since.to_string(),
             explanation: explain::of(table, flag),
             policy: explain::policy(table.family),
         }

@@ -5,17 +5,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use jiff::Timestamp;
-
-use super::{Finding, What, event, marks::LOCKDEP_OFF};
+use super::{Finding, Origin, What, event, marks::LOCKDEP_OFF, origin::own_table};
 use crate::{
-    event::{Event, Mask, Source},
+    event::{Event, Mask},
     taint::{
         flags::bit,
         log::TaintLine,
         release,
-        tables::{LINUX, Table},
+        tables::LINUX,
         text::{Reader, Reading},
+        version::Version,
     },
 };
 
@@ -31,49 +30,6 @@ const LOCKDEP_ENDS: u64 = 1 << bit::PROPRIETARY_MODULE
     | 1 << bit::MACHINE_CHECK
     | 1 << bit::BAD_PAGE
     | 1 << bit::DIE;
-
-/// What is known of a log beside its lines.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// The layer that the events name: `log`, or `crash`.
-    pub source: Source,
-    /// The machine's id; a name that the log has is no id.
-    pub host: Option<String>,
-    /// The boot that the log is of, when it is of one.
-    pub boot_id: Option<String>,
-    /// When that boot was, for lines that have only a time since the boot.
-    pub booted: Option<Timestamp>,
-    /// Whose kernel it was, when the user says so; else the log's own releases tell.
-    pub table: Option<&'static Table>,
-}
-
-impl Origin {
-    /// Whose flags a finding's are.
-    pub(super) fn table_of(&self, finding: &Finding) -> &'static Table {
-        self.table.or(own_table(finding)).unwrap_or(LINUX)
-    }
-}
-
-/// By the release of the boot, or of the report.
-fn own_table(finding: &Finding) -> Option<&'static Table> {
-    let releases = [&finding.boot.release, &finding.facts.release];
-    releases
-        .into_iter()
-        .flatten()
-        .find_map(|release| release::table_of(release))
-}
-
-impl Default for Origin {
-    fn default() -> Self {
-        Self {
-            source: Source::Log,
-            host: None,
-            boot_id: None,
-            booted: None,
-            table: None,
-        }
-    }
-}
 
 /// Makes events of findings, and keeps the sum.
 #[derive(Debug, Default)]
@@ -253,7 +209,7 @@ fn is_before_the_flag(finding: &Finding, told: &TaintLine) -> bool {
     let Some(release) = release.or(finding.facts.release.as_ref()) else {
         return false;
     };
-    let Some(version) = release::version(release) else {
+    let Some(version) = Version::parse(release) else {
         return false;
     };
     let flag = release::table_of(release).unwrap_or(LINUX).flag(told.bit);

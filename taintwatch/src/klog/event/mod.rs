@@ -4,12 +4,13 @@
 //! decides: the class is by the code that the log names, the sentence by the place that prints such a text.
 
 mod running;
+mod summary;
 mod taint_line;
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-pub(super) use running::Running;
+use running::Running;
 pub(super) use taint_line::told;
 
 use super::{Finding, Listed, Origin};

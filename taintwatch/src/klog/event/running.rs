@@ -13,7 +13,7 @@ use crate::{
 
 /// What ran.
 #[derive(Debug)]
-pub(in crate::klog) enum Running {
+pub(super) enum Running {
     /// No line tells, or no task has a part in it.
     Nobody(Option<Context>),
     /// The task of this CPU; where the context is absent, an interrupt may have come in its way.

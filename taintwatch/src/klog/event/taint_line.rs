@@ -3,10 +3,10 @@
 //! In: the finding, what its first line tells. Out: the event. The code that a report names beside is the culprit of
 //! an oops and of a WARN only.
 
-use super::{blank, running};
+use super::{blank, running, summary};
 use crate::{
     event::{Cause, Class, Confidence, Event, Mask, Module},
-    klog::{Finding, Origin, summary},
+    klog::{Finding, Origin},
     taint::{
         flags::{VENDOR, bit},
         log::{TaintLine, Teller},

@@ -2,12 +2,12 @@
 //!
 //! In: a report as far as it came, a line or another report. Out: whether it goes on with that.
 
-use super::{Report, cut};
+use super::Report;
 use crate::{
     klog::{
         Line,
-        before::can_be_a_warns,
         facts::named,
+        line::cut,
         marks::{LOCKDEP_OFF, PANIC, is_part, number_behind},
         pause,
     },
@@ -47,7 +47,7 @@ impl Report {
 
     /// A flag that a `WARN_TAINT` sets in place of W: the text stands behind the header.
     pub(in crate::klog) fn takes_text_of(&self, told: &TaintLine) -> bool {
-        self.bit() == Some(bit::WARN) && can_be_a_warns(told) && !self.has_header
+        self.bit() == Some(bit::WARN) && told.can_be_warn_taint() && !self.has_header
     }
 
     /// Whether too long a time lies between this report and a line.

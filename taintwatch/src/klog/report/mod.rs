@@ -11,6 +11,7 @@ use belongs::task_of;
 use super::{
     Boot, Facts, Finding, Line, Moment, What,
     facts::Runner,
+    line::{LONGEST_KEPT, cut},
     marks::{ARM_CUT_HERE, CUT_HERE, END, cpu_of, is_trace, number_behind},
 };
 use crate::taint::{
@@ -18,9 +19,8 @@ use crate::taint::{
     release::Release,
 };
 
-/// No report has more lines; a line is cut at so many bytes.
+/// No report has more lines.
 const MOST: usize = 200;
-pub(super) const LONGEST: usize = 4096;
 const MOST_BYTES: usize = 64 * 1024;
 /// No mail program and no terminal leaves lines so long; a logger's limit does.
 const WIDEST_MAIL: usize = 250;
@@ -120,7 +120,7 @@ impl Report {
     /// Goes on in the line that was broken.
     pub(super) fn go_on(&mut self, text: &str) {
         if let Some(last) = self.lines.last_mut()
-            && last.len() + text.len() < LONGEST
+            && last.len() + text.len() < LONGEST_KEPT
         {
             // What breaks a long line breaks words too: the halves of a name are no names.
             let joint = if last.len() > WIDEST_MAIL { '…' } else { ' ' };
@@ -174,14 +174,4 @@ impl Report {
             facts,
         }
     }
-}
-
-/// At most so much of a line, at a character's border.
-pub(super) fn cut(text: &str) -> &str {
-    let text = text.trim_end();
-    let mut end = text.len().min(LONGEST);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
 }

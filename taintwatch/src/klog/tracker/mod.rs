@@ -9,8 +9,9 @@ use super::{
     Boot, Facts, Finding, Line, What,
     before::Before,
     clock::Clock,
+    line::cut,
     marks::{BOOT, CUT_HERE, is_loss, may_matter},
-    report::{Report, cut},
+    report::Report,
 };
 use crate::taint::{log::told_on, release::Release};
 

@@ -8,6 +8,7 @@ mod loader;
 mod reports;
 
 use super::{
+    flags::bit,
     printk_patterns::{At, KERNEL, LOADER},
     release::Release,
 };
@@ -45,10 +46,10 @@ impl TaintLine {
         }
     }
 
-    /// Whether the line begins a report of many lines.
-    #[must_use]
-    pub fn from_report(&self) -> bool {
-        self.report
+    /// Whether a `WARN_TAINT` can have printed it: kernels call that with S, C and I.
+    pub(crate) fn can_be_warn_taint(&self) -> bool {
+        let flags = [bit::CPU_OUT_OF_SPEC, bit::CRAP, bit::FIRMWARE_WORKAROUND];
+        !self.report && flags.contains(&self.bit)
     }
 }
 

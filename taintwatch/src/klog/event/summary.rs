@@ -3,9 +3,9 @@
 //! In: what was told, and what stands around it in the report. Out: one sentence, by the place that prints such a text
 //! and not by what a letter usually means.
 
+use super::Running;
 use crate::{
     event::Class,
-    klog::event::Running,
     taint::{
         callers::{self, Part},
         log::TaintLine,
