@@ -19,7 +19,7 @@ use crate::{
         input::{self, Fact, Snapshot, Visitor},
         stream,
     },
-    output::{boots::Boots, escape::Escaped, human, json, words},
+    output::{analysis::BootText, escape::Escaped, human, json, words},
     store::Filter,
     taint::{tables::Table, vendor::Vendor},
 };
@@ -123,7 +123,7 @@ impl<'a> Analysis<'a> {
         &mut self,
         finding: &Finding,
         account: &mut Reconstruction,
-        boots: &mut Boots,
+        boot: &mut BootText,
     ) -> io::Result<()> {
         let mut events = account.enter(finding);
         events.retain(|event| self.known.is_new(event) && self.passes(event));
@@ -135,7 +135,7 @@ impl<'a> Analysis<'a> {
         let (out, as_json) = (&mut *self.out, self.args.json);
         self.bar.suspend(|| {
             if !as_json {
-                return boots.enter(finding, &events, out);
+                return boot.add(finding, &events, out);
             }
             events.iter().try_for_each(|event| json::line(event, out))
         })
@@ -163,7 +163,7 @@ impl<'a> Analysis<'a> {
         if !self.args.json {
             writeln!(self.out, "{}{}{:#}", human::DIM, Escaped(name), human::DIM)?;
         }
-        let mut boots = Boots::default();
+        let mut boot = BootText::default();
         let mut scanner = Scanner::new();
         let mut failed = None;
         // Two closures cannot both hold what is written to.
@@ -173,7 +173,7 @@ impl<'a> Analysis<'a> {
                 if failed.is_none() {
                     failed = this
                         .borrow_mut()
-                        .finding(&finding, &mut account, &mut boots)
+                        .finding(&finding, &mut account, &mut boot)
                         .err();
                 }
             }
@@ -181,11 +181,11 @@ impl<'a> Analysis<'a> {
         let this = this.into_inner();
         for finding in scanner.finish() {
             if failed.is_none() {
-                failed = this.finding(&finding, &mut account, &mut boots).err();
+                failed = this.finding(&finding, &mut account, &mut boot).err();
             }
         }
         if !this.args.json && failed.is_none() {
-            failed = boots.end(this.out).err();
+            failed = boot.end(this.out).err();
         }
         this.failed = this.failed.take().or(failed);
         this.accounts.push(account);
@@ -211,10 +211,10 @@ impl<'a> Analysis<'a> {
             for log in &self.accounts {
                 account.absorb(log, self.snapshot.release.as_deref());
             }
-            let mut boots = Boots::default();
-            self.finding(&finding, &mut account, &mut boots)?;
+            let mut boot = BootText::default();
+            self.finding(&finding, &mut account, &mut boot)?;
             if !self.args.json {
-                boots.end(self.out)?;
+                boot.end(self.out)?;
             }
         }
         if self.undated > 0 {
