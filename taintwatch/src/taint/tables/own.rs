@@ -11,7 +11,7 @@ use crate::{
 };
 
 const NO_SUPPORT: &str = "a module without support was loaded";
-const EXTERNAL: &str = "a module that its maker supports was loaded";
+const EXTERNAL: &str = "a module that a third party supports was loaded";
 const PREVIEW: &str = "a technology preview was used";
 const REMOVED: &str = "hardware or a driver without support any more was used";
 const UNPRIVILEGED: &str = "BPF was opened to users without privileges";
@@ -32,7 +32,7 @@ const SUSE_NOW: [Flag; 2] = [
     flag(bit::SUSE_EXTERNAL_SUPPORT, 'X', "EXTERNAL_SUPPORT", EXTERNAL, release::SUSE_BITS_MOVED),
     flag(bit::SUSE_NO_SUPPORT, 'n', "NO_SUPPORT", NO_SUPPORT, release::SUSE_SMALL_N),
 ];
-/// Bit 27 is a joke of the kernel's makers, behind the boot parameter `OMGZOMBIES`; its letter is not known here.
+/// Bit 27 is a joke of the kernel's authors, behind the boot parameter `OMGZOMBIES`; its letter is not known here.
 #[rustfmt::skip]
 const RED_HAT_6: [Flag; 2] = [
     flag(bit::RED_HAT_HARDWARE_UNSUPPORTED, 'H', "HARDWARE_UNSUPPORTED", "hardware without support was found", release::RHEL_6),
@@ -72,7 +72,7 @@ const fn places(first: u32, last: u32) -> Mask {
 }
 
 const NONE: Mask = Mask(0);
-/// Nobody knows which version will be the last.
+/// No last version yet.
 const NEWEST: Version = Version::new(u32::MAX, 0);
 
 const fn plain(
@@ -105,7 +105,7 @@ pub static TABLES: [Table; 15] = [
     plain(
         "linux",
         Family::Linux,
-        "kernel.org, and who takes its kernels as they are",
+        "kernel.org, and distributions that use its kernels unchanged",
         "include/linux/panic.h and kernel/panic.c up to 7.3; include/linux/kernel.h before 5.14",
         &[],
     ),
