@@ -51,7 +51,7 @@ impl Evidence<'_> {
 
     /// Whether no task has a part: a machine check stops whoever runs.
     pub(super) fn is_nobodys(&self) -> bool {
-        self.known().is_some_and(|known| known.part == Part::Nobody)
+        self.known().is_some_and(|known| known.part == Part::NoTask)
     }
 }
 

@@ -8,10 +8,7 @@ use crate::{
     event::{Class, Event, Kind},
     kernel::kmsg::Line,
     klog::marks::{CUT_HERE, END, cpu_of},
-    taint::{
-        flags::bit,
-        log::{TaintLine, told},
-    },
+    taint::{flags::bit, log::TaintLine},
 };
 
 /// A line with its time on `CLOCK_BOOTTIME`.
@@ -56,7 +53,9 @@ fn reasons(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String>,
     let found: Vec<_> = log
         .iter()
         .filter(|logged| is_near(logged, at, taken))
-        .filter(|logged| names_it(&logged.line.text) && told(&logged.line.text).is_none())
+        .filter(|logged| {
+            names_it(&logged.line.text) && TaintLine::parse(&logged.line.text).is_none()
+        })
         .collect();
     let lines = found
         .iter()
@@ -93,7 +92,7 @@ fn report_of(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String
     let class = event.cause.as_ref()?.class;
     // The nearest before the event, or a moment behind: some are printed when the flag is set already.
     let first = log.iter().filter(near).rev().find(|logged| {
-        told(&logged.line.text)
+        TaintLine::parse(&logged.line.text)
             .is_some_and(|told| told.bit == bit && fits(event, class, &told, &logged.line.text))
     })?;
     let first = if class == Class::ModuleLoad {
@@ -136,7 +135,7 @@ fn beginning<'a>(line: &'a Logged, log: &'a [Logged], flag: u32) -> &'a Logged {
     let same = before
         .take_while(|logged| !logged.line.text.starts_with(END))
         .filter(|logged| logged.line.caller == line.line.caller)
-        .filter(|logged| told(&logged.line.text).is_some_and(|told| told.bit == flag));
+        .filter(|logged| TaintLine::parse(&logged.line.text).is_some_and(|told| told.bit == flag));
     same.last().unwrap_or(line)
 }
 
@@ -154,7 +153,7 @@ fn report<'a>(first: &'a Logged, log: &'a [Logged], flag: u32) -> Vec<&'a Logged
         // An oops begins with two or three lines that each name its flag.
         let begins_another = !lines.is_empty()
             && (text == CUT_HERE
-                || told(text)
+                || TaintLine::parse(text)
                     .is_some_and(|told| told.report && (told.bit, flag) != (bit::DIE, bit::DIE)));
         if begins_another && first.line.caller.is_none() {
             return vec![first];

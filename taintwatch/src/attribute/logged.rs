@@ -5,7 +5,7 @@
 use super::{Attributor, cause};
 use crate::{
     event::{Cause, Class, Confidence, Event, Kind, Module, Source},
-    taint::log::{TaintLine, Teller},
+    taint::log::{Printer, TaintLine},
 };
 
 impl Attributor {
@@ -26,10 +26,10 @@ impl Attributor {
         self.mask = self.mask.with(told.bit);
         event.caller.clone_from(&told.code);
         event.log = vec![line.to_owned()];
-        let class = match (told.from, &told.module) {
-            (Teller::Loader, _) => Class::ModuleLoad,
-            (Teller::Kernel, Some(_)) => Class::ModuleCode,
-            (Teller::Kernel, None) => Class::KernelCode,
+        let class = match (told.printer, &told.module) {
+            (Printer::Loader, _) => Class::ModuleLoad,
+            (Printer::Kernel, Some(_)) => Class::ModuleCode,
+            (Printer::Kernel, None) => Class::KernelCode,
         };
         let happened = cause::happened(self.table, Some(told.bit));
         let of = told.module.as_ref().or(told.code.as_ref());

@@ -9,7 +9,7 @@ pub struct Finding {
     pub what: What,
     /// The machine, where the log names it.
     pub host: Option<String>,
-    pub boot: Boot,
+    pub boot: LoggedBoot,
     /// The moment of the first line.
     pub at: Moment,
     /// The lines, without their prefixes; the first is the one that told of it.
@@ -31,7 +31,7 @@ pub enum What {
 
 /// One boot within a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Boot {
+pub struct LoggedBoot {
     /// Counted from 0 within the log, for each machine.
     pub ordinal: u64,
     /// The boot id, where the log has it (the journal).

@@ -33,7 +33,7 @@ mod tests;
 mod tracker;
 
 pub use facts::{Facts, Ran};
-pub use finding::{Boot, Finding, What};
+pub use finding::{Finding, LoggedBoot, What};
 pub use line::{Line, Moment};
 pub use modules::Listed;
 pub use origin::Origin;

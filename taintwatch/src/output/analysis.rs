@@ -13,14 +13,14 @@ use super::{
 };
 use crate::{
     event::{Event, Mask},
-    klog::{Boot, Finding},
+    klog::{Finding, LoggedBoot},
 };
 use causes::Causes;
 
 /// One boot of a log, until its last event is known.
 #[derive(Debug, Default)]
 pub struct BootText {
-    boot: Option<(Option<String>, Boot)>,
+    boot: Option<(Option<String>, LoggedBoot)>,
     causes: Causes,
     mask: Option<Mask>,
 }
@@ -72,7 +72,7 @@ impl BootText {
     }
 }
 
-fn heading(host: Option<&str>, boot: &Boot) -> String {
+fn heading(host: Option<&str>, boot: &LoggedBoot) -> String {
     let name = match (&boot.id, boot.ordinal) {
         (Some(id), _) => format!("boot {}", Escaped(id)),
         (None, ordinal) => format!("boot {}", ordinal + 1),
