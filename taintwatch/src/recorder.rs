@@ -90,7 +90,7 @@ impl Recorder {
     }
 
     /// The boots in the history, without the present one.
-    fn boots_before(&self) -> Result<Vec<crash::Boot>> {
+    fn boots_before(&self) -> Result<Vec<crash::CrashedBoot>> {
         let mut boots = Vec::new();
         for boot_id in self
             .store
@@ -100,7 +100,7 @@ impl Recorder {
         {
             let events = self.store.of_boot(&boot_id)?;
             let last = self.store.last_of(&boot_id)?;
-            boots.extend(last.and_then(|last| crash::Boot::of(&boot_id, &events, last)));
+            boots.extend(last.and_then(|last| crash::CrashedBoot::of(&boot_id, &events, last)));
         }
         Ok(boots)
     }

@@ -9,10 +9,7 @@ use super::log_report::{self, PRINTED_NS};
 use crate::{
     event::{Class, Event, Kind},
     klog::marks::cpu_of,
-    taint::{
-        flags::bit,
-        log::{TaintLine, told},
-    },
+    taint::{flags::bit, log::TaintLine},
 };
 
 /// How far the log's clock and that of the hooks may be apart.
@@ -47,7 +44,9 @@ fn reasons(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String>,
     let found: Vec<_> = log
         .iter()
         .filter(|logged| is_near(logged, at, taken))
-        .filter(|logged| names_it(&logged.line.text) && told(&logged.line.text).is_none())
+        .filter(|logged| {
+            names_it(&logged.line.text) && TaintLine::parse(&logged.line.text).is_none()
+        })
         .collect();
     let lines = found
         .iter()
@@ -84,7 +83,7 @@ fn report_of(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String
     let class = event.cause.as_ref()?.class;
     // The nearest before the event, or shortly after it: some are printed after the flag is set.
     let first = log.iter().filter(near).rev().find(|logged| {
-        told(&logged.line.text)
+        TaintLine::parse(&logged.line.text)
             .is_some_and(|told| told.bit == bit && fits(event, class, &told, &logged.line.text))
     })?;
     let first = if class == Class::ModuleLoad {

@@ -5,7 +5,7 @@
 use super::{Attributor, summary::happened};
 use crate::{
     event::{Cause, Class, Confidence, Event, Kind, Module, Source},
-    taint::log::{TaintLine, Teller},
+    taint::log::{Printer, TaintLine},
 };
 
 impl Attributor {
@@ -26,10 +26,10 @@ impl Attributor {
         self.mask = self.mask.with(line.bit);
         event.caller.clone_from(&line.code);
         event.log = vec![text.to_owned()];
-        let class = match (line.from, &line.module) {
-            (Teller::Loader, _) => Class::ModuleLoad,
-            (Teller::Kernel, Some(_)) => Class::ModuleCode,
-            (Teller::Kernel, None) => Class::KernelCode,
+        let class = match (line.printer, &line.module) {
+            (Printer::Loader, _) => Class::ModuleLoad,
+            (Printer::Kernel, Some(_)) => Class::ModuleCode,
+            (Printer::Kernel, None) => Class::KernelCode,
         };
         let happened = happened(self.table, Some(line.bit));
         let of = line.module.as_ref().or(line.code.as_ref());

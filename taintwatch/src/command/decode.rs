@@ -6,10 +6,11 @@ use anyhow::Result;
 
 use crate::{
     event::Mask,
+    kernel::os_release,
     output::{escape::Escaped, human, json, wrap},
     taint::{
         text::{Decoded, Reader, Reading},
-        vendor::{self, Vendor},
+        vendor::Vendor,
     },
 };
 
@@ -43,7 +44,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
     let reader = Reader {
         chosen: args.vendor.table(),
         log: None,
-        local: vendor::local(),
+        local: os_release::vendor_table(),
     };
     let form = Form {
         json: args.json,

@@ -10,7 +10,7 @@ use crate::{
     coverage::BootCoverage,
     event::{Confidence, Event, Mask},
     history::{self, Liveness},
-    kernel::{identity::Identity, mask, suse},
+    kernel::{identity::Identity, mask, os_release, suse},
     output::{
         escape::Escaped,
         human, json,
@@ -18,10 +18,7 @@ use crate::{
         status::{Flag, Status, print},
     },
     store::Store,
-    taint::{
-        tables::{LINUX, Table},
-        vendor,
-    },
+    taint::tables::{LINUX, Table},
 };
 
 /// Show the taint state now, and the first cause of each flag
@@ -39,7 +36,7 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
         Ok(history) => (history, None),
         Err(reason) => (History::default(), Some(reason.to_string())),
     };
-    let table = vendor::local().unwrap_or(LINUX);
+    let table = os_release::vendor_table().unwrap_or(LINUX);
     let mut status = status(mask, table, &history);
     status.unreadable = unreadable;
     status.suse = suse::read();

@@ -9,6 +9,7 @@ pub mod kmsg;
 pub mod log_clock;
 pub mod mask;
 pub mod mask_symbol;
+pub mod os_release;
 pub mod prerequisites;
 pub mod suse;
 pub mod uevent;

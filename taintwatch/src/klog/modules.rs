@@ -6,7 +6,11 @@
 use super::marks::{MODULES, UNLOADED};
 use crate::{
     event::Mask,
-    taint::{flags::bit, log::is_module_name, release::Release},
+    taint::{
+        flags::{TEST_SINCE, bit},
+        log::is_module_name,
+        release::{Release, SUSE_BITS_MOVED},
+    },
 };
 
 /// A module that carries flags.
@@ -122,9 +126,9 @@ fn bit_of(letter: char, mask: Option<Mask>, release: Option<Release>) -> Option<
         return set.next().copied().filter(|_| set.next().is_none());
     }
     match (letter, release?.version) {
-        ('X', version) if version >= (5, 3) => Some(bit::AUX),
-        ('N', version) if version < (5, 3) => Some(bit::SUSE_OLD_NO_SUPPORT),
-        ('N', version) if version < (6, 0) => Some(bit::SUSE_NO_SUPPORT),
+        ('X', version) if version >= SUSE_BITS_MOVED => Some(bit::AUX),
+        ('N', version) if version < SUSE_BITS_MOVED => Some(bit::SUSE_OLD_NO_SUPPORT),
+        ('N', version) if version < TEST_SINCE => Some(bit::SUSE_NO_SUPPORT),
         _ => None,
     }
 }

@@ -61,11 +61,7 @@ pub(crate) fn flag(
     writeln!(
         out,
         "{bold}{}  {}{bold:#}  bit {} of {}, since {}",
-        flag.letter,
-        flag.name,
-        flag.bit,
-        table.vendor,
-        flags::version_text(flag.since)
+        flag.letter, flag.name, flag.bit, table.vendor, flag.since
     )?;
     writeln!(out, "  {}", flag.happened)?;
     for (title, text) in [

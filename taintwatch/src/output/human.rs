@@ -32,7 +32,7 @@ pub fn line(event: &Event) -> String {
 }
 
 /// The time; of a log of the past as far as the log has it.
-fn moment(event: &Event) -> String {
+pub(super) fn moment(event: &Event) -> String {
     if !event.time.is_unknown() {
         return event.time.0.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string();
     }

@@ -1,12 +1,11 @@
 //! Where events go: one sink a file.
 
-pub mod boots;
+pub mod analysis;
 pub mod check;
 pub mod diff;
 pub mod escape;
 pub mod explain;
 pub mod fields;
-mod flag_causes;
 pub mod html;
 pub mod human;
 pub mod journald;

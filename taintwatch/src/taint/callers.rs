@@ -13,7 +13,7 @@ pub enum Part {
     /// It was merely running.
     Victim,
     /// No task has a part: the boot, an interrupt, the machine.
-    Nobody,
+    NoTask,
 }
 
 /// A place that taints.
@@ -60,7 +60,7 @@ const fn caller(
 const ALL: (&str, &str) = ("5.10", "7.3");
 const SINCE_72: (&str, &str) = ("7.2", "7.3");
 
-use Part::{Asked, Nobody, Victim};
+use Part::{Asked, NoTask, Victim};
 
 /// Every place that is known.
 #[rustfmt::skip]
@@ -90,20 +90,20 @@ pub const CALLERS: [Caller; 57] = [
     caller("kmsan_report", bit::BAD_PAGE, Victim, "KMSAN found a use of memory that nobody had set", "mm/kmsan/report.c", ("6.1", "7.3")),
     caller("oops_end", bit::DIE, Victim, "kernel code crashed (oops)", "arch/x86/kernel/dumpstack.c", ALL),
     caller("die", bit::DIE, Victim, "kernel code crashed (oops)", "arch/arm64/kernel/traps.c", ALL),
-    caller("do_machine_check", bit::MACHINE_CHECK, Nobody, "the processor reported a hardware error", "arch/x86/kernel/cpu/mce/core.c", ALL),
-    caller("__ghes_panic", bit::MACHINE_CHECK, Nobody, "the firmware reported a fatal hardware error", "drivers/acpi/apei/ghes.c", ALL),
+    caller("do_machine_check", bit::MACHINE_CHECK, NoTask, "the processor reported a hardware error", "arch/x86/kernel/cpu/mce/core.c", ALL),
+    caller("__ghes_panic", bit::MACHINE_CHECK, NoTask, "the firmware reported a fatal hardware error", "drivers/acpi/apei/ghes.c", ALL),
     caller("do_sea", bit::MACHINE_CHECK, Victim, "the processor reported a hardware error", "arch/arm64/mm/fault.c", ALL),
-    caller("cpu_parse_early_param", bit::CPU_OUT_OF_SPEC, Nobody, "a processor feature was forced on the command line", "arch/x86/kernel/cpu/common.c", ALL),
-    caller("cpu_set_bug_bits", bit::CPU_OUT_OF_SPEC, Nobody, "the microcode is older than it should be", "arch/x86/kernel/cpu/common.c", SINCE_72),
+    caller("cpu_parse_early_param", bit::CPU_OUT_OF_SPEC, NoTask, "a processor feature was forced on the command line", "arch/x86/kernel/cpu/common.c", ALL),
+    caller("cpu_set_bug_bits", bit::CPU_OUT_OF_SPEC, NoTask, "the microcode is older than it should be", "arch/x86/kernel/cpu/common.c", SINCE_72),
     caller("load_late_stop_cpus", bit::CPU_OUT_OF_SPEC, Asked, "microcode was loaded late", "arch/x86/kernel/cpu/microcode/core.c", ("6.2", "7.3")),
     caller("microcode_reload_late", bit::CPU_OUT_OF_SPEC, Asked, "microcode was loaded late", "arch/x86/kernel/cpu/microcode/core.c", ("5.10", "6.1")),
-    caller("generic_get_mtrr", bit::FIRMWARE_WORKAROUND, Nobody, "the firmware set a memory type range wrongly", "arch/x86/kernel/cpu/mtrr/generic.c", ALL),
+    caller("generic_get_mtrr", bit::FIRMWARE_WORKAROUND, NoTask, "the firmware set a memory type range wrongly", "arch/x86/kernel/cpu/mtrr/generic.c", ALL),
     caller("msr_write", bit::CPU_OUT_OF_SPEC, Asked, "a task wrote to a model-specific register of the processor", "arch/x86/kernel/msr.c", ALL),
     caller("msr_ioctl", bit::CPU_OUT_OF_SPEC, Asked, "a task wrote to a model-specific register of the processor", "arch/x86/kernel/msr.c", ALL),
     caller("smn_value_write", bit::CPU_OUT_OF_SPEC, Asked, "a task wrote to a register of the processor's inner network", "arch/x86/kernel/amd_node.c", SINCE_72),
-    caller("acpi_table_taint", bit::OVERRIDDEN_ACPI_TABLE, Nobody, "an ACPI table was replaced", "drivers/acpi/tables.c", ALL),
-    caller("acpi_os_signal", bit::FIRMWARE_WORKAROUND, Nobody, "the firmware's code failed", "drivers/acpi/osl.c", SINCE_72),
-    caller("efi_call_virt_check_flags", bit::FIRMWARE_WORKAROUND, Nobody, "the firmware's runtime service changed the interrupt flags", "drivers/firmware/efi/runtime-wrappers.c", ALL),
+    caller("acpi_table_taint", bit::OVERRIDDEN_ACPI_TABLE, NoTask, "an ACPI table was replaced", "drivers/acpi/tables.c", ALL),
+    caller("acpi_os_signal", bit::FIRMWARE_WORKAROUND, NoTask, "the firmware's code failed", "drivers/acpi/osl.c", SINCE_72),
+    caller("efi_call_virt_check_flags", bit::FIRMWARE_WORKAROUND, NoTask, "the firmware's runtime service changed the interrupt flags", "drivers/firmware/efi/runtime-wrappers.c", ALL),
     caller("numa_node_store", bit::FIRMWARE_WORKAROUND, Asked, "a task set a device's memory node, which the firmware should", "drivers/pci/pci-sysfs.c", ALL),
     caller("pci_write_config", bit::USER, Asked, "a task wrote to configuration space that a driver has for itself", "drivers/pci/pci-sysfs.c", ("6.0", "7.3")),
     caller("proc_bus_pci_write", bit::USER, Asked, "a task wrote to configuration space that a driver has for itself", "drivers/pci/proc.c", ("6.0", "7.3")),
@@ -112,11 +112,11 @@ pub const CALLERS: [Caller; 57] = [
     caller("vfio_group_find_or_alloc", bit::USER, Asked, "a device was given to a user without an IOMMU", "drivers/vfio/group.c", ("6.2", "7.3")),
     caller("__vfio_register_dev", bit::USER, Asked, "a device was given to a user without an IOMMU", "drivers/vfio/vfio_main.c", SINCE_72),
     caller("i915_pci_probe", bit::USER, Asked, "a graphics device was probed by force", "drivers/gpu/drm/i915/i915_pci.c", ALL),
-    caller("intel_detect_preproduction_hw", bit::MACHINE_CHECK, Nobody, "the graphics device is an early sample; no machine check happened", "drivers/gpu/drm/i915/i915_driver.c", ALL),
-    caller("detect_preproduction_hw", bit::MACHINE_CHECK, Nobody, "the graphics device is an early sample; no machine check happened", "drivers/gpu/drm/xe/xe_device.c", SINCE_72),
-    caller("amdgpu_device_get_job_timeout_settings", bit::SOFTLOCKUP, Nobody, "the graphics driver's lockup timeout is switched off; no soft lockup happened", "drivers/gpu/drm/amd/amdgpu/amdgpu_device.c", ALL),
+    caller("intel_detect_preproduction_hw", bit::MACHINE_CHECK, NoTask, "the graphics device is an early sample; no machine check happened", "drivers/gpu/drm/i915/i915_driver.c", ALL),
+    caller("detect_preproduction_hw", bit::MACHINE_CHECK, NoTask, "the graphics device is an early sample; no machine check happened", "drivers/gpu/drm/xe/xe_device.c", SINCE_72),
+    caller("amdgpu_device_get_job_timeout_settings", bit::SOFTLOCKUP, NoTask, "the graphics driver's lockup timeout is switched off; no soft lockup happened", "drivers/gpu/drm/amd/amdgpu/amdgpu_device.c", ALL),
     caller("sw_sync_ioctl_create_fence", bit::SOFTLOCKUP, Asked, "a task made a fence of its own; no soft lockup happened", "drivers/dma-buf/sw_sync.c", SINCE_72),
-    caller("its_probe_one", bit::CRAP, Nobody, "the interrupt controller's tables were not where they should be; no staging driver is involved", "drivers/irqchip/irq-gic-v3-its.c", ALL),
+    caller("its_probe_one", bit::CRAP, NoTask, "the interrupt controller's tables were not where they should be; no staging driver is involved", "drivers/irqchip/irq-gic-v3-its.c", ALL),
     caller("fwctl_cmd_rpc", bit::FWCTL, Asked, "a task took full access to a device's firmware", "drivers/fwctl/main.c", ("6.15", "7.3")),
     caller("do_fanotify_mark", bit::AUX, Asked, "a task set permission marks with fanotify, which Debian does not support", "fs/notify/fanotify/fanotify_user.c", ALL),
     caller("set_device_specific_options", bit::AUX, Asked, "a btrfs with RAID 5 or 6 was mounted, which Debian does not support", "fs/btrfs/super.c", SINCE_72),

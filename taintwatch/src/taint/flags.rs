@@ -4,6 +4,8 @@
 //! and letters have not changed since each flag came in. Vendors use bits above 19 and 16 in their
 //! own ways (`tables`): a bit without an entry here is an unknown bit, and is shown as one.
 
+use super::version::Version;
+
 /// One flag of a kernel's taint mask.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Flag {
@@ -17,9 +19,6 @@ pub struct Flag {
     /// The first version that has it; distributions brought some into older ones.
     pub since: Version,
 }
-
-/// A kernel's version, major and minor; before 3.0 the two numbers after `2.`: 2.6.32 is `(2, 632)`.
-pub type Version = (u32, u32);
 
 /// The bit of each upstream flag, by its name.
 pub mod bit {
@@ -63,7 +62,12 @@ pub mod bit {
 pub const VENDOR: &str = "linux";
 
 /// Of every kernel that this program meets.
-const ALWAYS: Version = (2, 600);
+const ALWAYS: Version = Version::two_six(0);
+
+/// Older kernels print the same texts and set another flag, or none.
+pub const UNSIGNED_MODULE_SINCE: Version = Version::new(3, 15);
+pub const SOFTLOCKUP_SINCE: Version = Version::new(3, 17);
+pub const TEST_SINCE: Version = Version::new(6, 0);
 
 /// Every upstream flag; the index is the bit.
 #[rustfmt::skip]
@@ -74,20 +78,20 @@ pub const UPSTREAM: [Flag; 20] = [
     flag(bit::FORCED_RMMOD, 'R', "FORCED_RMMOD", "a module was force-unloaded", ALWAYS),
     flag(bit::MACHINE_CHECK, 'M', "MACHINE_CHECK", "a processor reported a machine check", ALWAYS),
     flag(bit::BAD_PAGE, 'B', "BAD_PAGE", "a bad page or an unexpected page flag was found", ALWAYS),
-    flag(bit::USER, 'U', "USER", "userspace asked for the taint", (2, 621)),
-    flag(bit::DIE, 'D', "DIE", "the kernel died in an oops or a BUG", (2, 623)),
-    flag(bit::OVERRIDDEN_ACPI_TABLE, 'A', "OVERRIDDEN_ACPI_TABLE", "an ACPI table was overridden", (2, 625)),
-    flag(bit::WARN, 'W', "WARN", "the kernel issued a warning", (2, 626)),
-    flag(bit::CRAP, 'C', "CRAP", "a staging driver was loaded", (2, 628)),
-    flag(bit::FIRMWARE_WORKAROUND, 'I', "FIRMWARE_WORKAROUND", "the kernel works around a firmware bug", (2, 635)),
-    flag(bit::OOT_MODULE, 'O', "OOT_MODULE", "an out-of-tree module was loaded", (3, 2)),
-    flag(bit::UNSIGNED_MODULE, 'E', "UNSIGNED_MODULE", "an unsigned module was loaded", (3, 15)),
-    flag(bit::SOFTLOCKUP, 'L', "SOFTLOCKUP", "a soft lockup occurred", (3, 17)),
-    flag(bit::LIVEPATCH, 'K', "LIVEPATCH", "the kernel was live patched", (4, 0)),
-    flag(bit::AUX, 'X', "AUX", "the distribution's own auxiliary taint was set", (4, 15)),
-    flag(bit::RANDSTRUCT, 'T', "RANDSTRUCT", "the kernel was built with randomised structures", (4, 17)),
-    flag(bit::TEST, 'N', "TEST", "an in-kernel test was run", (6, 0)),
-    flag(bit::FWCTL, 'J', "FWCTL", "userspace used a mutating debug operation of fwctl", (6, 15)),
+    flag(bit::USER, 'U', "USER", "userspace asked for the taint", Version::two_six(21)),
+    flag(bit::DIE, 'D', "DIE", "the kernel died in an oops or a BUG", Version::two_six(23)),
+    flag(bit::OVERRIDDEN_ACPI_TABLE, 'A', "OVERRIDDEN_ACPI_TABLE", "an ACPI table was overridden", Version::two_six(25)),
+    flag(bit::WARN, 'W', "WARN", "the kernel issued a warning", Version::two_six(26)),
+    flag(bit::CRAP, 'C', "CRAP", "a staging driver was loaded", Version::two_six(28)),
+    flag(bit::FIRMWARE_WORKAROUND, 'I', "FIRMWARE_WORKAROUND", "the kernel works around a firmware bug", Version::two_six(35)),
+    flag(bit::OOT_MODULE, 'O', "OOT_MODULE", "an out-of-tree module was loaded", Version::new(3, 2)),
+    flag(bit::UNSIGNED_MODULE, 'E', "UNSIGNED_MODULE", "an unsigned module was loaded", UNSIGNED_MODULE_SINCE),
+    flag(bit::SOFTLOCKUP, 'L', "SOFTLOCKUP", "a soft lockup occurred", SOFTLOCKUP_SINCE),
+    flag(bit::LIVEPATCH, 'K', "LIVEPATCH", "the kernel was live patched", Version::new(4, 0)),
+    flag(bit::AUX, 'X', "AUX", "the distribution's own auxiliary taint was set", Version::new(4, 15)),
+    flag(bit::RANDSTRUCT, 'T', "RANDSTRUCT", "the kernel was built with randomised structures", Version::new(4, 17)),
+    flag(bit::TEST, 'N', "TEST", "an in-kernel test was run", TEST_SINCE),
+    flag(bit::FWCTL, 'J', "FWCTL", "userspace used a mutating debug operation of fwctl", Version::new(6, 15)),
 ];
 
 /// A flag of these properties.
@@ -104,16 +108,6 @@ pub(super) const fn flag(
         name,
         happened,
         since,
-    }
-}
-
-/// A version as people write it: `(2, 632)` is 2.6.32.
-#[must_use]
-pub fn version_text((major, minor): Version) -> String {
-    match (major, minor) {
-        (2, 600) => "2.6".to_owned(),
-        (2, minor) => format!("2.{}.{}", minor / 100, minor % 100),
-        _ => format!("{major}.{minor}"),
     }
 }
 
@@ -139,7 +133,5 @@ mod tests {
     #[test]
     fn flags_came_in_the_order_of_their_bits() {
         assert!(UPSTREAM.is_sorted_by_key(|flag| flag.since));
-        assert_eq!(version_text(UPSTREAM[11].since), "2.6.35");
-        assert_eq!(version_text(UPSTREAM[18].since), "6.0");
     }
 }

@@ -3,7 +3,11 @@
 //! Texts as in the sources of 2.6.18 to 7.3 and in the patches of vendors. Most kernels that have a text set its flag; where
 //! an older one printed the text without the flag, or with another, `since` or `before` says so.
 
-use super::{flags::bit, release::Release};
+use super::{
+    flags::{SOFTLOCKUP_SINCE, UNSIGNED_MODULE_SINCE, bit},
+    release::{Release, SUSE_BITS_MOVED},
+    version::Version,
+};
 
 /// Where in a line the text stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +29,14 @@ pub(super) struct PrintkPattern {
     pub(super) report: bool,
     pub(super) vendor: &'static str,
     /// The first upstream kernel that sets the flag with it.
-    pub(super) since: (u32, u32),
+    pub(super) since: Version,
 }
 
 const fn report(
     text: &'static str,
     bit: u32,
     place: &'static str,
-    since: (u32, u32),
+    since: Version,
 ) -> PrintkPattern {
     PrintkPattern {
         text,
@@ -73,19 +77,19 @@ const fn vendor(vendor: &'static str, text: &'static str, bit: u32) -> PrintkPat
     }
 }
 
-const EVER: (u32, u32) = (0, 0);
+const EVER: Version = Version::new(0, 0);
 
 /// By the kernel. The first that fits counts.
 #[rustfmt::skip]
 pub(super) const KERNEL: &[PrintkPattern] = &[
-    report("BUG: scheduling while atomic", bit::WARN, "__schedule_bug", (3, 8)),
+    report("BUG: scheduling while atomic", bit::WARN, "__schedule_bug", Version::new(3, 8)),
     report("BUG: scheduling in a non-blocking section", bit::WARN, "__schedule", EVER),
-    report("BUG: sleeping function called from invalid context", bit::WARN, "__might_resched", (4, 9)),
+    report("BUG: sleeping function called from invalid context", bit::WARN, "__might_resched", Version::new(4, 9)),
     report("BUG: assuming atomic context", bit::WARN, "__cant_sleep", EVER),
     report("BUG: assuming non migratable context", bit::WARN, "__cant_migrate", EVER),
     report("watchdog: BUG: soft lockup", bit::SOFTLOCKUP, "watchdog_timer_fn", EVER),
-    report("NMI watchdog: BUG: soft lockup", bit::SOFTLOCKUP, "watchdog_timer_fn", (3, 17)),
-    report("BUG: soft lockup", bit::SOFTLOCKUP, "watchdog_timer_fn", (3, 17)),
+    report("NMI watchdog: BUG: soft lockup", bit::SOFTLOCKUP, "watchdog_timer_fn", SOFTLOCKUP_SINCE),
+    report("BUG: soft lockup", bit::SOFTLOCKUP, "watchdog_timer_fn", SOFTLOCKUP_SINCE),
     report("BUG: Bad page state", bit::BAD_PAGE, "bad_page", EVER),
     report("BUG: Bad page map", bit::BAD_PAGE, "print_bad_pte", EVER),
     report("BUG: Bad page cache", bit::BAD_PAGE, "filemap_unaccount_folio", EVER),
@@ -116,7 +120,7 @@ pub(super) const KERNEL: &[PrintkPattern] = &[
     report("mce: [Hardware Error]: CPU ", bit::MACHINE_CHECK, "do_machine_check", EVER),
     report("[Hardware Error]: CPU ", bit::MACHINE_CHECK, "do_machine_check", EVER),
     says("Kernel panic - not syncing: Fatal hardware error!", bit::MACHINE_CHECK, "__ghes_panic"),
-    report("SError Interrupt on CPU", bit::MACHINE_CHECK, "arm64_serror_panic", (6, 17)),
+    report("SError Interrupt on CPU", bit::MACHINE_CHECK, "arm64_serror_panic", Version::new(6, 17)),
     says("Setting dangerous option ", bit::USER, "param_check_unsafe"),
     says("protected VMs are experimental and for development only, tainting kernel", bit::USER, "pkvm_init_host_vm"),
     says("Unexpected write to kernel-exclusive config offset", bit::USER, "pci_write_config"),
@@ -191,12 +195,16 @@ pub(super) fn bit_on(release: Release, vendor: &str, bit: u32, text: &str) -> u3
     let before = |version| release.version < version;
     match (vendor, bit) {
         // `TAINT_UNSIGNED_MODULE` came with 3.15, and to RHEL 7; the text is from 3.7 and set F (`kernel/module.c`).
-        ("linux", bit::UNSIGNED_MODULE) if before((3, 15)) && release.el != Some(7) => {
+        ("linux", bit::UNSIGNED_MODULE)
+            if before(UNSIGNED_MODULE_SINCE) && release.el != Some(7) =>
+        {
             bit::FORCED_MODULE
         }
         // SUSE's bits of the time before 5.3.
-        ("suse", bit::SUSE_EXTERNAL_SUPPORT) if before((5, 3)) => bit::SUSE_OLD_EXTERNAL_SUPPORT,
-        ("suse", bit::SUSE_NO_SUPPORT) if before((5, 3)) => bit::SUSE_OLD_NO_SUPPORT,
+        ("suse", bit::SUSE_EXTERNAL_SUPPORT) if before(SUSE_BITS_MOVED) => {
+            bit::SUSE_OLD_EXTERNAL_SUPPORT
+        }
+        ("suse", bit::SUSE_NO_SUPPORT) if before(SUSE_BITS_MOVED) => bit::SUSE_OLD_NO_SUPPORT,
         // Technology previews had a flag of their own up to RHEL 8.
         ("rhel", bit::AUX) if text.starts_with("TECH") && release.el.is_some_and(|el| el <= 8) => {
             bit::RED_HAT_TECH_PREVIEW

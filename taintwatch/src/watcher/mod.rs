@@ -18,10 +18,9 @@ use crate::{
     kernel::{
         self,
         identity::{Identity, boottime_ns, wall_clock},
-        log_clock,
+        log_clock, os_release,
     },
     probe::{self, Without},
-    taint::vendor,
 };
 use hooked::Hooked;
 use polled::Polled;
@@ -145,6 +144,6 @@ fn coverage(
 
 fn attributor(identity: Identity, mask: Mask) -> Attributor {
     let mut attributor = Attributor::new(identity, mask, wall_clock);
-    attributor.table = vendor::local().unwrap_or(attributor.table);
+    attributor.table = os_release::vendor_table().unwrap_or(attributor.table);
     attributor
 }

@@ -22,7 +22,7 @@ use crate::{
         log_clock, mask,
     },
     probe::ladder::hook,
-    taint::log::{TaintLine, told},
+    taint::log::TaintLine,
 };
 
 /// How often the mask is read: the log wakes the reader earlier.
@@ -117,7 +117,7 @@ impl Polled {
         loop {
             match ready.get_inner_mut().read().map_err(Error::Log)? {
                 Next::Line(line) => {
-                    if let Some(what) = told(&line.text) {
+                    if let Some(what) = TaintLine::parse(&line.text) {
                         self.told.push((Instant::now(), line, what));
                     }
                 }

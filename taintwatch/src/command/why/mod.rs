@@ -10,17 +10,14 @@ use crate::{
     enrich::modules,
     event::{Confidence, Event, Kind, Mask},
     history::count,
-    kernel::{identity::Identity, mask},
+    kernel::{identity::Identity, mask, os_release},
     output::{
         json,
         layout::Layout,
         why::{Why, print},
     },
     store::{Store, Wanted, glob},
-    taint::{
-        tables::{LINUX, Table},
-        vendor,
-    },
+    taint::tables::{LINUX, Table},
 };
 
 /// Show how each flag came to be set: who asked, which task, which file, which module, which code, which log lines
@@ -39,7 +36,7 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let id = Identity::read()?.boot_id;
     let boot = Boot {
         mask: mask::read()?,
-        table: vendor::local().unwrap_or(LINUX),
+        table: os_release::vendor_table().unwrap_or(LINUX),
         events: Store::open(db)?.of_boot(&id)?,
     };
     let about = About::of(&args.about, &boot.modules(modules::names()))?;

@@ -2,7 +2,7 @@
 //!
 //! In: a line's text. Out: the flag and the module that it names.
 
-use super::{TaintLine, Teller, is_module_name};
+use super::{Printer, TaintLine, is_module_name};
 use crate::taint::{
     flags::bit,
     printk_patterns::{LOADER, bit_on},
@@ -34,7 +34,7 @@ pub(super) fn by_loader(line: &str, release: Option<Release>) -> Option<TaintLin
     }
     is_module_name(module).then(|| TaintLine {
         module: Some(module.to_owned()),
-        from: Teller::Loader,
+        printer: Printer::Loader,
         vendor,
         ..TaintLine::by_kernel(bit, false)
     })

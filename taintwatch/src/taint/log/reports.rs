@@ -3,7 +3,7 @@
 //! In: a line's text. Out: the flag, and the code that the line names.
 
 use super::TaintLine;
-use crate::taint::{flags::bit, release::Release};
+use crate::taint::{flags::bit, release::Release, version::Version};
 
 /// `general protection fault, probably for …: 0000 [#1] SMP`, and each other line with the number of an oops.
 pub(super) fn trap(line: &str) -> Option<TaintLine> {
@@ -102,7 +102,7 @@ fn without_file(place: &str) -> &str {
 pub(super) fn slab(line: &str, release: Option<Release>) -> Option<TaintLine> {
     let text = line.strip_prefix("BUG ")?;
     let is_slab = text.contains(" (Tainted: ") || text.contains(" (Not tainted): ");
-    let taints = release.is_none_or(|release| release.version >= (3, 8));
+    let taints = release.is_none_or(|release| release.version >= Version::new(3, 8));
     (is_slab && taints).then(|| TaintLine {
         place: Some("object_err"),
         ..TaintLine::by_kernel(bit::BAD_PAGE, true)

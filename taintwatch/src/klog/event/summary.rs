@@ -3,9 +3,9 @@
 //! In: what was told, and what stands around it in the report. Out: one sentence, by the place that prints such a text
 //! and not by what a letter usually means.
 
+use super::Running;
 use crate::{
     event::Class,
-    klog::event::Running,
     taint::{
         callers::{self, Part},
         log::TaintLine,
@@ -33,14 +33,18 @@ pub(super) struct Around<'a> {
 }
 
 /// The sentence.
-pub(super) fn told(told: &TaintLine, class: Class, around: &Around<'_>) -> String {
-    let known = told.place.and_then(|place| callers::known(place, told.bit));
+pub(super) fn sentence(taint_line: &TaintLine, class: Class, around: &Around<'_>) -> String {
+    let known = taint_line
+        .place
+        .and_then(|place| callers::known(place, taint_line.bit));
     let what = known.map_or_else(
-        || happened(told.bit, around.table),
+        || happened(taint_line.bit, around.table),
         |place| place.sentence.to_owned(),
     );
     let mut text = match (class, around.module) {
-        (Class::ModuleLoad, Some(module)) => format!("{what}: {module}{}", first(told, around)),
+        (Class::ModuleLoad, Some(module)) => {
+            format!("{what}: {module}{}", first(taint_line, around))
+        }
         (Class::ModuleCode, Some(module)) => format!("{what} in code of the module {module}"),
         _ => what,
     };
@@ -59,7 +63,7 @@ pub(super) fn told(told: &TaintLine, class: Class, around: &Around<'_>) -> Strin
         Running::Interrupting(task, _) => {
             format!(", interrupting {} (pid {})", task.comm, task.pid)
         }
-        Running::Nobody(_) => String::new(),
+        Running::NoTask(_) => String::new(),
     };
     text += &running;
     if let Some(line) = around.line {
@@ -73,8 +77,8 @@ pub(super) fn told(told: &TaintLine, class: Class, around: &Around<'_>) -> Strin
 }
 
 /// The log is silent on all but the first: nobody may read it as the only one.
-fn first(told: &TaintLine, around: &Around<'_>) -> &'static str {
-    if around.is_first && told.vendor == "linux" && FIRST_ONLY.contains(&told.bit) {
+fn first(taint_line: &TaintLine, around: &Around<'_>) -> &'static str {
+    if around.is_first && taint_line.vendor == "linux" && FIRST_ONLY.contains(&taint_line.bit) {
         ", the first one; the kernel names no later ones"
     } else {
         ""
