@@ -85,7 +85,7 @@ const RUNGS: [Rung; 18] = [
             ("taint_entry", "kprobe"),
             ("loader_exit", "kretprobe"),
         ],
-        "fentry on add_taint: ruled out by --without",
+        "fentry: ruled out by --without",
         Told::Observed,
     ),
     rung(
@@ -228,7 +228,7 @@ const RUNGS: [Rung; 18] = [
         &[],
         &[],
         POLLED,
-        "this kernel has no /sys/kernel/btf/vmlinux",
+        "this kernel has no BTF",
         Told::BitAlone,
     ),
     rung(
