@@ -106,12 +106,9 @@ impl Plan<'_> {
 
 /// What this kernel was built without, of the things that the mechanism and the target need.
 fn lacking(options: &BuildOptions, mechanism: Mechanism, target: Target) -> Option<String> {
-    let needs = target
-        .option()
-        .into_iter()
-        .chain(mechanism.needs().iter().copied());
+    let needs = target.options().iter().chain(mechanism.needs());
     options
-        .first_missing(needs)
+        .first_missing(needs.copied())
         .map(|option| format!("this kernel is built without {option}"))
 }
 
@@ -129,9 +126,9 @@ mod tests {
         let none = options("ffffffff81000000 T add_taint\n");
         for spec in &HOOKS {
             let of_mechanism = spec.attachments.iter();
-            let of_mechanism = of_mechanism.flat_map(|it| it.mechanism.needs()).copied();
-            for option in of_mechanism.chain(spec.target.option()) {
-                assert_eq!(none.first_missing([option].into_iter()), Some(option));
+            let of_mechanism = of_mechanism.flat_map(|it| it.mechanism.needs());
+            for option in of_mechanism.chain(spec.target.options()) {
+                assert_eq!(none.first_missing([*option].into_iter()), Some(*option));
             }
         }
     }

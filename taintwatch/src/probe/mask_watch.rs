@@ -10,7 +10,7 @@ use super::{
     breakpoint,
     hooks::MASK_WATCH,
     mechanism::{Mechanism, Without},
-    program::{self, explain},
+    program::{self, errno, explain},
 };
 use crate::kernel::{build_options::BuildOptions, capability, kallsyms::Kallsyms, mask_address};
 
@@ -58,7 +58,7 @@ impl Watchpoints {
         let mut failed = Vec::new();
         for cpu in online.iter().filter(|cpu| !watched.contains(cpu)) {
             let opened = loaded(ebpf).and_then(|program| {
-                breakpoint::open(address, *cpu, program).map_err(|error| error.to_string())
+                breakpoint::open(address, *cpu, program).map_err(|error| errno(&error))
             });
             match opened {
                 Ok(fd) => self.0.push((*cpu, fd)),
@@ -77,17 +77,18 @@ pub(super) fn loaded(ebpf: &mut Ebpf) -> Result<BorrowedFd<'_>, String> {
 
 /// Why a breakpoint could not be set.
 fn refused(cpu: u32, error: &std::io::Error, options: &BuildOptions) -> String {
+    let errno = errno(error);
     match error.raw_os_error() {
         Some(libc::EACCES | libc::EPERM) => format!(
-            "not permitted on CPU {cpu}: {error} (kernel.perf_event_paranoid is 3: then Debian's kernels ask for \
+            "not permitted on CPU {cpu}: {errno} (kernel.perf_event_paranoid is 3: then Debian's kernels ask for \
              CAP_SYS_ADMIN)"
         ),
         Some(libc::ENOSPC | libc::EBUSY) => {
-            format!("none is free on CPU {cpu}: {error} (a debugger has them)")
+            format!("none is free on CPU {cpu}: {errno} (a debugger has them)")
         }
         _ => match options.first_missing(Mechanism::Breakpoint.needs().iter().copied()) {
             Some(option) => format!("this kernel is built without {option}"),
-            None => format!("CPU {cpu}: {error}"),
+            None => format!("CPU {cpu}: {errno}"),
         },
     }
 }

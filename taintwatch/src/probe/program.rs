@@ -2,10 +2,13 @@
 //!
 //! In: the object, a program's name, its target. Out: nothing, or in one line why the kernel refused.
 
+use std::io;
+
 use aya::{
     Ebpf,
     programs::{FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint},
 };
+use nix::errno::Errno;
 
 pub(super) fn fentry(
     ebpf: &mut Ebpf,
@@ -73,7 +76,8 @@ pub(super) fn explain(error: &ProgramError) -> String {
         verifier_log,
     } = error
     {
-        return format!("load: {io_error}{}", verdict(&verifier_log.to_string()));
+        let verdict = verdict(&verifier_log.to_string());
+        return format!("load: {}{verdict}", errno(io_error));
     }
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -82,6 +86,12 @@ pub(super) fn explain(error: &ProgramError) -> String {
         source = cause.source();
     }
     text.lines().collect::<Vec<_>>().join(" ")
+}
+
+/// `EPERM: Operation not permitted`
+pub(super) fn errno(error: &io::Error) -> String {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    errno.map_or_else(|| error.to_string(), |errno| errno.to_string())
 }
 
 /// The verifier's last line before its summary.

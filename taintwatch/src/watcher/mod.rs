@@ -19,6 +19,7 @@ use crate::{
 };
 pub use error::Error;
 use hooked::Hooked;
+pub use polled::LIMITS;
 use polled::Polled;
 
 /// Monitors the kernel by hooks, or as well as it can be done without.

@@ -37,6 +37,10 @@ const PACE: Duration = Duration::from_secs(1);
 /// The kernel prints some lines before it sets the flag, and some after.
 const APART: Duration = Duration::from_millis(300);
 
+/// What is lost without hooks: the end of the reason.
+pub const LIMITS: &str = "The mask and the kernel log are read instead: repeats, writes that are undone at once, and \
+    the task are not seen unless the kernel prints them";
+
 /// Reads the mask and the log.
 pub struct Polled {
     log: Option<AsyncFd<Kmsg>>,
@@ -67,14 +71,11 @@ impl Polled {
         };
         let mut hooks = reason.refused().to_vec();
         hooks.extend([hook(MASK, Some(Mechanism::Proc), &[]), log_hook]);
-        // Some errors go on over many lines: the verifier's, for example.
         let reason = reason.to_string();
         log::debug!("no hooks: {reason}");
-        let reason = format!(
-            "no hooks: {}. The mask and the kernel log are read instead: repeats, writes that are undone at once, and \
-             the task are not seen unless the kernel prints them",
-            reason.lines().next().unwrap_or_default()
-        );
+        // Some errors go on over many lines: the verifier's, for example.
+        let cause = reason.lines().next().unwrap_or_default();
+        let reason = format!("no hooks: {cause}. {LIMITS}");
         let mut polled = Self {
             log: log.ok(),
             hooks,

@@ -22,7 +22,8 @@ pub(super) fn refused(tried: &[Tried]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for one in tried.iter().filter(|one| one.hook.mechanism.is_none()) {
         let attempts = attempts(one);
-        let causes: Vec<_> = attempts.iter().map(|it| it.why.clone()).collect();
+        let mut causes: Vec<_> = attempts.iter().map(|it| it.why.clone()).collect();
+        causes.dedup();
         match groups.iter_mut().find(|group| group.causes == causes) {
             Some(group) => {
                 group.hooks.push(one);
@@ -37,7 +38,15 @@ pub(super) fn refused(tried: &[Tried]) -> Vec<Group<'_>> {
         }
     }
     for group in &mut groups {
-        group.why = by_cause(&group.attempts).join("; ");
+        group.why = match (group.causes.as_slice(), group.attempts.as_slice()) {
+            // No mechanism could help.
+            ([cause], [first, rest @ ..])
+                if rest.iter().any(|it| it.mechanism != first.mechanism) =>
+            {
+                cause.clone()
+            }
+            _ => by_cause(&group.attempts).join("; "),
+        };
     }
     groups
 }

@@ -18,6 +18,7 @@ use crate::{
     event::Hook,
     kernel::prerequisites::Prerequisite,
     probe::{contract, hooks::Layer},
+    watcher::LIMITS,
 };
 use groups::Group;
 
@@ -52,11 +53,17 @@ pub fn print(check: &Check, layout: &mut Layout) {
     let answer = match check.cover {
         "full" => "full coverage: every change of the taint state is recorded",
         "degraded" => "degraded coverage: taints are recorded, with the gaps below",
-        _ => "no hook: only the mask and the kernel log are read",
+        _ => "polled: no hook sees a taint, only the mask and the kernel log are read",
     };
     layout.marked(0, &format!("{}:", check.kernel), 0, BOLD, answer);
     if let Some(reason) = &check.reason {
-        layout.marked(0, "why", 4, DIM, reason);
+        // What is lost has a line of its own.
+        let cause = reason.strip_suffix(LIMITS);
+        let cause = cause.map_or(reason.as_str(), |cause| cause.trim_end_matches(". "));
+        layout.marked(0, "why", 5, DIM, cause);
+        if cause.len() < reason.len() {
+            layout.marked(0, "lost", 5, DIM, LIMITS);
+        }
     }
     missing(check, layout);
     in_place(check, layout);

@@ -51,7 +51,7 @@ fn one_reason_is_printed_once_for_all_its_hooks() {
     let check = Check {
         kernel: "6.1.0".to_owned(),
         cover: "polled",
-        reason: Some("no hooks: every hook that sees a taint was refused".to_owned()),
+        reason: Some(format!("no hooks: all were refused. {LIMITS}")),
         self_test: None,
         prerequisites: vec![
             prerequisite("bpf", true, "the bpf(2) system call"),
@@ -68,8 +68,12 @@ fn one_reason_is_printed_once_for_all_its_hooks() {
         missing_members: vec!["module.taints".to_owned()],
     };
     insta::assert_snapshot!(printed(&check), @r"
-    6.1.0: no hook: only the mask and the kernel log are read
-    why no hooks: every hook that sees a taint was refused
+    6.1.0: polled: no hook sees a taint, only the mask and the kernel log
+    are read
+    why  no hooks: all were refused
+    lost The mask and the kernel log are read instead: repeats, writes that
+         are undone at once, and the task are not seen unless the kernel
+         prints them
 
     missing
       -- log            /dev/kmsg: no
