@@ -5,7 +5,7 @@
 use crate::{
     kernel::kmsg::Line,
     klog::marks::{CUT_HERE, END},
-    taint::{flags::bit, log::told},
+    taint::{flags::bit, log::TaintLine},
 };
 
 /// A line with its time on `CLOCK_BOOTTIME`.
@@ -30,7 +30,7 @@ pub(super) fn first_line<'a>(line: &'a Logged, log: &'a [Logged], flag: u32) -> 
     let same = before
         .take_while(|logged| !logged.line.text.starts_with(END))
         .filter(|logged| logged.line.caller == line.line.caller)
-        .filter(|logged| told(&logged.line.text).is_some_and(|told| told.bit == flag));
+        .filter(|logged| TaintLine::parse(&logged.line.text).is_some_and(|line| line.bit == flag));
     same.last().unwrap_or(line)
 }
 
@@ -48,8 +48,8 @@ pub(super) fn lines<'a>(first: &'a Logged, log: &'a [Logged], flag: u32) -> Vec<
         // An oops begins with two or three lines that each name its flag.
         let begins_another = !lines.is_empty()
             && (text == CUT_HERE
-                || told(text).is_some_and(|told| {
-                    told.from_report() && (told.bit, flag) != (bit::DIE, bit::DIE)
+                || TaintLine::parse(text).is_some_and(|line| {
+                    line.from_report() && (line.bit, flag) != (bit::DIE, bit::DIE)
                 }));
         if begins_another && first.line.caller.is_none() {
             return vec![first];

@@ -87,7 +87,7 @@ const FALLBACKS: [Fallback; 18] = [
             ("taint_entry", "kprobe"),
             ("loader_exit", "kretprobe"),
         ],
-        "fentry on add_taint: ruled out by --without",
+        "fentry: ruled out by --without",
         Seen::Observed,
     ),
     fallback(
@@ -230,7 +230,7 @@ const FALLBACKS: [Fallback; 18] = [
         &[],
         &[],
         POLLED,
-        "this kernel has no /sys/kernel/btf/vmlinux",
+        "this kernel has no BTF",
         Seen::BitAlone,
     ),
     fallback(

@@ -134,7 +134,7 @@ pub(crate) fn unhooked() -> Result<()> {
     history.expect(&[("/coverage/state", "began".into())])?;
     history.catch_up()?;
     fs::write(switch, "0")?;
-    let told = noticed(&history, "taint_entry is silent");
+    let told = noticed(&history, "taint_entry: it does not fire");
     fs::write(switch, "1")?;
     told?;
     daemon.stop()
@@ -154,7 +154,7 @@ pub(crate) fn blinded() -> Result<()> {
         ("/module/name", "tw_blind".into()),
     ])?;
     std::thread::sleep(std::time::Duration::from_secs(4));
-    noticed(&history, "mask_watch is silent")?;
+    noticed(&history, "mask_watch: the watchpoint on CPU")?;
     // Armed again, it sees what no hook on a function can.
     history.expect(&[("/coverage/reason", "the mask watch was armed again".into())])?;
     load("tw_mask", &format!("address={} op=set:17", mask_address()?))?;

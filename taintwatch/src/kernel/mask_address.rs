@@ -1,6 +1,6 @@
 //! Where the mask lies in memory.
 //!
-//! In: the kernel's symbols, and what this process may do. Out: the address, or what hides it and what to do.
+//! In: the kernel's symbols, and the capabilities of this process. Out: the address, or what hides it and what to do.
 
 use super::{capability, kallsyms::Kallsyms};
 
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_lack_has_its_own_remedy() {
+    fn each_cause_has_its_own_remedy() {
         let (root, other) = ("CapEff:\t000001ffffffffff\n", "CapEff:\t0\n");
         for (text, status, expected) in [
             (
@@ -57,7 +57,7 @@ mod tests {
         ] {
             let symbols = Kallsyms::parse(text.as_bytes()).unwrap();
             assert_eq!(find(&symbols, status), expected, "{text}{status}");
-            // What is left of them when only a few are kept.
+            // The same where only a few symbols are kept.
             let few = symbols.only(&["tainted_mask"]);
             assert_eq!(find(&few, status), expected, "few: {text}{status}");
         }

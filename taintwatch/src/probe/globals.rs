@@ -1,26 +1,25 @@
-//! The globals of the kernel half: which address or offset each stands for on this kernel.
+//! The globals of the eBPF programs: the address or offset that each stands for on this kernel.
 //!
-//! In: symbols and types. Out: names and values, `ABSENT` where this kernel has no such thing; the
-//! programs then do without.
+//! In: symbols and types. Out: names and values, `ABSENT` where this kernel has no such thing; the programs then do
+//! without it.
 
 use super::contract::MEMBERS;
 use crate::kernel::{btf::Btf, functions::REPORTERS, kallsyms::Kallsyms};
 
 /// What the programs take for "not on this kernel".
 const ABSENT: u64 = u64::MAX;
-/// Ranges that the kernel half has room for.
+/// Ranges that the programs have room for.
 const REPORTER_RANGES: usize = 16;
 
-/// What the programs are told.
-pub struct Globals {
-    pub single: Vec<(String, u64)>,
+/// What the programs get.
+pub(super) struct Globals {
+    pub(super) single: Vec<(String, u64)>,
     /// First address and first past it of each function between `WARN` and `add_taint`.
-    pub reporters: [[u64; 2]; REPORTER_RANGES],
+    pub(super) reporters: [[u64; 2]; REPORTER_RANGES],
 }
 
 /// Every global with its value.
-#[must_use]
-pub fn globals(btf: &Btf, symbols: &Kallsyms) -> Globals {
+pub(super) fn all(btf: &Btf, symbols: &Kallsyms) -> Globals {
     let extent = |name| symbols.extent(name).unwrap_or(ABSENT..ABSENT);
     let (add_taint, proc_taint) = (extent("add_taint"), extent("proc_taint"));
     let address = |name| symbols.address(name).unwrap_or(ABSENT);
@@ -58,8 +57,7 @@ pub fn globals(btf: &Btf, symbols: &Kallsyms) -> Globals {
 }
 
 /// `bpf_snprintf` came with its own handler function in 5.13 (`kernel/bpf/helpers.c`).
-#[must_use]
-pub fn resolves_symbols(symbols: &Kallsyms) -> bool {
+pub(super) fn resolves_symbols(symbols: &Kallsyms) -> bool {
     symbols.has("bpf_snprintf")
 }
 
