@@ -10,8 +10,9 @@ use std::{
 
 use super::{
     escape::Escaped,
+    event_line::line,
     flag_causes::{self, FlagCauses},
-    human::{BOLD, DIM, line},
+    style::{BOLD, DIM},
 };
 use crate::{
     event::{Event, Mask},

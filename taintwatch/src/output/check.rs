@@ -6,8 +6,8 @@ use anstyle::Style;
 use serde::Serialize;
 
 use super::{
-    human::{ALARM, BOLD, DIM, GOOD},
     layout::{Layout, ROW},
+    style::{ALARM, BOLD, DIM, GOOD},
 };
 use crate::{event::Hook, kernel::prerequisites::Prerequisite};
 

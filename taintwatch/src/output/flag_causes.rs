@@ -5,7 +5,7 @@
 
 use super::{
     escape::Escaped,
-    human::{BOLD, DIM},
+    style::{BOLD, DIM},
 };
 use crate::{
     event::{Cause, Class, Confidence, Event},
