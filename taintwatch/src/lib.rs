@@ -3,6 +3,7 @@
 //! The modules stand in the order in which data flows.
 
 pub mod event;
+pub mod glob;
 pub mod taint;
 
 pub mod klog;

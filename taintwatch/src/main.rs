@@ -5,7 +5,6 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser as _;
 use taintwatch::{
     cli::{Cli, Verb},
     command,
@@ -20,7 +19,7 @@ fn main() -> ExitCode {
         // Warnings look like errors: they are for the same user.
         .format(|out, record| writeln!(out, "taintwatch: {}", record.args()))
         .init();
-    let cli = Cli::parse();
+    let cli = Cli::parse_or_exit();
     match run(&cli) {
         Ok(code) => code.into(),
         // The reader closed the pipe: it wants no more.
@@ -36,15 +35,15 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<u8> {
     let mut out = anstream::stdout().lock();
     let code = match &cli.verb {
-        Verb::Status(args) => command::status::run(args, &cli.db, &mut out),
-        Verb::Why(args) => command::why::run(args, &cli.db, &mut out),
-        Verb::Tail(args) => command::tail::run(args, &cli.db, &mut out),
-        Verb::Report(args) => command::report::run(args, &cli.db, &mut out),
+        Verb::Status(args) => command::status::run(&args.own, cli.history(args), &mut out),
+        Verb::Why(args) => command::why::run(&args.own, cli.history(args), &mut out),
+        Verb::Tail(args) => command::tail::run(&args.own, cli.history(args), &mut out),
+        Verb::Report(args) => command::report::run(&args.own, cli.history(args), &mut out),
         Verb::Decode(args) => command::decode::run(args, &mut out),
         Verb::Explain(args) => command::explain::run(args, &mut out),
         Verb::Analyze(args) => command::analyze::run(args, &mut out),
         Verb::Check(args) => command::check::run(args, &mut out),
-        Verb::Daemon(args) => command::daemon::run(args, &cli.db, &mut out),
+        Verb::Daemon(args) => command::daemon::run(&args.own, cli.history(args), &mut out),
     }?;
     out.flush()?;
     Ok(code)

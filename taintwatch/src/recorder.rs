@@ -65,7 +65,7 @@ impl Recorder {
     /// Writes the monitor's heartbeat.
     pub(crate) fn heartbeat(&mut self) -> Result<()> {
         let now = boottime_ns();
-        Ok(self.store.alive(&self.boot_id, wall_clock(now), now)?)
+        Ok(self.store.heartbeat(&self.boot_id, wall_clock(now), now)?)
     }
 
     /// What the history knows of this boot.

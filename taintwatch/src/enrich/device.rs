@@ -6,12 +6,12 @@
 
 use std::{
     collections::VecDeque,
-    ffi::CString,
     time::{Duration, Instant},
 };
 
 use crate::{
     event::{RequestedBy, Task},
+    glob,
     kernel::uevent::{Announced, Uevents},
 };
 
@@ -61,7 +61,10 @@ impl Devices {
         }
         self.catch_up();
         let fitting = self.announced.iter().rev().filter(|(at, announced)| {
-            at.elapsed() < LATELY && aliases.iter().any(|glob| fits(glob, &announced.alias))
+            at.elapsed() < LATELY
+                && aliases
+                    .iter()
+                    .any(|alias| glob::matches(alias, &announced.alias))
         });
         let mut found: Vec<_> = fitting.map(|(_, announced)| announced).collect();
         found.dedup();
@@ -79,15 +82,6 @@ fn is_udev(task: &Task) -> bool {
     let names = ["(udev-worker)", "systemd-udevd"];
     let runs = |exe: &str| exe.ends_with("/udevadm") || exe.ends_with("/systemd-udevd");
     names.contains(&task.comm.as_str()) && task.exe.as_deref().is_none_or(runs)
-}
-
-/// As kmod matches aliases (`fnmatch`, without flags).
-fn fits(glob: &str, alias: &str) -> bool {
-    let (Ok(glob), Ok(alias)) = (CString::new(glob), CString::new(alias)) else {
-        return false;
-    };
-    // SAFETY: both are strings with a NUL at their end, which live as long as the call.
-    unsafe { libc::fnmatch(glob.as_ptr(), alias.as_ptr(), 0) == 0 }
 }
 
 #[cfg(test)]

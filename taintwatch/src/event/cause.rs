@@ -13,8 +13,8 @@ pub struct Cause {
     pub sources: Vec<Source>,
 }
 
-/// The kind of cause, told by the code that acted and not by the letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The kind of cause, decided by the code that acted and not by the letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// The module loader, for the module that it was loading.
@@ -29,7 +29,7 @@ pub enum Class {
     ModuleUnload,
     /// A store to the mask past the kernel's own functions.
     DirectWrite,
-    /// The boot, before anything could watch.
+    /// The boot, before monitoring was possible.
     Boot,
     Unknown,
 }
@@ -40,7 +40,7 @@ pub enum Class {
 pub enum Confidence {
     /// Seen by a hook when it happened.
     Observed,
-    /// Told by a line of the kernel log.
+    /// A line of the kernel log shows it.
     Logged,
     /// A loaded module carries the flag; when is unknown.
     Listed,
@@ -73,7 +73,7 @@ pub enum Source {
     LoaderSlot,
     /// The mask itself, read again.
     Reconcile,
-    /// What the kernel still told when the watch began.
+    /// What the kernel still showed when monitoring began.
     Baseline,
     /// Lines of the kernel log.
     Log,
@@ -82,24 +82,28 @@ pub enum Source {
 }
 
 impl Cause {
-    /// The layers that it rests on, for people.
+    /// The layers that it rests on, in words.
     #[must_use]
-    pub fn told_sources(&self) -> String {
-        let words: Vec<_> = self.sources.iter().map(|source| source.told()).collect();
+    pub fn source_descriptions(&self) -> String {
+        let words: Vec<_> = self
+            .sources
+            .iter()
+            .map(|source| source.description())
+            .collect();
         words.join(", ")
     }
 }
 
 impl Source {
-    /// What it is, for people.
+    /// What it is, in words.
     #[must_use]
-    pub const fn told(self) -> &'static str {
+    pub const fn description(self) -> &'static str {
         match self {
             Self::MaskWatch => "watchpoint on the mask",
             Self::TaintEntry => "hook on add_taint",
             Self::LoaderSlot => "hooks around the module loader",
             Self::Reconcile => "the mask, read again",
-            Self::Baseline => "what the kernel still told at the start of the watch",
+            Self::Baseline => "what the kernel still showed when monitoring began",
             Self::Log => "the kernel's log",
             Self::Crash => "what a crash left behind",
         }

@@ -1,24 +1,24 @@
-//! What becomes of the watch itself, and of its records.
+//! What changed in the monitoring itself, and which records were lost.
 
 use serde::{Deserialize, Serialize};
 
 use super::Mask;
 
-/// A change of the watch itself.
+/// A change of the monitoring itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
     pub state: CoverageState,
     pub reason: String,
-    /// The kernel that is watched, as `uname -r` says it.
+    /// The monitored kernel, as `uname -r` prints it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
-    /// The mask when the watch began.
+    /// The mask when monitoring began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mask: Option<Mask>,
     /// Whether traps were seen to reach the program of the mask watch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub self_test: Option<String>,
-    /// Each layer, and the mechanism that won.
+    /// Each layer, and the mechanism that was chosen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<Hook>,
 }
@@ -32,20 +32,20 @@ pub enum CoverageState {
     Degraded,
 }
 
-/// One layer of the watch as it stands.
+/// One layer of the monitoring, as it is attached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hook {
     /// `mask_watch`, `taint_entry`, `module_load` …
     pub layer: String,
-    /// What won: `breakpoint`, `fentry`, `kprobe` … Absent when nothing could be had.
+    /// What was chosen: `breakpoint`, `fentry`, `kprobe` … Absent when nothing could be attached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mechanism: Option<String>,
-    /// Why a better mechanism, or any, could not be had.
+    /// Why a better mechanism, or any, could not be attached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// Records that were not handed over.
+/// Records that did not reach userspace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
     pub count: u64,
@@ -53,7 +53,15 @@ pub struct Lost {
     /// What was lost with them: `detail` of occurrences that are counted all the same, or whole events.
     #[serde(default)]
     pub what: String,
-    /// From when on, `CLOCK_BOOTTIME`: the last look that found none lost.
+    /// From when on, `CLOCK_BOOTTIME`: the last check that found none lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since_ns: Option<u64>,
+}
+
+impl Lost {
+    /// Only detail is lost: the occurrences are counted all the same.
+    #[must_use]
+    pub const fn is_detail(&self) -> bool {
+        matches!(self.what.as_bytes(), b"detail")
+    }
 }

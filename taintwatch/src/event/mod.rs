@@ -44,7 +44,7 @@ pub struct Event {
     /// The time as a log of the past has it, where year or zone are missing; `time` is absent then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stamp: Option<String>,
-    /// The log of the past that tells of it.
+    /// The log of the past that it was read from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// `CLOCK_BOOTTIME`, nanoseconds.
@@ -94,9 +94,9 @@ pub enum Kind {
     ModuleUnload,
     /// A write to the mask that no `add_taint` explains.
     MaskWrite,
-    /// The watch began, ended or lost a part of itself.
+    /// Monitoring began, ended, or lost one of its layers.
     Coverage,
-    /// Records that the kernel half could not hand over.
+    /// Records that the eBPF programs could not deliver.
     Lost,
 }
 
@@ -113,7 +113,7 @@ impl Event {
         self.module.as_ref()?.name.as_deref()
     }
 
-    /// Whether it tells that a flag was set.
+    /// Whether it records that this flag was set.
     #[must_use]
     pub fn sets(&self, bit: u32) -> bool {
         self.taint.as_ref().is_some_and(|taint| taint.sets(bit))

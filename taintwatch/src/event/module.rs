@@ -15,7 +15,7 @@ pub struct Module {
     pub build_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
-    /// Whose key signed the file, as its signature names it; not a proof that the kernel trusts it.
+    /// The signer, as the file's signature names it; no proof that the kernel trusts the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signer: Option<String>,
     /// `none`, or `appended` to the file.
@@ -27,7 +27,7 @@ pub struct Module {
     /// `file`, or `memory`: then no file is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// What became of the file since: `as loaded`, or why nothing is told of its content.
+    /// Whether the file is still the loaded one: `as loaded`, or why nothing of its content is reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_state: Option<String>,
     /// Of the file, packed as it was.
@@ -42,7 +42,7 @@ pub struct Module {
     /// The load succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loaded: Option<bool>,
-    /// It runs code, and is in no list of modules.
+    /// Its code runs, and it is in no list of modules.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hidden: Option<bool>,
     /// Why a load failed: `ENOENT`.

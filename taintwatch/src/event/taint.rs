@@ -13,7 +13,7 @@ pub struct Taint {
     pub letter: Option<char>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Whose table gave `letter` and `name`.
+    /// The vendor whose table gave `letter` and `name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vendor: Option<String>,
     /// The flag was clear before.
@@ -35,7 +35,7 @@ pub struct Taint {
 }
 
 impl Taint {
-    /// Whether it tells that a flag was set, alone or among others.
+    /// Whether it records that this flag was set, alone or among others.
     #[must_use]
     pub fn sets(&self, bit: u32) -> bool {
         self.set().any(|set| set == bit)

@@ -1,8 +1,8 @@
-//! Who it was, on whose behalf, and what the CPU was doing.
+//! The task, the task on whose behalf it ran, and what the CPU was doing.
 
 use serde::{Deserialize, Serialize};
 
-/// The task that the kernel was working for. Absent outside `task` context: nobody is blamed.
+/// The task that the kernel was working for. Absent outside `task` context: there no task is to blame.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     pub pid: u32,

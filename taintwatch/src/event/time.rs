@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Time(pub jiff::Timestamp);
 
 impl Time {
-    /// The time of what a log of the past tells without year or zone. No kernel that taints ran in 1970.
+    /// The time of a log line of the past without year or zone. No kernel that taints ran in 1970.
     #[must_use]
     pub const fn unknown() -> Self {
         Self(jiff::Timestamp::UNIX_EPOCH)

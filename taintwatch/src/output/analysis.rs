@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use super::{
     escape::Escaped,
-    human::{BOLD, DIM},
+    style::{BOLD, DIM},
     wrap,
 };
 use crate::{

@@ -35,7 +35,7 @@ pub fn chain(event: &Event) -> Vec<Link> {
     let by_loader = "the module loader, which was loading it";
     let layers = cause
         .filter(|cause| cause.confidence == Confidence::Observed)
-        .map(Cause::told_sources)
+        .map(Cause::source_descriptions)
         .filter(|layers| !layers.is_empty());
     let links = [
         (

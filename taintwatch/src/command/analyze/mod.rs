@@ -19,7 +19,7 @@ use crate::{
         input::{self, Fact, Snapshot, Visitor},
         stream,
     },
-    output::{analysis::BootText, escape::Escaped, human, json, words},
+    output::{analysis::BootText, escape::Escaped, format, json, style},
     store::Filter,
     taint::{tables::Table, vendor::Vendor},
 };
@@ -161,7 +161,7 @@ impl<'a> Analysis<'a> {
             ..Origin::default()
         });
         if !self.args.json {
-            writeln!(self.out, "{}{}{:#}", human::DIM, Escaped(name), human::DIM)?;
+            writeln!(self.out, "{}{}{:#}", style::DIM, Escaped(name), style::DIM)?;
         }
         let mut boot = BootText::default();
         let mut scanner = Scanner::new();
@@ -239,7 +239,7 @@ impl<'a> Analysis<'a> {
             (0, 0) => "no line of a kernel was found there".to_owned(),
             // Text without any mark of a kernel may be one's all the same.
             (0, lines) => {
-                let lines = words::number(usize::try_from(lines).unwrap_or(usize::MAX), "line");
+                let lines = format::number(usize::try_from(lines).unwrap_or(usize::MAX), "line");
                 format!("{lines} that may be a kernel's: none tells of a taint")
             }
             (1, _) => "1 event, and it is none of those that were asked for".to_owned(),

@@ -13,7 +13,8 @@ use crate::{
     history,
     output::{
         escape::Escaped,
-        human::{BOLD, DIM, moment},
+        event_line,
+        style::{BOLD, DIM},
         wrap,
     },
 };
@@ -114,7 +115,7 @@ impl Row {
         let taint = event.taint.as_ref();
         let bit = event.bit();
         Self {
-            time: moment(event).trim_end().to_owned(),
+            time: event_line::time(event).trim_end().to_owned(),
             flag: bit.map_or_else(
                 || "?".to_owned(),
                 |bit| history::mark(bit, taint.and_then(|taint| taint.letter)),

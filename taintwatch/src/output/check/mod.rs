@@ -11,7 +11,7 @@ use anstyle::Style;
 use serde::Serialize;
 
 use super::{
-    human::{ALARM, BOLD, DIM, GOOD},
+    style::{ALARM, BOLD, DIM, GOOD},
     layout::{Layout, ROW},
 };
 use crate::{

@@ -88,7 +88,7 @@ pub(crate) fn hidden(history: &mut History) -> Result<()> {
     Ok(())
 }
 
-/// A recorder that dies without a word: the next one tells of the end, and the gap is told.
+/// A recorder that is killed: the next one records the unclean end and the gap.
 pub(crate) fn killed() -> Result<()> {
     let db = "/tmp/killed.db";
     let mut first = Daemon::start(&[], &[], db)?;
@@ -103,7 +103,7 @@ pub(crate) fn killed() -> Result<()> {
     ensure!(
         ended["coverage"]["reason"]
             .to_string()
-            .contains("without a word"),
+            .contains("ended uncleanly"),
         "reason: {ended}"
     );
     let output = Command::new("taintwatch")
@@ -119,7 +119,7 @@ pub(crate) fn killed() -> Result<()> {
     );
     let gaps = status["holes"].to_string();
     ensure!(
-        gaps.contains("without a word") && gaps.contains("before the watch began"),
+        gaps.contains("ended uncleanly") && gaps.contains("before monitoring began"),
         "gaps: {status}"
     );
     second.stop()

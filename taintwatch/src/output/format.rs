@@ -1,12 +1,13 @@
-//! Words that every report uses: times, lengths, and how a thing is known.
+//! Values as text: times, lengths, numbers, tasks, and what each confidence means.
 //!
 //! In: values of events. Out: plain text, not yet escaped for any medium.
 
 use jiff::SignedDuration;
 
-use crate::event::{Cause, Confidence, Event, Source, Task, Time};
+use super::limits::Limits;
+use crate::event::{Cause, Confidence, Event, Task, Time};
 
-/// A moment to the second, in UTC.
+/// A time to the second, in UTC.
 #[must_use]
 pub fn clock(time: Time) -> String {
     time.0.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
@@ -39,14 +40,27 @@ pub fn length(length: SignedDuration) -> String {
     }
 }
 
-/// The length between two moments: by the boot's clock where both are on it.
+/// The first line of a text, and a mark where there are more.
 #[must_use]
-pub fn between(from: (Time, Option<u64>), to: (Time, Option<u64>)) -> SignedDuration {
-    let by_boot_clock = from.1.zip(to.1).and_then(|(from, to)| {
-        let length = std::time::Duration::from_nanos(to.saturating_sub(from));
-        SignedDuration::try_from(length).ok()
-    });
-    by_boot_clock.unwrap_or_else(|| to.0.0.duration_since(from.0.0))
+pub fn first_line(text: &str) -> String {
+    let mut lines = text.trim().lines();
+    let first = lines.next().unwrap_or_default();
+    if lines.next().is_some() {
+        format!("{first} …")
+    } else {
+        first.to_owned()
+    }
+}
+
+/// The first items of a list, and how many more there are.
+#[must_use]
+pub fn list<T: AsRef<str>>(items: &[T], limits: Limits) -> String {
+    let (shown, more) = limits.first(items);
+    let mut shown: Vec<_> = shown.iter().map(|item| item.as_ref().to_owned()).collect();
+    if more > 0 {
+        shown.push(format!("and {more} more"));
+    }
+    shown.join(", ")
 }
 
 /// `once`, `2 times`.
@@ -66,21 +80,15 @@ pub fn number(count: usize, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
-/// What a confidence promises.
+/// What a confidence means.
 #[must_use]
-pub const fn promise(confidence: Confidence) -> &'static str {
+pub const fn meaning(confidence: Confidence) -> &'static str {
     match confidence {
         Confidence::Observed => "a hook in the kernel saw it when it happened",
-        Confidence::Logged => "a line of the kernel's log tells it, with its time",
+        Confidence::Logged => "a line of the kernel log shows it, with its time",
         Confidence::Listed => "a loaded module carries the flag; when it was set is not known",
-        Confidence::Unattributed => "only the bit is there; nothing tells who set it",
+        Confidence::Unattributed => "only the bit is known, and not what set it",
     }
-}
-
-/// A layer of evidence, for people.
-#[must_use]
-pub const fn source(source: Source) -> &'static str {
-    source.told()
 }
 
 /// The layers that an event's cause rests on.
@@ -89,11 +97,11 @@ pub fn sources(event: &Event) -> String {
     event
         .cause
         .as_ref()
-        .map(Cause::told_sources)
+        .map(Cause::source_descriptions)
         .unwrap_or_default()
 }
 
-/// A task with whom it belongs to.
+/// A task, with its user, unit and container.
 #[must_use]
 pub fn task(task: &Task) -> String {
     let command = if task.cmdline.is_empty() {

@@ -1,6 +1,6 @@
-//! A point in time as people give it.
+//! A point in time as a user gives it.
 //!
-//! In: RFC 3339, a date, or a time ago. Out: the moment.
+//! In: RFC 3339, a date, or a time ago. Out: the time.
 
 use std::str::FromStr;
 
@@ -8,9 +8,9 @@ use jiff::{Span, SpanRelativeTo, Timestamp};
 
 /// A point in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment(pub Timestamp);
+pub struct TimeArg(pub Timestamp);
 
-impl FromStr for Moment {
+impl FromStr for TimeArg {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -35,7 +35,7 @@ fn ago(length: &str) -> Option<Timestamp> {
     let length = length
         .to_duration(SpanRelativeTo::days_are_24_hours())
         .ok()?;
-    // `-2h ago` and `--2h` are of the future, which nobody means.
+    // `-2h ago` and `--2h` would be in the future: refused.
     let length = Some(length).filter(|length| !length.is_negative())?;
     Timestamp::now().checked_sub(length).ok()
 }
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     fn moment(text: &str) -> Result<Timestamp, &'static str> {
-        text.parse().map(|moment: Moment| moment.0)
+        text.parse().map(|moment: TimeArg| moment.0)
     }
 
     #[test]
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_told_what_to_give() {
+    fn anything_else_is_refused_with_what_to_give() {
         for text in [
             "yesterday",
             "2h",
