@@ -7,6 +7,16 @@
 //! Not known, and so no [`Store`]: pushes and calls, which write their stack; wide stores of processor state (`fxsave`,
 //! `sgdt`, `fnsave` and the like) and of the x87; the maps 0F38 and 0F3A; operands by FS, whose base is a program's own, and
 //! with addresses of four bytes, where no kernel lies.
+#![expect(
+    clippy::inline_always,
+    reason = "an eBPF program calls functions of five numbers at most; these become parts of one"
+)]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "fields are cut out of numbers, and displacements have a sign"
+)]
 
 mod cursor;
 mod encoding;

@@ -1,5 +1,12 @@
 //! The memory that an instruction writes, as `x86` reads it, against another disassembler: each opcode of the two maps with
 //! each operand, behind prefixes, and the vector forms.
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic, and cuts numbers as the processor does"
+)]
 
 use iced_x86::{
     Decoder, DecoderOptions, EncodingKind, Instruction, InstructionInfoFactory, Mnemonic as M,

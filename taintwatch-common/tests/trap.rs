@@ -1,4 +1,10 @@
 //! The verdict on a trap: real code, as kernels and modules have it, with the mask at its operand and beside it.
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic, and cuts numbers as the processor does"
+)]
 
 use proptest::prelude::*;
 use taintwatch_common::x86::{ELSEWHERE, Trap, WRITTEN, slot};
@@ -129,7 +135,7 @@ fn a_module_writes_by_its_registers() {
 fn a_bit_far_from_the_operand_is_where_its_number_says() {
     let cpu = |base: u64, bit: i64| {
         let code = [0xf0, 0x48, 0x0f, 0xab, 0x37];
-        Cpu::after(&code).with(RSI, bit as u64).with(RDI, base)
+        Cpu::after(&code).with(RSI, bit.cast_unsigned()).with(RDI, base)
     };
     assert_eq!(cpu(MASK - 64, 64 * 8 + 9).verdict(), 9);
     assert_eq!(cpu(MASK + 8, -1).verdict(), 63);

@@ -39,6 +39,7 @@ const SETS_BIT: u32 = 61;
 pub struct Store(u64);
 
 /// Its parts.
+#[expect(clippy::struct_excessive_bools, reason = "each is a bit of the number")]
 pub(super) struct Parts {
     pub(super) base: u64,
     pub(super) index: u64,

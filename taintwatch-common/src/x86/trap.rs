@@ -5,7 +5,7 @@
 
 use super::{LONGEST, SHORTEST, Store, decode, store::overlaps};
 
-/// It wrote elsewhere, or what it wrote cannot be told.
+/// It wrote elsewhere, or nothing proves where it wrote.
 pub const ELSEWHERE: u32 = u32::MAX - 1;
 /// It wrote there, and names no bit by a number in a register.
 pub const WRITTEN: u32 = u32::MAX;

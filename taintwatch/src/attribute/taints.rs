@@ -33,7 +33,7 @@ impl Attributor {
         let key = entry.flag.to_string();
         let mut event = self.event_of(Kind::Taint, &entry.header, &entry.task, &key, &frames);
         event.taint = Some(self.table.taint(entry.flag, before));
-        // Not what else the mask had: nothing has said yet who set that.
+        // Not what else the mask has: no event has reported that yet.
         self.mask = self.mask.with(entry.flag);
         self.attribute(event, &evidence)
     }
@@ -41,7 +41,7 @@ impl Attributor {
     /// A write that no entry of `add_taint` explains: by a copy of it, or by other code.
     pub(super) fn mask_write(&mut self, write: &wire::MaskWrite) -> Event {
         let frames = frames::of_write(&write.stack, &self.addresses);
-        // A bit that events have told of already is not this write's: its own trap was left out, or proved nothing.
+        // A bit that events have reported already is not this write's: its own trap was left out, or proved nothing.
         let known = self.mask;
         let (before, after) = (Mask(write.mask_before), Mask(write.mask_after));
         let set = after.minus(before).minus(known);
@@ -183,17 +183,17 @@ mod tests {
     #[test]
     fn a_write_is_not_blamed_for_what_another_did() {
         // The trap of bit 1 was left out or proved nothing, and what the mask was before is old.
-        let mut told = attributor(0b01);
-        told.reconciled(Mask(0b11), 1);
-        assert_eq!(bits(&mut told, 0b01, 0b111), (vec![2], vec![]));
+        let mut known = attributor(0b01);
+        known.reconciled(Mask(0b11), 1);
+        assert_eq!(bits(&mut known, 0b01, 0b111), (vec![2], vec![]));
         // So it is with a bit that went.
-        let mut told = attributor(0b11);
-        told.reconciled(Mask(0b01), 1);
-        assert_eq!(bits(&mut told, 0b11, 0b101), (vec![2], vec![]));
+        let mut known = attributor(0b11);
+        known.reconciled(Mask(0b01), 1);
+        assert_eq!(bits(&mut known, 0b11, 0b101), (vec![2], vec![]));
     }
 
     #[test]
-    fn what_nobody_told_of_is_left_to_be_found() {
+    fn what_no_event_reported_is_left_to_be_found() {
         let mut found = attributor(0);
         assert_eq!(bits(&mut found, 0b01, 0b11), (vec![1], vec![]));
         assert_eq!(found.mask, Mask(0b10));

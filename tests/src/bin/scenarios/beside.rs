@@ -42,7 +42,7 @@ pub(crate) fn beside(history: &mut History) -> Result<()> {
     let events = history.settled()?;
     ensure!(
         events.is_empty(),
-        "nothing happened, and it is told: {events:?}"
+        "nothing happened, and events report it: {events:?}"
     );
     changed(history)?;
     history.catch_up()?;
@@ -50,7 +50,7 @@ pub(crate) fn beside(history: &mut History) -> Result<()> {
     let event = direct_write(history, "tw_mask_set+")?;
     ensure!(
         event["taint"]["bits_set"] == serde_json::json!([PROVEN]),
-        "another's bit is told: {event}"
+        "another's bit is reported: {event}"
     );
     op("tw_mask", &format!("clear:{UNPROVEN}"))?;
     op("tw_mask", &format!("clear:{PROVEN}"))
@@ -72,10 +72,10 @@ fn changed(history: &History) -> Result<()> {
         "code is named: {event}"
     );
     let events = history.settled()?;
-    let told = |event: &&Value| event["kind"] == "taint" || event["kind"] == "mask_write";
+    let reports = |event: &&Value| event["kind"] == "taint" || event["kind"] == "mask_write";
     ensure!(
-        events.iter().filter(told).count() == 1,
-        "told twice: {events:?}"
+        events.iter().filter(reports).count() == 1,
+        "reported twice: {events:?}"
     );
     Ok(())
 }
