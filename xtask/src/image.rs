@@ -50,11 +50,14 @@ pub(crate) fn once(name: &str, files: impl FnOnce() -> Result<Initramfs>) -> Res
 fn write(name: &str, files: impl FnOnce() -> Result<Initramfs>) -> Result<PathBuf> {
     let path = folder()?.join(format!("{name}.base"));
     let files = files()?;
-    let file = File::create(&path).with_context(|| format!("make {}", path.display()))?;
+    // Another run may read the one that is there.
+    let part = path.with_extension(format!("part-{}", std::process::id()));
+    let file = File::create(&part).with_context(|| format!("make {}", part.display()))?;
     let mut out = BufWriter::new(file);
     files.write(&mut out)?;
     out.flush()
-        .with_context(|| format!("write {}", path.display()))?;
+        .with_context(|| format!("write {}", part.display()))?;
+    fs::rename(&part, &path).with_context(|| format!("put {} in place", path.display()))?;
     Ok(path)
 }
 

@@ -4,26 +4,22 @@
 //! the second serial port, and how it ended. The kernel's console is a file.
 
 mod follow;
+mod start;
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, BufRead as _, BufReader, Write as _},
-    os::unix::{net::UnixStream, process::CommandExt as _},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    process::Stdio,
     time::Duration,
 };
 
 use anyhow::{Context as _, Result};
-use nix::sys::{prctl, signal::Signal};
 
-use crate::{image, initramfs::Initramfs};
+use crate::initramfs::Initramfs;
 pub(crate) use follow::BEGAN;
 
-/// Everything that QEMU can do, but for what it does slowly without a processor's help: strings of bytes, one after the
-/// other, which the kernel prefers to words when it may have them; and page tables of five levels. A recorder starts in
-/// half the time without.
-const CPU: &str = "max,erms=off,fsrm=off,la57=off";
 /// How often the console is looked at while the job is silent.
 const LOOK: Duration = Duration::from_millis(500);
 /// How often a guest is booted until its first process runs.
@@ -79,8 +75,18 @@ impl Guest {
     /// A kernel that dies before its first process is booted again: QEMU's threads race with a kernel that patches its
     /// own code, and may run a breakpoint that is not there any more (`Oops: int3` at a `nop`).
     pub(crate) fn run(&self, mut hear: impl FnMut(Heard) -> Flow) -> Result<Ended> {
+        let ended = self.boot_until_begun(&mut hear);
+        // It is as large as a system; the console stays, for whoever looks into a failure.
+        let removed = fs::remove_file(self.archive_path()?);
+        if ended.is_ok() {
+            removed.context("remove the guest's archive")?;
+        }
+        ended
+    }
+
+    fn boot_until_begun(&self, hear: &mut impl FnMut(Heard) -> Flow) -> Result<Ended> {
         for _ in 1..BOOTS {
-            match self.boot(&mut hear) {
+            match self.boot(hear) {
                 Err(death) if death.early => {
                     hear(Heard::Again(&format!(
                         "{} is booted again: {}",
@@ -91,7 +97,7 @@ impl Guest {
                 ended => return ended.map_err(|death| death.error),
             }
         }
-        self.boot(&mut hear).map_err(|death| death.error)
+        self.boot(hear).map_err(|death| death.error)
     }
 
     /// Boots with the job's lines on standard output; a closed pipe ends the guest.
@@ -134,88 +140,5 @@ impl Guest {
         let (mut child, _console) = self.start(Stdio::inherit(), "mon:stdio")?;
         child.wait()?;
         Ok(())
-    }
-
-    fn start(&self, output: Stdio, channel: &str) -> Result<(Child, PathBuf)> {
-        let archive = self.archive()?;
-        let console = image::folder()?.join(format!("{}.console", self.name));
-        let mut qemu = Command::new("qemu-system-x86_64");
-        qemu.args([
-            "-accel",
-            accelerator(),
-            "-cpu",
-            CPU,
-            "-smp",
-            "2",
-            "-nodefaults",
-        ]);
-        if !self.survives_panic {
-            qemu.arg("-no-reboot");
-        }
-        qemu.args(["-display", "none", "-m", &self.memory_mib.to_string()]);
-        qemu.arg("-kernel")
-            .arg(&self.image)
-            .arg("-initrd")
-            .arg(&archive);
-        let append = format!(
-            "console=ttyS0 panic=-1 mitigations=off quiet loglevel=5 {}",
-            self.append
-        );
-        qemu.args([
-            "-append",
-            &append,
-            "-serial",
-            &format!("file:{}", console.display()),
-        ]);
-        qemu.args(["-serial", channel]);
-        let monitor = self.monitor_path()?;
-        qemu.args([
-            "-monitor",
-            &format!("unix:{},server=on,wait=off", monitor.display()),
-        ]);
-        if let Some(disk) = &self.disk {
-            qemu.args([
-                "-drive",
-                &format!(
-                    "file={},if=virtio,format=raw,cache=writeback",
-                    disk.display()
-                ),
-            ]);
-        }
-        let input = if channel == "stdio" {
-            Stdio::null()
-        } else {
-            Stdio::inherit()
-        };
-        qemu.stdin(input).stdout(output);
-        // SAFETY: prctl is one system call, and touches nothing of this process.
-        let qemu = unsafe { qemu.pre_exec(|| Ok(prctl::set_pdeathsig(Signal::SIGKILL)?)) };
-        Ok((qemu.spawn().context("start qemu-system-x86_64")?, console))
-    }
-
-    /// The guest's own files stand first, where the kernel looks for ACPI tables.
-    fn archive(&self) -> Result<PathBuf> {
-        let path = image::folder()?.join(format!("{}.initramfs", self.name));
-        let made = || -> Result<()> {
-            let mut out = File::create(&path)?;
-            self.files.write(&mut out)?;
-            io::copy(&mut File::open(&self.base)?, &mut out)?;
-            Ok(())
-        };
-        made().with_context(|| format!("write {}", path.display()))?;
-        Ok(path)
-    }
-}
-
-/// `/dev/kvm` can be there and hang every guest: the processor's own word counts.
-fn accelerator() -> &'static str {
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let virtual_machines = cpu
-        .split_whitespace()
-        .any(|flag| flag == "vmx" || flag == "svm");
-    if virtual_machines && Path::new("/dev/kvm").exists() {
-        "kvm"
-    } else {
-        "tcg,thread=multi"
     }
 }

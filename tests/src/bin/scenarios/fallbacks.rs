@@ -2,14 +2,15 @@
 //!
 //! In: what to take away, and the mechanisms that must win then. Out: a result for each, from a recorder of its own.
 
+mod table;
+
 use std::{fs, path::Path};
 
-use anyhow::{Result, ensure};
-use nix::{
-    kmod::{DeleteModuleFlags, delete_module},
-    mount::{MntFlags, MsFlags, mount, umount2},
-};
+use anyhow::{Result, anyhow, ensure};
+use nix::kmod::{DeleteModuleFlags, delete_module};
 use serde_json::Value;
+
+use table::FALLBACKS;
 
 use crate::{Tally, daemon::Daemon, history::History, loading::load, tamper};
 
@@ -25,6 +26,8 @@ enum Seen {
 /// A mechanism that is taken away.
 struct Fallback {
     name: &'static str,
+    /// What is taken away at the same time, and replaced in the same way.
+    also: &'static [&'static str],
     /// Takes it away, or makes it available again.
     prepare: fn() -> Result<()>,
     /// What constrains the recorder.
@@ -37,252 +40,15 @@ struct Fallback {
     seen: Seen,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one of the ways to prepare")]
-const fn nothing() -> Result<()> {
-    Ok(())
-}
-
-const FULL: &[(&str, &str)] = &[
-    ("mask_watch", "breakpoint"),
-    ("taint_entry", "fentry"),
-    ("loader_exit", "fexit"),
-];
-const POLLED: &[(&str, &str)] = &[("mask", "proc")];
-
+/// These recorders are used for more than one check.
+const WHOLE: &str = "everything in place";
+const KPROBES: &str = "no fentry";
 /// Without any hook on functions the watchpoint alone is left.
 const BLIND: &str = "kprobes off";
 
-/// Lockdown is last: it cannot be taken back.
-const FALLBACKS: [Fallback; 18] = [
-    fallback(
-        "everything in place",
-        nothing,
-        &[],
-        &[],
-        FULL,
-        "every layer is in place",
-        Seen::Observed,
-    ),
-    fallback(
-        "no free breakpoint",
-        nothing,
-        &["constrain", "no-breakpoint"],
-        &[],
-        &[
-            ("mask_watch", "-"),
-            ("taint_entry", "fentry"),
-            ("warn_entry", "fentry"),
-            ("warn_exit", "fexit"),
-        ],
-        "none is free on CPU 0",
-        Seen::Observed,
-    ),
-    fallback(
-        "no fentry",
-        nothing,
-        &[],
-        &["--without", "fentry,fexit"],
-        &[
-            ("mask_watch", "breakpoint"),
-            ("taint_entry", "kprobe"),
-            ("loader_exit", "kretprobe"),
-        ],
-        "fentry: ruled out by --without",
-        Seen::Observed,
-    ),
-    fallback(
-        BLIND,
-        kprobes_off,
-        &[],
-        &["--without", "fentry,fexit"],
-        &[
-            ("mask_watch", "breakpoint"),
-            ("taint_entry", "-"),
-            ("loader_exit", "-"),
-        ],
-        "switched off in /sys/kernel/debug/kprobes/enabled",
-        Seen::Observed,
-    ),
-    fallback(
-        "no breakpoint, no fentry",
-        kprobes_on,
-        &[],
-        &["--without", "fentry,fexit,breakpoint"],
-        &[
-            ("mask_watch", "-"),
-            ("taint_entry", "kprobe"),
-            ("sysctl_exit", "kretprobe"),
-            ("warn_exit", "kretprobe"),
-        ],
-        "without mask_watch",
-        Seen::Observed,
-    ),
-    fallback(
-        "no tracefs",
-        no_tracefs,
-        &[],
-        &[],
-        FULL,
-        "every layer is in place",
-        Seen::Observed,
-    ),
-    fallback(
-        "no bpffs",
-        no_bpffs,
-        &[],
-        &[],
-        FULL,
-        "every layer is in place",
-        Seen::Observed,
-    ),
-    fallback(
-        "kptr_restrict=2",
-        hide_addresses,
-        &[],
-        &[],
-        &[
-            ("mask_watch", "-"),
-            ("taint_entry", "fentry"),
-            ("loader_exit", "fexit"),
-            ("warn_exit", "fexit"),
-        ],
-        "kernel.kptr_restrict is 2",
-        Seen::Observed,
-    ),
-    fallback(
-        "perf_event_paranoid=3",
-        paranoid,
-        &[],
-        &[],
-        FULL,
-        "every layer is in place",
-        Seen::Observed,
-    ),
-    fallback(
-        "without CAP_SYSLOG",
-        nothing,
-        &["constrain", "without", "CAP_SYSLOG"],
-        &[],
-        &[
-            ("mask_watch", "-"),
-            ("taint_entry", "fentry"),
-            ("loader_exit", "fexit"),
-        ],
-        "CAP_SYSLOG is missing",
-        Seen::Observed,
-    ),
-    fallback(
-        "without CAP_SYS_ADMIN",
-        nothing,
-        &["constrain", "without", "CAP_SYS_ADMIN"],
-        &[],
-        &[
-            ("mask_watch", "-"),
-            ("taint_entry", "fentry"),
-            ("warn_exit", "fexit"),
-        ],
-        "kernel.perf_event_paranoid is 3",
-        Seen::Observed,
-    ),
-    fallback(
-        "without CAP_BPF",
-        nothing,
-        &["constrain", "without", "CAP_BPF,CAP_SYS_ADMIN"],
-        &[],
-        POLLED,
-        "this process lacks CAP_BPF",
-        Seen::BitAlone,
-    ),
-    fallback(
-        "without CAP_PERFMON",
-        nothing,
-        &["constrain", "without", "CAP_PERFMON,CAP_SYS_ADMIN"],
-        &[],
-        POLLED,
-        "this process lacks CAP_PERFMON",
-        Seen::BitAlone,
-    ),
-    fallback(
-        "no bpf(2)",
-        nothing,
-        &["constrain", "no-bpf"],
-        &[],
-        POLLED,
-        "this kernel has no bpf(2) system call",
-        Seen::BitAlone,
-    ),
-    fallback(
-        "without raw_tracepoint",
-        nothing,
-        &[],
-        &["--without", "raw_tracepoint"],
-        &[
-            ("mask_watch", "breakpoint"),
-            ("module_load", "-"),
-            ("module_free", "-"),
-        ],
-        "module_load, module_free",
-        Seen::Observed,
-    ),
-    fallback(
-        "no BTF",
-        no_btf,
-        &[],
-        &[],
-        POLLED,
-        "this kernel has no BTF",
-        Seen::BitAlone,
-    ),
-    fallback(
-        "lockdown=integrity",
-        integrity,
-        &[],
-        &[],
-        FULL,
-        "every layer is in place",
-        Seen::Observed,
-    ),
-    fallback(
-        "lockdown=confidentiality",
-        confidentiality,
-        &[],
-        &[],
-        POLLED,
-        "this kernel is locked down (confidentiality)",
-        Seen::BitAlone,
-    ),
-];
-
-const fn fallback(
-    name: &'static str,
-    prepare: fn() -> Result<()>,
-    before: &'static [&'static str],
-    arguments: &'static [&'static str],
-    expect: &'static [(&'static str, &'static str)],
-    says: &'static str,
-    seen: Seen,
-) -> Fallback {
-    Fallback {
-        name,
-        prepare,
-        before,
-        arguments,
-        expect,
-        says,
-        seen,
-    }
-}
-
 pub(crate) fn all() -> Result<()> {
     let mut tally = Tally::default();
-    tally.count("killed recorder", tamper::killed());
-    tally.count("hook taken away", tamper::unhooked());
     tally.count("ftrace off", tamper::ftrace_off());
-    if Path::new("/modules").is_dir() {
-        tally.count("watch blinded", tamper::blinded());
-    } else {
-        println!("NA watch blinded: the suites have no headers of this kernel");
-    }
     // Where only the bit is seen it must be a new one: neither 6, nor what the test modules set (9, 12, 13).
     let mut new_bits = [1, 2, 3, 4, 5, 7, 8, 10, 11, 14].into_iter();
     for fallback in FALLBACKS {
@@ -292,17 +58,70 @@ pub(crate) fn all() -> Result<()> {
         } else {
             6
         };
-        tally.count(fallback.name, fallback.holds(bit));
+        let held = fallback.holds(bit);
+        match (fallback.name, held) {
+            (WHOLE, held) => tampered(held, &mut tally),
+            (KPROBES, Ok(mut recorder)) => {
+                tally.count("hook taken away", tamper::unhooked(&fallback.db()));
+                tally.count(KPROBES, recorder.stop());
+            }
+            (name, held) => {
+                let held = held.and_then(|mut recorder| recorder.stop());
+                let failed = held.as_ref().err().map(ToString::to_string);
+                tally.count(name, held);
+                for also in fallback.also {
+                    tally.count(also, failed.clone().map_or(Ok(()), |why| Err(anyhow!(why))));
+                }
+            }
+        }
     }
     tally.end()
 }
 
+/// The recorder that has everything is killed; the one that follows it is blinded.
+fn tampered(recorder: Result<Daemon>, tally: &mut Tally) {
+    let db = FALLBACKS[0].db();
+    let (held, recorder) = match recorder {
+        Ok(recorder) => (Ok(()), Some(recorder)),
+        Err(error) => (Err(error), None),
+    };
+    tally.count(WHOLE, held);
+    let missing = || anyhow!("{WHOLE} has no recorder");
+    let second = recorder.ok_or_else(missing);
+    let second = second.and_then(|first| tamper::killed(first, &db));
+    let (survived, second) = match second {
+        Ok(second) => (Ok(()), Some(second)),
+        Err(error) => (Err(error), None),
+    };
+    tally.count("killed recorder", survived);
+    let second = second.ok_or_else(|| anyhow!("the killed recorder has no successor"));
+    if Path::new("/modules").is_dir() {
+        let blinded = second.and_then(|recorder| tamper::blinded(recorder, &db));
+        tally.count("watch blinded", blinded);
+    } else {
+        println!("NA watch blinded: the suites have no headers of this kernel");
+        tally.count(
+            "successor of a killed recorder",
+            second.and_then(|mut it| it.stop()),
+        );
+    }
+}
+
 impl Fallback {
+    const fn also(mut self, names: &'static [&'static str]) -> Self {
+        self.also = names;
+        self
+    }
+
+    fn db(&self) -> String {
+        format!("/tmp/fallback-{}.db", self.name.replace(['/', ' '], "-"))
+    }
+
     /// Records under the constraint; bit after bit, since a flag cannot be taken back.
-    fn holds(&self, bit: u32) -> Result<()> {
+    fn holds(&self, bit: u32) -> Result<Daemon> {
         (self.prepare)()?;
-        let db = format!("/tmp/fallback-{}.db", self.name.replace(['/', ' '], "-"));
-        let mut daemon = Daemon::start(self.before, self.arguments, &db)?;
+        let db = self.db();
+        let daemon = Daemon::start(self.before, self.arguments, &db)?;
         let mut history = History::of(&db);
         let began = history.expect(&[("/kind", "coverage".into())])?;
         let said = daemon.said()?;
@@ -323,7 +142,7 @@ impl Fallback {
         {
             self.warning(&history)?;
         }
-        daemon.stop()
+        Ok(daemon)
     }
 
     fn mechanisms(&self, began: &Value) -> Result<()> {
@@ -344,7 +163,7 @@ impl Fallback {
         let full = self.says == "every layer is in place";
         let state = if full { "began" } else { "degraded" };
         // A mechanism that takes another's place without a loss is no degradation.
-        let replaced = self.name == "no fentry";
+        let replaced = self.name == KPROBES;
         ensure!(
             replaced || began["coverage"]["state"] == state,
             "state: {began}"
@@ -452,55 +271,4 @@ impl Fallback {
         ensure!(blind || warnings.count() == 1, "reported twice: {events:?}");
         Ok(())
     }
-}
-
-fn switch(path: &str, value: &str) -> Result<()> {
-    Ok(fs::write(path, value)?)
-}
-
-fn kprobes_off() -> Result<()> {
-    switch("/sys/kernel/debug/kprobes/enabled", "0")
-}
-
-fn kprobes_on() -> Result<()> {
-    switch("/sys/kernel/debug/kprobes/enabled", "1")
-}
-
-fn no_tracefs() -> Result<()> {
-    umount2("/sys/kernel/tracing", MntFlags::MNT_DETACH)?;
-    Ok(umount2("/sys/kernel/debug", MntFlags::MNT_DETACH)?)
-}
-
-fn no_bpffs() -> Result<()> {
-    Ok(umount2("/sys/fs/bpf", MntFlags::MNT_DETACH)?)
-}
-
-fn hide_addresses() -> Result<()> {
-    switch("/proc/sys/kernel/kptr_restrict", "2")
-}
-
-fn paranoid() -> Result<()> {
-    switch("/proc/sys/kernel/kptr_restrict", "0")?;
-    switch("/proc/sys/kernel/perf_event_paranoid", "3")
-}
-
-fn no_btf() -> Result<()> {
-    let none: Option<&str> = None;
-    Ok(mount(
-        Some("tmpfs"),
-        "/sys/kernel/btf",
-        Some("tmpfs"),
-        MsFlags::empty(),
-        none,
-    )?)
-}
-
-fn integrity() -> Result<()> {
-    umount2("/sys/kernel/btf", MntFlags::MNT_DETACH)?;
-    switch("/sys/kernel/security/lockdown", "integrity")
-}
-
-/// An unsigned module cannot be loaded any more under lockdown; the test modules are then of no use.
-fn confidentiality() -> Result<()> {
-    switch("/sys/kernel/security/lockdown", "confidentiality")
 }
