@@ -68,7 +68,7 @@ pub fn admit<T: taintwatch_common::Wire>(
     if let Some(count) = slot
         && !may_send(count)
     {
-        // SAFETY: a map's value lives as long as the map; userspace removes only keys of past epochs.
+        // SAFETY: a map's value lives as long as the map; userspace removes only keys that can grow no more.
         counters::increment(unsafe { &raw mut (*count).suppressed });
         return None;
     }
