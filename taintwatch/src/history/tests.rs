@@ -37,6 +37,54 @@ pub(crate) fn fixture() -> (Vec<Event>, Liveness) {
     (events, liveness)
 }
 
+/// A boot of many events: each its own cause, with clearings, failed loads, losses and restarts of the daemon.
+pub(crate) fn storm(number: u64) -> Vec<Event> {
+    let kinds = [
+        Kind::Taint,
+        Kind::Taint,
+        Kind::Taint,
+        Kind::MaskWrite,
+        Kind::ModuleLoadFailed,
+        Kind::Lost,
+        Kind::ModuleLoad,
+        Kind::Coverage,
+    ];
+    let event = |seq: u64| {
+        let (kind, flag) = (seq % 8, [9, 12, 13][usize::try_from(seq % 3).unwrap()]);
+        let function = format!("function_{seq}+0x1a/0x40");
+        let mut event = serde_json::json!({
+            "schema": 1, "id": seq.to_string(), "seq": seq, "boot_id": A, "boottime_ns": seq * 1_000_000_000,
+            "time": jiff::Timestamp::from_second(1_700_000_000 + i64::try_from(seq).unwrap()).unwrap().to_string(),
+            "kind": kinds[usize::try_from(kind).unwrap()],
+        });
+        let cause = serde_json::json!({
+            "class": "kernel_code", "summary": format!("the kernel issued a warning at {function}"),
+            "confidence": "observed", "sources": ["mask_watch", "taint_entry"],
+        });
+        let more = match kind {
+            0..=2 => serde_json::json!({
+                "taint": {"bit": flag, "first": seq % 2 == 0}, "cause": cause, "caller": function,
+                "stack": vec![function.clone(); 20], "log": vec!["a line of the kernel log"; 40],
+            }),
+            3 => serde_json::json!({"taint": {"bits_cleared": [flag]}, "cause": cause}),
+            4 | 6 => {
+                serde_json::json!({"module": {"name": format!("module_{}", seq % 5000), "taints": "OE"}})
+            }
+            5 => {
+                serde_json::json!({"lost": {"count": 2, "what": "detail", "reason": "the ring buffer was full"}})
+            }
+            _ => {
+                serde_json::json!({"coverage": {"state": if seq % 16 == 7 { "began" } else { "ended" }, "reason": "x"}})
+            }
+        };
+        for (name, value) in more.as_object().unwrap() {
+            event[name] = value.clone();
+        }
+        serde_json::from_value(event).unwrap()
+    };
+    (1..=number).map(event).collect()
+}
+
 fn flag<'h, 'a>(boot: &'h BootHistory<'a>, letter: char) -> &'h Flag<'a> {
     let found = boot.flags.iter().find(|flag| flag.letter == Some(letter));
     found.unwrap()

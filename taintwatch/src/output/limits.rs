@@ -25,7 +25,7 @@ impl Limits {
     };
     /// A page for a browser, which folds and filters.
     pub const PAGE: Self = Self {
-        entries: 400,
+        entries: 300,
         groups: 200,
         modules: 150,
         list: 20,

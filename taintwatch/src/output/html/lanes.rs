@@ -23,6 +23,8 @@ use crate::{
 const MODULES: usize = 30;
 /// What is shorter than this would not be seen.
 const THIN: u32 = 25;
+/// Bars that begin and end within so much of the width are one.
+const SAME: u32 = 50;
 
 /// What every lane needs.
 pub(super) struct Drawing<'h, 'a> {
@@ -148,7 +150,7 @@ impl Drawing<'_, '_> {
         let to = to.map_or(Place(WHOLE), |at| self.axis.place(at));
         let from = Place(from.0.min(WHOLE - THIN));
         let width = Place(to.0.saturating_sub(from.0).max(THIN));
-        let rounded = |place: Place| Place(place.0 / THIN);
+        let rounded = |place: Place| Place(place.0 / SAME);
         if !places.0.insert((rounded(from), rounded(width))) {
             return html! {};
         }

@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// Events within so much of the width are one mark.
-const BIN: u32 = 40;
+const BIN: u32 = 80;
 /// More first settings than this are drawn as repeats are: as bars with their number.
-const FIRSTS: usize = 50;
+const FIRSTS: usize = 20;
 
 /// Events that stand too close to be distinguished.
 struct Bin<'e> {
@@ -65,7 +65,7 @@ impl Drawing<'_, '_> {
         );
         let at = self.axis.place(Stamp::of(event));
         html! {
-            a class={ "mark first " (confidence.as_str()) } href=[self.link(event)] aria-label=(text(&label))
+            a class={ "mark first " (confidence.as_str()) } href=[self.link(event)]
                 data-flag=(flag.mark()) data-time=(event.time) data-boot=[self.boot.id.map(text)]
                 data-seq=(event.seq) data-count=(count(event)) data-event=[self.entry(event)] {
                 svg x=(at) y="12" overflow="visible" { (first_shape(confidence)) }
@@ -84,7 +84,7 @@ impl Drawing<'_, '_> {
         // Ten times as many is as much higher again.
         let height = (6 + 4 * u64::from(bin.count.max(1).ilog10())).min(20);
         html! {
-            a.mark.again href=[self.link(bin.first)] tabindex="-1" aria-label=(text(&label))
+            a.mark.again href=[self.link(bin.first)] tabindex="-1"
                 data-flag=(flag.mark()) data-time=(bin.first.time) data-boot=[self.boot.id.map(text)]
                 data-seq=(bin.first.seq) data-count=(bin.count) data-event=[self.entry(bin.first)] {
                 svg x=(bin.at) y="12" overflow="visible" {
@@ -104,7 +104,7 @@ impl Drawing<'_, '_> {
             sentence(event)
         );
         html! {
-            a.mark.cleared href=[self.link(event)] aria-label=(text(&label)) data-cleared=(flag.mark()) data-event=[self.entry(event)] {
+            a.mark.cleared href=[self.link(event)] data-cleared=(flag.mark()) data-event=[self.entry(event)] {
                 svg x=(bin.at) y="12" overflow="visible" { path d="M-5-5 5 5M5-5-5 5" {} }
                 title { (text(&label)) }
             }
@@ -117,7 +117,7 @@ impl Drawing<'_, '_> {
             @for bin in self.bins(failed) {
                 @let event = bin.first;
                 @let label = format!("{}: {}", bin.extent(), sentence(event));
-                a.mark.failed href=[self.link(event)] aria-label=(text(&label)) data-event=[self.entry(event)] {
+                a.mark.failed href=[self.link(event)] data-event=[self.entry(event)] {
                     svg x=(bin.at) y="12" overflow="visible" { path d="M-5-5 5 5M5-5-5 5" {} }
                     title { (text(&label)) }
                 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     event::{Event, Kind},
-    history::{History, Liveness, tests::fixture},
+    history::{self, History, Liveness, tests::fixture},
     kernel::identity,
     output::limits::Limits,
 };
@@ -85,6 +85,15 @@ fn a_page_of_many_events_says_what_it_leaves_out() {
             event.seq
         );
     }
+}
+
+#[test]
+fn a_page_of_many_causes_stays_small() {
+    let events = history::tests::storm(10_000);
+    let bounded = page_of(&events, &Liveness::default());
+    assert!(bounded.len() < 2_000_000, "{} bytes", bounded.len());
+    assert!(bounded.contains(" more events not shown one by one"));
+    assert!(bounded.contains(" more causes, "));
 }
 
 proptest::proptest! {

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     event::{Kind, Time},
     history::{
-        History,
+        self, History, Liveness,
         tests::{B, fixture},
     },
     output::{layout::MAIL, limits::Limits},
@@ -277,6 +277,37 @@ fn only_what_was_asked_for() {
     observed      a hook in the kernel saw it when it happened
     "##);
     assert!(report(B, &[Kind::ModuleUnload]).contains("the history has no such event"));
+}
+
+#[test]
+fn a_report_of_many_causes_stays_small_and_counts_every_event() {
+    let events = history::tests::storm(10_000);
+    let history = History::of(&events, &Liveness::default());
+    let print_all = |limits| {
+        let scope = Scope {
+            boots: history.boots.iter().collect(),
+            description: "all boots".to_owned(),
+            made: Time::unknown(),
+            only: None,
+            limits,
+        };
+        let selection = Selection::of(&scope);
+        let entries = selection.entries();
+        let shown: usize = entries.map(|entry| 1 + entry.again.len()).sum();
+        assert_eq!(shown + selection.left_out(), events.len());
+        let mut layout = Layout::new(MAIL);
+        print(&scope, &mut layout);
+        (layout.text(), selection.left_out())
+    };
+    let (text, left_out) = print_all(Limits::TEXT);
+    assert!(text.len() < 100_000, "{} bytes", text.len());
+    assert!(text.contains(&format!("{left_out} more events not shown one by one")));
+    let (text, left_out) = print_all(Limits::FULL);
+    assert!(
+        text.len() > 500_000 && left_out == 0,
+        "{} bytes",
+        text.len()
+    );
 }
 
 #[test]
