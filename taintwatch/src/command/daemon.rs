@@ -20,7 +20,7 @@ use crate::{
 /// How often the history is told that the watch is alive: the most that an unclean end leaves open.
 const HEARTBEAT: Duration = Duration::from_mins(1);
 
-/// Record what taints the kernel, until told to stop
+/// Record what taints the kernel, until it is stopped
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Where live readers connect

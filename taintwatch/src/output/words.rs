@@ -80,7 +80,7 @@ pub const fn promise(confidence: Confidence) -> &'static str {
 /// A layer of evidence, for people.
 #[must_use]
 pub const fn source(source: Source) -> &'static str {
-    source.told()
+    source.describe()
 }
 
 /// The layers that an event's cause rests on.
@@ -89,7 +89,7 @@ pub fn sources(event: &Event) -> String {
     event
         .cause
         .as_ref()
-        .map(Cause::told_sources)
+        .map(Cause::describe_sources)
         .unwrap_or_default()
 }
 

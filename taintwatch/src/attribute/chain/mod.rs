@@ -35,7 +35,7 @@ pub fn chain(event: &Event) -> Vec<Link> {
     let by_loader = "the loader, which had it in hand";
     let layers = cause
         .filter(|cause| cause.confidence == Confidence::Observed)
-        .map(Cause::told_sources)
+        .map(Cause::describe_sources)
         .filter(|layers| !layers.is_empty());
     let links = [
         (

@@ -30,6 +30,7 @@ mod late;
 mod loading;
 mod patched;
 mod rungs;
+mod schema;
 mod status;
 mod storm;
 mod system;
