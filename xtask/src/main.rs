@@ -5,6 +5,7 @@ mod apt;
 mod build;
 mod cache;
 mod demo;
+mod docs;
 mod image;
 mod initramfs;
 mod journal;
@@ -37,6 +38,8 @@ enum Verb {
     Setup,
     /// Build the static release binary, target/dist/taintwatch
     Build,
+    /// Write the generated parts of the documents anew
+    Docs,
     /// Show a kernel being tainted, live, in a throwaway guest
     Demo(demo::Args),
     Test(test::Args),
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().verb {
         Verb::Setup => setup::run().map(|()| 0),
         Verb::Build => setup::run().and_then(|()| build::run()).map(|()| 0),
+        Verb::Docs => setup::run().and_then(|()| docs::run()).map(|()| 0),
         Verb::Demo(args) => setup::run().and_then(|()| demo::run(&args)),
         // It does without the tools until they are built.
         Verb::Test(args) => test::run(&args),

@@ -1,20 +1,23 @@
 //! Why something happened, and how that is known.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Why it happened, and how sure that is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Why it happened, and how that is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cause {
+    /// Which kind of cause.
     pub class: Class,
-    /// One sentence for people.
+    /// One sentence for people. Its wording is no contract.
     pub summary: String,
+    /// How it is known.
     pub confidence: Confidence,
     /// The layers of evidence that agree.
     pub sources: Vec<Source>,
 }
 
-/// The kind of cause, decided by the code that acted and not by the letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The kind of cause. It follows from the code that acted, never from the flag's letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// The module loader, for the module that it was loading.
@@ -27,24 +30,27 @@ pub enum Class {
     SysctlWrite,
     /// A forced unload.
     ModuleUnload,
-    /// A store to the mask past the kernel's own functions.
+    /// A store to the mask that bypasses the kernel's own functions.
     DirectWrite,
-    /// The boot, before monitoring was possible.
+    /// The boot, before monitoring could begin.
     Boot,
+    /// Nothing shows which it was.
     Unknown,
 }
 
 /// How a cause is known, strongest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Confidence {
-    /// Seen by a hook when it happened.
+    /// A hook saw it when it happened.
     Observed,
     /// A line of the kernel log shows it.
     Logged,
-    /// A loaded module carries the flag; when is unknown.
+    /// A module carries the flag; when it was set is unknown.
     Listed,
-    /// Only the bit is there.
+    /// Only the bit is set; nothing shows why.
     Unattributed,
 }
 
@@ -62,7 +68,7 @@ impl Confidence {
 }
 
 /// A layer of evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The write watchpoint on `tainted_mask`.
@@ -71,7 +77,7 @@ pub enum Source {
     TaintEntry,
     /// The hooks around `load_module`.
     LoaderSlot,
-    /// The mask itself, read again.
+    /// The mask, read again and compared.
     Reconcile,
     /// What the kernel still showed when monitoring began.
     Baseline,
@@ -104,7 +110,7 @@ impl Source {
             Self::LoaderSlot => "hooks around the module loader",
             Self::Reconcile => "the mask, read again",
             Self::Baseline => "what the kernel still showed when monitoring began",
-            Self::Log => "the kernel's log",
+            Self::Log => "the kernel log",
             Self::Crash => "what a crash left behind",
         }
     }

@@ -1,21 +1,24 @@
-//! What changed in the monitoring itself, and which records were lost.
+//! Changes of the coverage, and records that were lost.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Mask;
 
-/// A change of the monitoring itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A change of the coverage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Coverage {
+    /// What changed.
     pub state: CoverageState,
+    /// Why it changed, for people.
     pub reason: String,
-    /// The monitored kernel, as `uname -r` prints it.
+    /// The kernel's release, as `uname -r` prints it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
     /// The mask when monitoring began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mask: Option<Mask>,
-    /// Whether traps were seen to reach the program of the mask watch.
+    /// Whether traps of the watchpoint reached their program on every CPU, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub self_test: Option<String>,
     /// Each layer, and the mechanism that was chosen.
@@ -24,18 +27,21 @@ pub struct Coverage {
 }
 
 /// Which change it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CoverageState {
+    /// Monitoring began, with every layer.
     Began,
+    /// Monitoring ended.
     Ended,
+    /// Monitoring goes on without some layer, or began so.
     Degraded,
 }
 
-/// One layer of the monitoring, as it is attached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One layer of the monitoring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hook {
-    /// `mask_watch`, `taint_entry`, `module_load` …
+    /// `mask_watch`, `taint_entry`, `module_load` … `taintwatch check` lists them.
     pub layer: String,
     /// What was chosen: `breakpoint`, `fentry`, `kprobe` … Absent when nothing could be attached.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,15 +51,20 @@ pub struct Hook {
     pub reason: Option<String>,
 }
 
-/// Records that did not reach userspace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Records that the eBPF programs could not deliver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lost {
+    /// How many records.
     pub count: u64,
+    /// Why, for people.
     pub reason: String,
-    /// What was lost with them: `detail` of occurrences that are counted all the same, or whole events.
+    /// What the records held. `detail`: stacks and tasks of occurrences that are counted all the same. Else what was
+    /// lost entirely: `module_identity`, `module_load`, `module_unload`, `module_path`, `module_request`,
+    /// `process_detail`, `sysctl_write`.
     #[serde(default)]
     pub what: String,
-    /// From when on, `CLOCK_BOOTTIME`: the last check that found none lost.
+    /// `CLOCK_BOOTTIME`, nanoseconds, of the last check that found none lost.
+    /// The records were lost between that and the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since_ns: Option<u64>,
 }

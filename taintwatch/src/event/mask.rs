@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::{JsonSchema, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// The kernel's taint state, one bit a flag; in JSON a hexadecimal string such as `"0x1201"`.
@@ -38,6 +39,21 @@ impl Mask {
 impl fmt::Display for Mask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#x}", self.0)
+    }
+}
+
+impl JsonSchema for Mask {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Mask".into()
+    }
+
+    fn json_schema(_generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        json_schema!({
+            "description": "The taint state: a hexadecimal number with one bit a flag.",
+            "type": "string",
+            "pattern": "^0x[0-9a-f]{1,16}$",
+            "examples": ["0x1201"],
+        })
     }
 }
 

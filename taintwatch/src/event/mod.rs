@@ -7,18 +7,21 @@ mod cause;
 mod coverage;
 mod mask;
 mod module;
+mod schema;
 mod taint;
 mod task;
 mod time;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use cause::{Cause, Class, Confidence, Source};
 pub use coverage::{Coverage, CoverageState, Hook, Lost};
 pub use mask::Mask;
 pub use module::Module;
+pub use schema::schema;
 pub use taint::Taint;
 pub use task::{Ancestor, Context, RequestedBy, Task};
 pub use time::Time;
@@ -26,52 +29,69 @@ pub use time::Time;
 /// The schema that this program writes, and the newest that it reads.
 pub const SCHEMA: u32 = 1;
 
-/// One thing that happened to the taint state, or to taintwatch's view of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One thing that happened to the kernel's taint state, or to the monitoring of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
+    /// The version of this schema.
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: u32,
-    /// Unique for ever and the same in every export: the key to deduplicate by.
+    /// Unique, and the same in every export: the key to deduplicate by.
     pub id: String,
-    /// The store's own sequence, without gaps. 0 until the store has given one.
+    /// The number of the event in its store, without gaps. 0 where no store recorded it; `analyze` numbers the events
+    /// of a run.
     pub seq: u64,
+    /// What kind of thing happened.
     pub kind: Kind,
+    /// The machine: `/etc/machine-id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// The boot: `/proc/sys/kernel/random/boot_id`, or what a log has in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,
+    /// The wall-clock time of the event. Absent where a log has no year or no zone.
     #[serde(default = "Time::unknown", skip_serializing_if = "Time::is_unknown")]
     pub time: Time,
-    /// The time as a log of the past has it, where year or zone are missing; `time` is absent then.
+    /// The time as a log shows it, where its year or zone is missing; `time` is absent then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stamp: Option<String>,
-    /// The log of the past that it was read from.
+    /// `analyze`: the log that shows the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// `CLOCK_BOOTTIME`, nanoseconds.
+    /// `CLOCK_BOOTTIME`, nanoseconds since the boot, suspends included. For lines of a log: the log's own clock, which
+    /// leaves suspends out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boottime_ns: Option<u64>,
+    /// What changed. For `taint` and `mask_write`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub taint: Option<Taint>,
+    /// Why it happened, and how that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
+    /// The module that did it, or that the event is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub module: Option<Module>,
+    /// The task that did it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<Task>,
+    /// Where the kernel itself asked for the module: for whom.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<RequestedBy>,
+    /// What the CPU was doing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<Context>,
+    /// The CPU that it happened on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu: Option<u32>,
     /// The code that caused it: `symbol+offset [module]`, resolved when it happened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller: Option<String>,
-    /// From `caller` outwards, resolved when it happened.
+    /// The call stack, the innermost frame first, resolved when it happened.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stack: Vec<String>,
+    /// For `coverage`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coverage: Option<Coverage>,
+    /// For `lost`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost: Option<Lost>,
     /// The kernel log lines that belong to it.
@@ -80,7 +100,9 @@ pub struct Event {
 }
 
 /// What kind of thing happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
 pub enum Kind {
@@ -88,13 +110,13 @@ pub enum Kind {
     Taint,
     /// A module was loaded.
     ModuleLoad,
-    /// A module was to be loaded, and was not; its flags may stay.
+    /// A module failed to load; its flags may stay.
     ModuleLoadFailed,
     /// A module was unloaded.
     ModuleUnload,
-    /// A write to the mask that no `add_taint` explains.
+    /// A write to the mask that no call of `add_taint` explains.
     MaskWrite,
-    /// Monitoring began, ended, or lost one of its layers.
+    /// Monitoring began, ended, or lost a layer.
     Coverage,
     /// Records that the eBPF programs could not deliver.
     Lost,
@@ -113,7 +135,7 @@ impl Event {
         self.module.as_ref()?.name.as_deref()
     }
 
-    /// Whether it records that this flag was set.
+    /// Whether it set this flag.
     #[must_use]
     pub fn sets(&self, bit: u32) -> bool {
         self.taint.as_ref().is_some_and(|taint| taint.sets(bit))
@@ -161,7 +183,7 @@ impl Kind {
         Self::Lost,
     ];
 
-    /// The word that the schema uses.
+    /// The word in the schema.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,51 +1,60 @@
 //! Which module it was.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A kernel module.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Module {
+    /// As the kernel names it, with `_` and never `-`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// `MODULE_VERSION`, where the module has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// The checksum of the sources that modpost writes into modules with a version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub srcversion: Option<String>,
+    /// The GNU build id, hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build_id: Option<String>,
+    /// `MODULE_LICENSE`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
-    /// The signer, as the file's signature names it; no proof that the kernel trusts the key.
+    /// The issuer that the file's signature names. No proof that the kernel trusts the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signer: Option<String>,
-    /// `none`, or `appended` to the file.
+    /// Whether the file has a signature.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["none", "appended"]))]
     pub signature: Option<String>,
     /// The file that the kernel opened, in its mount namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// `file`, or `memory`: then no file is known.
+    /// Where the kernel got it from. With `memory` no file is known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["file", "memory"]))]
     pub source: Option<String>,
-    /// Whether the file is still the loaded one: `as loaded`, or why nothing of its content is reported.
+    /// `as loaded`: the file is the one that was loaded. Else why nothing is known of its content, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_state: Option<String>,
-    /// Of the file, packed as it was.
+    /// Of the file as it is on disk, compressed or not.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
     pub sha256: Option<String>,
-    /// For a module from memory: the file that `modinfo` would name. A guess by name.
+    /// For a module from memory: the installed file with its name, as `modinfo -n` finds it. A guess by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub candidate: Option<String>,
-    /// The module's own flags as letters, `POE`.
+    /// The module's own flags as letters: `POE`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub taints: Option<String>,
-    /// The load succeeded.
+    /// Whether the load succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loaded: Option<bool>,
-    /// Its code runs, and it is in no list of modules.
+    /// Its code runs, and no list of modules has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hidden: Option<bool>,
-    /// Why a load failed: `ENOENT`.
+    /// Why a load failed: `ENOENT`. A number that has no name stays a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errno: Option<String>,
 }

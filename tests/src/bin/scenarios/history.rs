@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 
-use crate::live::Live;
+use crate::{live::Live, schema};
 
 /// Emulated processors are slow, and may share theirs; nothing here takes half of this.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -53,9 +53,10 @@ impl History {
             String::from_utf8_lossy(&output.stderr)
         );
         let text = String::from_utf8(output.stdout)?;
-        text.lines()
-            .map(|line| Ok(serde_json::from_str(line)?))
-            .collect()
+        let events = text.lines().map(|line| Ok(serde_json::from_str(line)?));
+        let events: Vec<Value> = events.collect::<Result<_>>()?;
+        schema::check(&events)?;
+        Ok(events)
     }
 
     /// Events of this scenario.

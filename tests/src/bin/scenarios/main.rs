@@ -32,6 +32,7 @@ mod late;
 mod live;
 mod loading;
 mod patched;
+mod schema;
 mod status;
 mod storm;
 mod system;

@@ -1,0 +1,98 @@
+//! What is listed by hand in `docs/events.md` and in the README, against what the program prints.
+
+use std::{collections::BTreeSet, path::Path, process::Command};
+
+use clap::CommandFactory as _;
+use serde_json::{Value, json};
+use taintwatch::{
+    cli::Cli, event::Event, kernel::identity::Identity, output::journald, store::Store,
+};
+
+use super::files::listed;
+
+const EVENTS: &str = "docs/events.md";
+
+fn taintwatch(db: &Path, args: &[&str]) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taintwatch"));
+    let output = command.arg("--db").arg(db).args(args).output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+/// An event that has everything that a journal entry can show.
+fn event() -> Event {
+    let event = json!({
+        "schema": 1, "id": "x", "seq": 0, "kind": "taint", "time": "2026-01-02T03:04:05Z",
+        "boot_id": Identity::read().unwrap().boot_id, "caller": "f+0x1", "context": "task",
+        "taint": {"bit": 13, "letter": "E", "name": "UNSIGNED_MODULE", "mask_before": "0x0", "mask_after": "0x2000"},
+        "cause": {"class": "module_load", "summary": "", "confidence": "observed", "sources": []},
+        "module": {"name": "m", "version": "1", "errno": "ENOENT"}, "task": {"pid": 1, "tid": 1, "comm": "a"},
+    });
+    serde_json::from_value(event).unwrap()
+}
+
+fn assert_documented(output: &Value, heading: &str) {
+    let listed = listed(EVENTS, heading);
+    for key in output.as_object().unwrap().keys() {
+        assert!(
+            listed.contains(key),
+            "{EVENTS}, {heading}: {key} is missing"
+        );
+    }
+}
+
+#[test]
+fn the_keys_of_one_shot_verbs_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("events.db");
+    Store::create(&db).unwrap().append(&mut event()).unwrap();
+    let status = taintwatch(&db, &["status", "--json"]);
+    assert_documented(&status, "### `status --json`");
+    let none = taintwatch(Path::new("/nonexistent"), &["status", "--json"]);
+    assert!(none.get("history_error").is_some());
+    assert_documented(&none, "### `status --json`");
+    for text in ["T", "Tainted: G        W", "2147483648"] {
+        let decoded = taintwatch(&db, &["decode", "--json", text]);
+        assert_documented(&decoded, "### `decode --json`");
+        assert_documented(&decoded["flags"][0], "### `decode --json`");
+    }
+    let check = taintwatch(&db, &["check", "--json"]);
+    assert_documented(&check, "### `check --json`");
+    assert_documented(&check["hooks"][0], "### `check --json`");
+    assert_documented(&check["prerequisites"][0], "### `check --json`");
+}
+
+#[test]
+fn the_fields_of_the_journal_are_listed() {
+    let fields = journald::fields(&event());
+    let fields: BTreeSet<_> = fields.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let listed: BTreeSet<_> = listed(EVENTS, "## Journal fields").into_iter().collect();
+    assert_eq!(listed, fields);
+}
+
+#[test]
+fn the_columns_of_the_view_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("events.db");
+    drop(Store::create(&db).unwrap());
+    let db = rusqlite::Connection::open(db).unwrap();
+    let mut names = db
+        .prepare("SELECT name FROM pragma_table_info('history')")
+        .unwrap();
+    let names = names.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let names: Vec<_> = names.map(Result::unwrap).collect();
+    assert_eq!(listed(EVENTS, "## SQL: the view `history`"), names);
+}
+
+#[test]
+fn the_readme_lists_every_verb() {
+    let listed = listed("README.md", "## Commands");
+    for verb in Cli::command().get_subcommands() {
+        let verb = verb.get_name();
+        assert!(
+            listed
+                .iter()
+                .any(|word| word.split(' ').next() == Some(verb)),
+            "the README's table of commands has no {verb}"
+        );
+    }
+}
