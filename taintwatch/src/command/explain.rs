@@ -274,7 +274,7 @@ mod tests {
                     Support Agreements; SUSE KB 7017442
         "#);
         let general = explained(&["G"], Vendor::Auto);
-        assert!(general.contains("no flag"));
+        assert!(general.contains("not a flag"));
         let table = explained(&[], Vendor::Suse);
         assert!(table.contains("n* bit 31"), "{table}");
         assert!(table.contains("loaded again"), "{table}");

@@ -40,7 +40,7 @@ fn report(boot: &str, kinds: &[Kind]) -> String {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a whole report")]
 fn a_boot_with_everything() {
-    insta::assert_snapshot!(report(B, &[]), @r#"
+    insta::assert_snapshot!(report(B, &[]), @r##"
     What tainted this kernel
     machine   6f1c8a52d1e94b1f9d3c2b7a90e4f815
     asked     one boot
@@ -183,7 +183,7 @@ fn a_boot_with_everything() {
         signed   no
         file     /root/zfs.ko
 
-      Coverage
+      BootCoverage
         watched 2025-06-01 00:00:09Z to 2026-01-06 08:00:00Z: every layer is in
         place; no mask watch: another user has the breakpoint slots (EBUSY) (29
         min 50 s)
@@ -207,12 +207,12 @@ fn a_boot_with_everything() {
     How it is known
     observed      a hook in the kernel saw it when it happened
     logged        a line of the kernel's log tells it, with its time
-    "#);
+    "##);
 }
 
 #[test]
 fn only_what_was_asked_for() {
-    insta::assert_snapshot!(report(B, &[Kind::MaskWrite]), @r#"
+    insta::assert_snapshot!(report(B, &[Kind::MaskWrite]), @r##"
     What tainted this kernel
     machine   6f1c8a52d1e94b1f9d3c2b7a90e4f815
     asked     one boot
@@ -250,7 +250,7 @@ fn only_what_was_asked_for() {
         file     /home/mallory/it's a "module"/&lt;x&gt;.ko
         sha256 9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f
 
-      Coverage
+      BootCoverage
         watched 2025-06-01 00:00:09Z to 2026-01-06 08:00:00Z: every layer is in
         place; no mask watch: another user has the breakpoint slots (EBUSY) (29
         min 50 s)
@@ -273,7 +273,7 @@ fn only_what_was_asked_for() {
 
     How it is known
     observed      a hook in the kernel saw it when it happened
-    "#);
+    "##);
     assert!(report(B, &[Kind::ModuleUnload]).contains("the history has no such event"));
 }
 
