@@ -277,7 +277,7 @@ mod tests {
         assert!(general.contains("not a flag"));
         let table = explained(&[], Vendor::Suse);
         assert!(table.contains("n* bit 31"), "{table}");
-        assert!(table.contains("loaded again"), "{table}");
+        assert!(table.contains("kexec"), "{table}");
     }
 
     #[test]
