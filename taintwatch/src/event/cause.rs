@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
     pub class: Class,
-    /// One sentence for people.
+    /// One sentence to read.
     pub summary: String,
     pub confidence: Confidence,
     /// The layers of evidence that agree.
