@@ -1,4 +1,4 @@
-//! Builds the kernel half, so that the userspace half can embed it: `$OUT_DIR/taintwatch-ebpf`.
+//! Builds the eBPF programs, so that the executable can embed them: `$OUT_DIR/taintwatch-ebpf`.
 //!
 //! The BPF target is tier 3: `core` is built from the sources of the running toolchain. They come
 //! from rustup's rust-src component, or from the cache that `cargo xtask setup` fills, as does
@@ -19,8 +19,8 @@ const BPF_LINKER: &str = "bpf-linker-0.10.4";
 fn main() -> Result<()> {
     println!("cargo:rerun-if-env-changed=TAINTWATCH_CACHE");
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
-    let kernel_half = manifest.with_file_name("taintwatch-ebpf");
-    let root_dir = kernel_half
+    let programs = manifest.with_file_name("taintwatch-ebpf");
+    let root_dir = programs
         .to_str()
         .context("the checkout's path is not UTF-8")?;
     println!(
@@ -43,14 +43,14 @@ fn main() -> Result<()> {
         }],
         Toolchain::Custom(TOOLCHAIN),
     )
-    .context("the kernel half does not build; `cargo xtask setup` installs what it needs")
+    .context("the eBPF programs do not build; `cargo xtask setup` installs what they need")
 }
 
 fn use_cached_tools(cache: &Path) -> Result<()> {
     let path = env::var_os("PATH").unwrap_or_default();
     let linker = cache.join("tools").join(BPF_LINKER).join("bin");
     let path = env::join_paths(std::iter::once(linker).chain(env::split_paths(&path)))?;
-    // `-Zbuild-std` is an unstable option, which a stable toolchain takes only when told so.
+    // `-Zbuild-std` is an unstable option, which a stable toolchain accepts only with this variable.
     set("RUSTC_BOOTSTRAP", "1".into());
     set("PATH", path);
     let library = cache.join("rust-src/library");
@@ -75,6 +75,6 @@ fn variable(name: &str) -> Result<OsString> {
 }
 
 fn set(name: &str, value: OsString) {
-    // SAFETY: a build script has one thread here, so nobody reads the environment meanwhile.
+    // SAFETY: a build script has one thread here, so no other thread reads the environment meanwhile.
     unsafe { env::set_var(name, value) }
 }

@@ -11,7 +11,7 @@ use taintwatch_common::{counter, kind};
 #[btf_map]
 static COUNTERS: PerCpuArray<u64, { counter::END as usize }> = PerCpuArray::new();
 
-/// Records that found no room in the ring, by [`kind`].
+/// Records dropped because the ring was full, by [`kind`].
 #[btf_map]
 static LOST: Array<u64, { kind::END as usize }> = Array::new();
 
@@ -21,17 +21,17 @@ pub fn count(index: u32) {
     add(COUNTERS.get_ptr_mut(index));
 }
 
-/// Counts a record of `kind` that is lost.
+/// Counts a lost record of `kind`.
 #[inline(always)]
 pub fn lost(kind: u16) {
     add(LOST.get_ptr_mut(u32::from(kind)));
 }
 
 /// Atomic, since programs run on every CPU, nested in one another, and preempted. By the intrinsic, since
-/// `core` gives this target no read-modify-write; without its result, which kernels before 5.12 cannot give.
+/// `core` has no read-modify-write for this target; without its result, which kernels before 5.12 cannot return.
 #[inline(always)]
 pub fn increment(value: *mut u64) {
-    // SAFETY: the caller's pointer is to a map's value, which is aligned and lives for ever.
+    // SAFETY: the caller's pointer is to a map's value, which is aligned and never freed.
     _ = unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(value, 1) };
 }
 

@@ -1,14 +1,16 @@
-//! The kernel half: hooks write records into the ring buffer.
+//! The eBPF programs: hooks write records into the ring buffer.
 //!
 //! | file | hook | layer |
 //! |--|--|--|
 //! | `mask_watch` | write watchpoint on `tainted_mask` | 1 |
 //! | `taint_entry` | entry of `add_taint` | 2 |
-//! | `inlined` | entry and exit of `proc_taint` and `__warn`, where layer 1 cannot be had | 2 |
-//! | `loader` | `load_module`, and the tracepoints `module_load` and `module_free` | 3 |
-//! | `module_file` | reads of modules, and the tracepoint `module_request` | 3 |
+//! | `proc_taint`, `warn` | entry and exit of `proc_taint` and `__warn`, where a copy of `add_taint` may be inlined | 2 |
+//! | `module_load` | entry and exit of `load_module`, the tracepoint `module_load` | 3 |
+//! | `module_unload` | entry and exit of `delete_module`, the tracepoint `module_free` | 3 |
+//! | `module_file` | reads of modules, the tracepoint `module_request` | 3 |
 //!
-//! What the programs must know about the running kernel comes in as the globals of `target`.
+//! The other files hold what the hooks share: maps (`counts`, `inlined`, `loader`, `pending`), parts of records (`path`,
+//! `process`, `stack`, `task`), and in `target` the addresses and offsets of the running kernel.
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
@@ -17,6 +19,7 @@
     reason = "atomic addition has no other name on this target"
 )]
 
+mod caller;
 mod counters;
 mod counts;
 mod inlined;
@@ -24,8 +27,11 @@ mod instruction;
 mod loader;
 mod mask_watch;
 mod module_file;
+mod module_load;
+mod module_unload;
 mod path;
 mod pending;
+mod proc_taint;
 mod process;
 mod record;
 mod ring;
@@ -33,6 +39,7 @@ mod stack;
 mod taint_entry;
 mod target;
 mod task;
+mod warn;
 
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]

@@ -26,6 +26,10 @@ use crate::{
 #[btf_map]
 static LAST_MASK: Array<u64, 1> = Array::new();
 
+/// Where in `add_taint` an instruction is known to write the mask.
+#[btf_map]
+static PROVEN: Array<u64, 1> = Array::new();
+
 #[perf_event]
 fn mask_watch(ctx: PerfEventContext) -> u32 {
     // SAFETY: the context of a perf event program, whose fields it may read.
@@ -35,22 +39,32 @@ fn mask_watch(ctx: PerfEventContext) -> u32 {
     }
     let context = task::context(Entered::ByDebugException);
     let after = target::mask();
-    let before = exchange(after);
+    let before = exchange(&LAST_MASK, after);
     // SAFETY: as above.
     let instruction = unsafe { (*ctx.ctx).regs.rip };
+    let in_add_taint = in_add_taint(instruction);
+    // By far the most traps are this one: the kernel's own code stays what it is, and is read once.
+    if in_add_taint && instruction == last(&PROVEN) && pending::explains(context) {
+        counters::count(counter::EXPLAINED);
+        return 0;
+    }
+    let bit = instruction::wrote(ctx.ctx, instruction, before ^ after);
+    if bit == instruction::ELSEWHERE {
+        counters::count(counter::SPURIOUS);
+        return 0;
+    }
     if inlined::explains(instruction, context) {
         return 0;
     }
-    let in_add_taint = in_add_taint(instruction);
     if in_add_taint {
+        exchange(&PROVEN, instruction);
         if pending::explains(context) {
             counters::count(counter::EXPLAINED);
             return 0;
         }
         counters::count(counter::UNEXPLAINED);
     }
-    let bit = instruction::bit(ctx.ctx, instruction);
-    let (flag, skip) = if in_add_taint && bit != instruction::UNKNOWN {
+    let (flag, skip) = if in_add_taint && bit != instruction::WRITTEN {
         // Counted as the flag that it is, by the caller as any other.
         (bit, Skip(1))
     } else {
@@ -81,14 +95,21 @@ fn mask_watch(ctx: PerfEventContext) -> u32 {
 }
 
 #[inline(always)]
-fn exchange(after: u64) -> u64 {
-    let Some(last) = LAST_MASK.get_ptr_mut(0) else {
-        return after;
+fn last(slot: &Array<u64, 1>) -> u64 {
+    // SAFETY: a slot of an array map is valid for ever.
+    slot.get_ptr(0)
+        .map_or(0, |last| unsafe { last.read_volatile() })
+}
+
+#[inline(always)]
+fn exchange(slot: &Array<u64, 1>, value: u64) -> u64 {
+    let Some(last) = slot.get_ptr_mut(0) else {
+        return value;
     };
     // SAFETY: a slot of an array map is valid for ever.
     let before = unsafe { last.read_volatile() };
     // SAFETY: as above.
-    unsafe { last.write_volatile(after) };
+    unsafe { last.write_volatile(value) };
     before
 }
 

@@ -1,7 +1,7 @@
-//! Layer 3: where a module comes from, and on whose behalf.
+//! Layer 3: the file that a module is read from, and the kernel's own requests for modules.
 //!
-//! Each load reads its module first: from a file (`finit_module`), also a compressed one, by
-//! `security_kernel_read_file`; or from memory (`init_module`), which `security_kernel_load_data` is asked for.
+//! Each load reads its module first. The kernel asks `security_kernel_read_file` before it reads a file, also a
+//! compressed one (`finit_module`), and `security_kernel_load_data` before it reads memory (`init_module`).
 
 use aya_ebpf::{
     macros::{fentry, kprobe, raw_tracepoint},
@@ -58,12 +58,11 @@ fn module_request(ctx: RawTracePointContext) -> i32 {
     let Some(request) = ring::reserve::<ModuleRequest>() else {
         return 0;
     };
-    // SAFETY: `request` is fresh room for a whole record, as in each place below.
-    unsafe { (*request).header = record::header::<ModuleRequest>(context) };
-    // SAFETY: as above.
-    task::fill(unsafe { &raw mut (*request).task });
-    // SAFETY: as above.
-    read_text(ctx.arg(0), unsafe { &raw mut (*request).alias });
+    record::fill!(request as ModuleRequest {
+        header: record::header::<ModuleRequest>(context),
+        task => task::fill,
+        alias => |into| read_text(ctx.arg(0), into),
+    });
     ring::submit(request);
     0
 }
@@ -87,15 +86,12 @@ fn read(file: u64, from_memory: u32) {
     let Some(module) = ring::reserve::<ModuleFile>() else {
         return;
     };
-    // SAFETY: `module` is fresh room for a whole record, as in each place below.
-    unsafe { (*module).header = record::header::<ModuleFile>(task::context(Entered::ByCall)) };
-    // SAFETY: as above.
-    task::fill(unsafe { &raw mut (*module).task });
-    // SAFETY: as above.
-    unsafe { (*module).from_memory = from_memory };
-    // SAFETY: as above.
-    unsafe { (*module).reserved = 0 };
-    // SAFETY: as above.
-    path::fill(file, unsafe { &raw mut (*module).path });
+    record::fill!(module as ModuleFile {
+        header: record::header::<ModuleFile>(task::context(Entered::ByCall)),
+        task => task::fill,
+        from_memory: from_memory,
+        reserved: 0,
+        path => |into| path::fill(file, into),
+    });
     ring::submit(module);
 }

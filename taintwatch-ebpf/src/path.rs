@@ -9,12 +9,12 @@ use crate::target::{
     SUPER_BLOCK_S_DEV, VFSMOUNT_MNT_ROOT, value,
 };
 
-/// Fills in the path of `file`, a `struct file`; an empty one when there is none.
+/// Fills in the path of `file`, a `struct file`; an empty one for a null pointer.
 #[inline(always)]
 pub fn fill(file: u64, into: *mut FilePath) {
     let inode: u64 = value(file, FILE_F_INODE.load());
     let super_block: u64 = value(inode, INODE_I_SB.load());
-    // SAFETY: the caller's record field, as in each place below.
+    // SAFETY: the caller's record field is valid for writes; so for each `into` below.
     unsafe { (*into).inode = value(inode, INODE_I_INO.load()) };
     // SAFETY: as above.
     unsafe { (*into).device = value(super_block, SUPER_BLOCK_S_DEV.load()) };

@@ -1,21 +1,20 @@
-//! Entries of `add_taint` whose write has not been seen yet: what ties layer 2 to layer 1.
+//! Entries of `add_taint` whose write has not been seen yet: they connect layer 2 to layer 1.
 //!
-//! `add_taint` writes the mask once, in the context that entered it. So the watch finds the entry
-//! that explains its write here, and a write that finds none was made by something else, or by an
-//! entry that the hook missed.
+//! `add_taint` writes the mask once, in the context that entered it. So the program on the watchpoint finds here the
+//! entry that explains a write. A write without an entry was made by other code, or by a call that the hook missed.
 
 use aya_ebpf::{btf_maps::HashMap, macros::btf_map};
 use taintwatch_common::context;
 
 use crate::task;
 
-/// Who is between the entry and the write.
+/// The task or CPU that is between the entry and the write.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Writer {
     task: u64,
     context: u32,
-    /// Interrupts do not move, and each CPU has an idle task with id 0; a task may change its CPU.
+    /// `u32::MAX` for a task, which may change its CPU. Interrupts stay on theirs, and each CPU has an idle task with id 0.
     cpu: u32,
 }
 
@@ -37,7 +36,7 @@ pub fn writer(context: u32) -> Writer {
 /// `add_taint` was entered with `flag`.
 #[inline(always)]
 pub fn entered(context: u32, flag: u64) {
-    // A full map only makes the watch report a write that the entry has already told of.
+    // When the map is full, the program on the watchpoint records a write that the entry has recorded already.
     _ = PENDING.insert(writer(context), flag, 0);
 }
 

@@ -1,5 +1,5 @@
-//! Who a task is, told when something happens: a process that lives for a millisecond is gone when
-//! `/proc` is asked. Told once for each program that a process runs.
+//! The process of the current task, recorded at the event: one that lives for a millisecond is gone when `/proc` is
+//! read. Recorded once for each program that a process runs.
 
 use aya_ebpf::{
     btf_maps::LruHashMap,
@@ -26,20 +26,21 @@ struct Program {
     mm: u64,
 }
 
-/// What has been told. One that falls out is told again.
+/// Programs whose record was sent. One that the map drops is sent again.
 #[btf_map]
-static REPORTED: LruHashMap<Program, u64, 4096> = LruHashMap::new();
+static EMITTED: LruHashMap<Program, u64, 4096> = LruHashMap::new();
 
-/// Tells of the current task, unless it is only the one that was interrupted, or told of already.
+/// Sends the record of the current task's process, once for each program that it runs. Not in an interrupt: there the
+/// current task is only the one that was interrupted.
 #[inline(always)]
 pub fn emit_once(in_context: u32) {
     if in_context == context::TASK || in_context == context::UNKNOWN {
-        tell_current();
+        emit_current();
     }
 }
 
 #[inline(never)]
-fn tell_current() {
+fn emit_current() {
     let task = task::current();
     let mm: u64 = value(task, TASK_MM.load());
     let program = Program {
@@ -47,35 +48,29 @@ fn tell_current() {
         start: task::start(),
         mm,
     };
-    if REPORTED.get_ptr(program).is_some() {
+    if EMITTED.get_ptr(program).is_some() {
         return;
     }
     let Some(process) = ring::reserve::<Process>() else {
         return;
     };
-    _ = REPORTED.insert(program, 1, 0);
-    // SAFETY: `process` is fresh room for a whole record, as in each place below.
-    unsafe { (*process).header = record::header::<Process>(context::TASK) };
-    // SAFETY: as above.
-    task::fill(unsafe { &raw mut (*process).task });
-    // SAFETY: no arguments.
-    let cgroup_id = unsafe { bpf_get_current_cgroup_id() };
-    // SAFETY: as above.
-    unsafe { (*process).cgroup_id = cgroup_id };
-    // SAFETY: as above.
-    unsafe {
-        (*process).auid = if TASK_LOGINUID.load() == ABSENT {
+    _ = EMITTED.insert(program, 1, 0);
+    let mut args_len = 0;
+    record::fill!(process as Process {
+        header: record::header::<Process>(context::TASK),
+        task => task::fill,
+        // SAFETY: no arguments.
+        cgroup_id: unsafe { bpf_get_current_cgroup_id() },
+        auid: if TASK_LOGINUID.load() == ABSENT {
             u32::MAX
         } else {
             value(task, TASK_LOGINUID.load())
-        }
-    };
-    // SAFETY: as above.
-    ancestors(task, unsafe { &raw mut (*process).ancestors });
-    let exe: u64 = value(mm, MM_STRUCT_EXE_FILE.load());
-    // SAFETY: as above.
-    path::fill(exe, unsafe { &raw mut (*process).exe });
-    arguments(mm, process);
+        },
+        ancestors => |into| ancestors(task, into),
+        exe => |into| path::fill(value(mm, MM_STRUCT_EXE_FILE.load()), into),
+        args => |into| args_len = arguments(mm, into),
+        args_len: args_len,
+    });
     ring::submit(process);
 }
 
@@ -85,7 +80,7 @@ fn ancestors(task: u64, into: *mut [Ancestor; ANCESTORS]) {
     for index in 0..ANCESTORS {
         let parent: u64 = value(ancestor, TASK_REAL_PARENT.load());
         let tgid: u32 = value(parent, TASK_TGID.load());
-        // The idle task is everybody's last ancestor, and its own.
+        // The idle task is the last ancestor of every task, and its own parent.
         let is_one = parent != ancestor && tgid != 0;
         // SAFETY: the index is within the array.
         let slot = unsafe { into.cast::<Ancestor>().add(index) };
@@ -107,24 +102,18 @@ fn ancestors(task: u64, into: *mut [Ancestor; ANCESTORS]) {
     }
 }
 
-/// From the process's own memory, where it may change them: what it says of itself.
+/// Writes the arguments and gives their length. The process can change them: they lie in its own memory.
 #[inline(always)]
-fn arguments(mm: u64, process: *mut Process) {
+fn arguments(mm: u64, into: *mut [u8; ARGS_LEN]) -> u32 {
     let start: u64 = value(mm, MM_STRUCT_ARG_START.load());
     let end: u64 = value(mm, MM_STRUCT_ARG_END.load());
     let len = end.wrapping_sub(start).min(ARGS_LEN as u64) as u32;
-    // SAFETY: the record that is being filled.
-    let args = unsafe { &raw mut (*process).args };
-    // SAFETY: as above.
-    unsafe { args.write_bytes(0, 1) };
-    let mut read = 0;
-    if start != 0 && len > 0 {
-        // SAFETY: the helper checks the address, and writes so many bytes.
-        let failed = unsafe { bpf_probe_read_user(args.cast(), len, start as *const _) };
-        if failed == 0 {
-            read = len;
-        }
+    // SAFETY: the caller's record field is valid for writes.
+    unsafe { into.write_bytes(0, 1) };
+    if start == 0 || len == 0 {
+        return 0;
     }
-    // SAFETY: the record that is being filled.
-    unsafe { (*process).args_len = read };
+    // SAFETY: the helper checks the address, and writes so many bytes.
+    let failed = unsafe { bpf_probe_read_user(into.cast(), len, start as *const _) };
+    if failed == 0 { len } else { 0 }
 }

@@ -15,24 +15,24 @@ const RING_BYTES: usize = 1 << 20;
 #[btf_map]
 pub static EVENTS: RingBuf<u64, RING_BYTES> = RingBuf::new();
 
-/// Room for one record, or `None` and a loss counted.
+/// Reserves one record, or counts a loss and gives `None`.
 ///
-/// Whoever takes it writes the record whole and calls [`submit`].
+/// The caller writes the whole record ([`crate::record::fill!`]) and calls [`submit`].
 #[inline(always)]
 pub fn reserve<T: Wire>() -> Option<*mut T> {
     // SAFETY: the map is a ring buffer, and the size is a constant multiple of eight.
-    let room = unsafe {
+    let record = unsafe {
         bpf_ringbuf_reserve(
             (&raw const EVENTS).cast_mut().cast(),
             size_of::<T>() as u64,
             0,
         )
     };
-    if room.is_null() {
+    if record.is_null() {
         counters::lost(T::KIND);
         return None;
     }
-    Some(room.cast())
+    Some(record.cast())
 }
 
 /// Hands a record over and wakes the reader.

@@ -15,7 +15,7 @@ static SYMBOL_FORMAT: [u8; 4 * SYMBOLS_PER_TEXT + 1] =
 /// Fills in the stack of the program's context `ctx`.
 #[inline(always)]
 pub fn fill(ctx: *mut c_void, into: *mut Stack) {
-    // SAFETY: the caller's record field, as in each place below.
+    // SAFETY: the caller's record field is valid for writes; so for each `into` below.
     let frames = unsafe { &raw mut (*into).frames };
     // SAFETY: the helper writes the whole array: frames, then zeros.
     let bytes = unsafe {
@@ -39,8 +39,8 @@ pub fn fill(ctx: *mut c_void, into: *mut Stack) {
     }
 }
 
-/// Writes the symbols of the `part`th twelve frames. All are addresses of the instruction after:
-/// one less lies in the instruction that called, or that wrote.
+/// Writes the symbols of the `part`th twelve frames. Each is the address of the next instruction:
+/// one less lies in the instruction that called or wrote.
 #[inline(always)]
 fn resolve(into: *mut Stack, part: usize) {
     let mut addresses = [0_u64; SYMBOLS_PER_TEXT];
@@ -67,7 +67,7 @@ fn resolve(into: *mut Stack, part: usize) {
         )
     };
     if length > 0 {
-        // The helper tells the length that it would have needed, NUL included.
+        // The helper returns the length that it would have needed, NUL included.
         let length = (length as u64).min(SYMBOL_TEXT_LEN as u64) as u16 - 1;
         // SAFETY: the caller's record field.
         let lengths = unsafe { (&raw mut (*into).text_len).cast::<u16>() };

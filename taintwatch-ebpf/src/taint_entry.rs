@@ -1,4 +1,4 @@
-//! Layer 2: the entry of `add_taint(flag, lockdep_ok)`, for each call, set already or not.
+//! Layer 2: the entry of `add_taint(flag, lockdep_ok)`, for each call, whether the flag is set already or not.
 //!
 //! At the entry and not at the exit: with `panic_on_taint` the function never returns.
 
@@ -57,20 +57,15 @@ fn entered(ctx: *mut c_void, flag: u32, lockdep_ok: u32, skip: Skip) {
 /// Writes a whole record.
 #[inline(always)]
 pub fn fill(entry: *mut TaintEntry, ctx: *mut c_void, flag: u32, lockdep_ok: u32, context: u32) {
-    // SAFETY: `entry` is fresh room for a whole record, as in each place below.
-    unsafe { (*entry).header = record::header::<TaintEntry>(context) };
-    // SAFETY: as above.
-    task::fill(unsafe { &raw mut (*entry).task });
-    // SAFETY: as above.
-    loader::fill(unsafe { &raw mut (*entry).loading }, context);
-    // SAFETY: as above.
-    unsafe { (*entry).flag = flag };
-    // SAFETY: as above.
-    unsafe { (*entry).lockdep_ok = lockdep_ok };
-    // SAFETY: as above.
-    unsafe { (*entry).mask_before = target::mask() };
-    // SAFETY: as above.
-    stack::fill(ctx, unsafe { &raw mut (*entry).stack });
+    record::fill!(entry as TaintEntry {
+        header: record::header::<TaintEntry>(context),
+        task => task::fill,
+        loading => |into| loader::fill(into, context),
+        flag: flag,
+        lockdep_ok: lockdep_ok,
+        mask_before: target::mask(),
+        stack => |into| stack::fill(ctx, into),
+    });
 }
 
 /// The bare context, which is all that aya-log asks for.

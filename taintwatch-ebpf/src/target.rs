@@ -24,7 +24,7 @@ pub static ADD_TAINT_END: Global<u64> = Global::new(ABSENT);
 pub static PROC_TAINT_START: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
 pub static PROC_TAINT_END: Global<u64> = Global::new(ABSENT);
-/// First address, and first past it, of each function that stands between `WARN` and `add_taint`.
+/// First address, and first past it, of each function that may stand between `WARN` and `add_taint` on a stack.
 #[unsafe(no_mangle)]
 pub static REPORTERS: [[Global<u64>; 2]; 16] = [const { [const { Global::new(ABSENT) }; 2] }; 16];
 /// Address of the array `__per_cpu_offset` (`mm/percpu.c`).
@@ -66,7 +66,7 @@ pub static MODULE_TEXT_SIZE: Global<u64> = Global::new(ABSENT);
 pub static MODULE_INIT_BASE: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
 pub static MODULE_INIT_SIZE: Global<u64> = Global::new(ABSENT);
-// Offsets of members: of a task, its program, and the way from a file to the root.
+// Offsets of members: of a task and its program, then those on the way from a file to the root.
 #[unsafe(no_mangle)]
 pub static TASK_MM: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
@@ -110,11 +110,11 @@ pub static VFSMOUNT_MNT_ROOT: Global<u64> = Global::new(ABSENT);
 /// The first argument of a system call.
 #[unsafe(no_mangle)]
 pub static PT_REGS_DI: Global<u64> = Global::new(ABSENT);
-/// 1 where `bpf_snprintf` exists (5.13): the verifier refuses to even see the call elsewhere.
+/// 1 where `bpf_snprintf` exists (5.13): elsewhere the verifier refuses a program that holds the call, even in dead code.
 #[unsafe(no_mangle)]
 pub static HAS_SNPRINTF: Global<u64> = Global::new(0);
 
-/// Reads a value at `base + offset` of kernel memory; `None` when either is not there.
+/// Reads a value at `base + offset` of kernel memory; `None` when the base is null, the offset absent or the address not mapped.
 #[inline(always)]
 pub fn read<T>(base: u64, offset: u64) -> Option<T> {
     if base == 0 || offset == ABSENT {
@@ -125,7 +125,7 @@ pub fn read<T>(base: u64, offset: u64) -> Option<T> {
     unsafe { bpf_probe_read_kernel(address) }.ok()
 }
 
-/// Reads a value at `base + offset` of kernel memory; zeros when either is not there. Without a branch for the
+/// Reads a value at `base + offset` of kernel memory; zeros when that cannot be read. Without a branch for the
 /// verifier to follow: the helper itself zeroes what it cannot read (`bpf_probe_read_kernel_common`,
 /// `kernel/trace/bpf_trace.c`).
 #[inline(always)]

@@ -1,4 +1,4 @@
-//! The current task, and what the CPU is doing for whom.
+//! The current task, and in which context the CPU runs.
 
 use aya_ebpf::helpers::{
     bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
@@ -16,7 +16,7 @@ const SERVING_SOFTIRQ: u32 = 1 << 8;
 /// On x86 the highest bit says that nothing is to be rescheduled (`PREEMPT_NEED_RESCHED`).
 const COUNTED: u32 = 0x7fff_ffff;
 
-/// Who asks: a hook that runs as part of what it watches, or one that came by an exception.
+/// How a program came to run: called by the hooked function, or by an exception.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Entered {
     ByCall,
@@ -91,7 +91,7 @@ pub fn id() -> u64 {
     bpf_get_current_pid_tgid()
 }
 
-/// When the current process began, which tells it from an earlier one with its id; 0 when unknown.
+/// When the current process started, which distinguishes it from an earlier one with its id; 0 when unknown.
 #[inline(always)]
 pub fn start() -> u64 {
     let leader: u64 = value(current(), TASK_GROUP_LEADER.load());

@@ -1,35 +1,81 @@
-//! The command line: what can be asked for, with examples of each verb.
+//! The command line: the verbs and their arguments, with examples of each.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{command, store};
 
 /// Record exactly what tainted this kernel, and when
 ///
-/// Exit codes: 0 done, 2 an error. `status`: 0 untainted, 1 tainted, 2 cannot tell. `check`: 0 full cover, 1 less.
+/// Exit codes: 0 done, 2 an error. `status`: 0 untainted, 1 tainted, 2 cannot tell. `check`: 0 full coverageage, 1 less.
 #[derive(Debug, Parser)]
 #[command(name = "taintwatch", version, max_term_width = 100)]
 pub struct Cli {
-    /// Where the history is
-    #[arg(long, global = true, value_name = "FILE", default_value = store::DEFAULT_PATH)]
-    pub db: PathBuf,
+    #[arg(long, value_name = "FILE", help = DB)]
+    db: Option<PathBuf>,
     #[command(subcommand)]
     pub verb: Verb,
+}
+
+/// The arguments of a verb that reads or writes the history.
+#[derive(Debug, clap::Args)]
+pub struct WithHistory<A: clap::Args> {
+    #[command(flatten)]
+    pub own: A,
+    #[arg(id = "own_db", long = "db", value_name = "FILE", help = DB)]
+    db: Option<PathBuf>,
+}
+
+/// With the path of `store::DEFAULT_PATH`.
+const DB: &str =
+    "Where the history is, for the verbs that use it [default: /var/lib/taintwatch/events.db]";
+
+impl Cli {
+    /// The arguments of this process; ends it where they are wrong.
+    #[must_use]
+    pub fn parse_or_exit() -> Self {
+        let cli = Self::parse();
+        if let Err(error) = cli.check() {
+            error.exit();
+        }
+        cli
+    }
+
+    /// The history that a verb uses: named after the verb, before it, or the default.
+    pub fn history<'a, A: clap::Args>(&'a self, verb: &'a WithHistory<A>) -> &'a Path {
+        let named = verb.db.as_ref().or(self.db.as_ref());
+        named.map_or(Path::new(store::DEFAULT_PATH), PathBuf::as_path)
+    }
+
+    /// `--db` before a verb that uses no history would do nothing.
+    fn check(&self) -> Result<(), clap::Error> {
+        let verb = match self.verb {
+            Verb::Decode(_) => "decode",
+            Verb::Explain(_) => "explain",
+            Verb::Analyze(_) => "analyze",
+            Verb::Check(_) => "check",
+            _ => return Ok(()),
+        };
+        if self.db.is_none() {
+            return Ok(());
+        }
+        let text = format!("`{verb}` uses no history: leave out `--db`\n");
+        Err(Self::command().error(ErrorKind::ArgumentConflict, text))
+    }
 }
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     #[command(after_help = STATUS)]
-    Status(command::status::Args),
+    Status(WithHistory<command::status::Args>),
     #[command(after_help = WHY)]
-    Why(command::why::Args),
+    Why(WithHistory<command::why::Args>),
     #[command(after_help = TAIL)]
-    Tail(command::tail::Args),
+    Tail(WithHistory<command::tail::Args>),
     #[command(after_help = REPORT)]
-    Report(command::report::Args),
+    Report(WithHistory<command::report::Args>),
     #[command(after_help = DECODE)]
     Decode(command::decode::Args),
     #[command(after_help = EXPLAIN)]
@@ -39,20 +85,20 @@ pub enum Verb {
     #[command(after_help = CHECK)]
     Check(command::check::Args),
     #[command(after_help = DAEMON)]
-    Daemon(command::daemon::Args),
+    Daemon(WithHistory<command::daemon::Args>),
 }
 
 const STATUS: &str = "\
 Exit codes: 0 untainted, 1 tainted, also where the mask was cleared since; 2 cannot tell, as for any error
 
 Examples:
-  taintwatch status           # the mask now, for everyone
+  taintwatch status           # the mask now, for every user
   taintwatch status --json    # one object, for scripts";
 
 const WHY: &str = "\
 Examples:
   taintwatch why              # each flag that is set
-  taintwatch why W,P          # two flags; bits and names will do, too
+  taintwatch why W,P          # two flags; bits and names are accepted, too
   taintwatch why 'nvidia*'    # the flags that modules set";
 
 const TAIL: &str = "\
@@ -65,7 +111,7 @@ const REPORT: &str = "\
 Examples:
   taintwatch report                          # this boot
   taintwatch report --boot all --since -7d   # every boot, the last week
-  taintwatch report --boot -1 --diff 0       # what differs from the boot before
+  taintwatch report --boot -1 --diff 0       # what differs between the last boot and this one
   taintwatch report --html page.html         # for a browser, all in one file";
 
 const DECODE: &str = "\
@@ -87,11 +133,11 @@ Examples:
   journalctl -k -b -1 -o export | taintwatch analyze - --json";
 
 const CHECK: &str = "\
-Exit codes: 0 full cover, 1 less, 2 an error
+Exit codes: 0 full coverage, 1 less, 2 an error
 
 Examples:
-  taintwatch check                         # as root: every hook is tried, and taken away again
-  taintwatch check --without breakpoint    # what is lost when a debugger has the breakpoints";
+  taintwatch check                         # as root: every hook is attached, and detached again
+  taintwatch check --without breakpoint    # what is missing while a debugger has the breakpoints";
 
 const DAEMON: &str = "\
 Examples:
@@ -104,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    /// A line's words, as a shell takes them apart: a `'` keeps blanks, a `#` ends the line.
+    /// A line's words, as a shell splits them: a `'` keeps blanks, a `#` ends the line.
     fn words(line: &str) -> Vec<String> {
         let line = line.split(" #").next().unwrap_or_default();
         let mut words = Vec::new();
@@ -134,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn verbs_whose_exit_code_tells_something_say_what() {
+    fn verbs_with_exit_codes_of_their_own_list_them() {
         for name in ["status", "check"] {
             let cli = Cli::command();
             let help = cli
@@ -144,6 +190,37 @@ mod tests {
                 help.unwrap().to_string().starts_with("Exit codes: 0 "),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn the_history_is_named_before_or_after_the_verbs_that_use_it() {
+        assert!(DB.contains(store::DEFAULT_PATH));
+        for verb in Cli::command().get_subcommands() {
+            let name = verb.get_name();
+            let uses = ["status", "why", "tail", "report", "daemon"].contains(&name);
+            let mut words = vec!["taintwatch", "--db", "before", name];
+            if name == "decode" || name == "analyze" {
+                words.push("x");
+            }
+            let cli = Cli::try_parse_from(&words).unwrap();
+            assert_eq!(cli.check().is_ok(), uses, "{name}");
+            words.extend(["--db", "after"]);
+            assert_eq!(Cli::try_parse_from(&words).is_ok(), uses, "{name}");
+            let help = verb.clone().render_help().to_string();
+            assert_eq!(help.contains("--db"), uses, "{name}");
+        }
+        for (words, expected) in [
+            (&["taintwatch", "--db", "before", "why"][..], "before"),
+            (
+                &["taintwatch", "--db", "before", "why", "--db", "after"],
+                "after",
+            ),
+            (&["taintwatch", "why"], store::DEFAULT_PATH),
+        ] {
+            let cli = Cli::try_parse_from(words).unwrap();
+            let Verb::Why(args) = &cli.verb else { panic!() };
+            assert_eq!(cli.history(args), Path::new(expected));
         }
     }
 

@@ -1,7 +1,7 @@
-//! Events on their way to the journal, which nobody waits for.
+//! Events on their way to the journal: recording does not wait for journald.
 //!
-//! In: recorded events. Out: journal entries, in order. journald takes its time when it is stopped, stuck or busy, and its
-//! socket then blocks who writes: a thread of its own does that. What finds no room is in the history alone, and said.
+//! In: recorded events. Out: journal entries, in order. When journald is stopped, stuck or busy, its socket blocks the
+//! writer: so a thread of its own writes. When the queue is full, an event is only in the history, with a warning.
 
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel},
@@ -11,10 +11,10 @@ use std::{
 
 use crate::{event::Event, output::journald};
 
-/// Events that wait.
-const ROOM: usize = 4096;
-/// How long the end waits for what is on its way.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Events that the queue holds.
+const CAPACITY: usize = 4096;
+/// How long the end waits for the events in the queue.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The sending side.
 pub(crate) struct JournalQueue {
@@ -25,7 +25,7 @@ pub(crate) struct JournalQueue {
 impl JournalQueue {
     pub(crate) fn begin() -> Self {
         Self::with(|event| {
-            // A journal that comes later than this program is a journal.
+            // journald may start later than this program.
             if journald::is_there()
                 && let Err(error) = journald::send(event)
             {
@@ -35,7 +35,7 @@ impl JournalQueue {
     }
 
     fn with(send: impl Fn(&Event) + Send + 'static) -> Self {
-        let (events, queue) = sync_channel::<Box<Event>>(ROOM);
+        let (events, queue) = sync_channel::<Box<Event>>(CAPACITY);
         let (end, ended) = channel();
         thread::spawn(move || {
             for event in queue {
@@ -49,7 +49,7 @@ impl JournalQueue {
         }
     }
 
-    /// Hands an event over, or says that there is no room.
+    /// Queues an event, or warns that the queue is full.
     pub(crate) fn send(&self, event: &Event) {
         let sent = self
             .events
@@ -57,7 +57,7 @@ impl JournalQueue {
             .map(|events| events.try_send(Box::new(event.clone())));
         if let Some(Err(TrySendError::Full(event) | TrySendError::Disconnected(event))) = sent {
             log::warn!(
-                "the journal is behind: event {} is in the history alone",
+                "the journal is behind: event {} is only in the history",
                 event.seq
             );
         }
@@ -67,8 +67,8 @@ impl JournalQueue {
 impl Drop for JournalQueue {
     fn drop(&mut self) {
         self.events = None;
-        if self.ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-            log::warn!("the journal did not take the last events: they are in the history");
+        if self.ended.recv_timeout(FLUSH_TIMEOUT) == Err(RecvTimeoutError::Timeout) {
+            log::warn!("the journal did not take the last events: they are only in the history");
         }
     }
 }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_waits_for_what_is_on_its_way() {
+    fn the_end_waits_for_events_in_the_queue() {
         static SENT: Mutex<usize> = Mutex::new(0);
         let journal = JournalQueue::with(|_| {
             thread::sleep(Duration::from_millis(5));
@@ -99,13 +99,13 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_that_hangs_holds_nobody() {
+    fn a_journal_that_hangs_delays_no_event() {
         let journal = JournalQueue::with(|_| thread::sleep(Duration::from_mins(1)));
         let began = Instant::now();
-        for _ in 0..ROOM + 10 {
+        for _ in 0..CAPACITY + 10 {
             journal.send(&event());
         }
         drop(journal);
-        assert!(began.elapsed() < PATIENCE * 3);
+        assert!(began.elapsed() < FLUSH_TIMEOUT * 3);
     }
 }

@@ -3,6 +3,7 @@
 //! The modules stand in the order in which data flows.
 
 pub mod event;
+pub mod glob;
 pub mod taint;
 
 pub mod klog;
@@ -16,22 +17,25 @@ pub mod enrich;
 
 pub mod attribute;
 
+pub mod coverage;
+
 pub mod baseline;
 
 pub mod watcher;
 
 pub mod store;
 
-pub mod coverage;
 pub mod history;
 
 pub mod crash;
 
-mod journal_queue;
 pub mod output;
+
+mod journal_queue;
 pub mod socket;
 
 mod recorder;
 
-pub mod cli;
 pub mod command;
+
+pub mod cli;

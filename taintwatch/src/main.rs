@@ -1,11 +1,10 @@
-//! The command line: parses the arguments, runs one verb, and turns errors into words and exit codes.
+//! The command line: parses the arguments, runs one verb, and turns errors into messages and exit codes.
 
 use std::{
     io::{self, Write as _},
     process::ExitCode,
 };
 
-use clap::Parser as _;
 use taintwatch::{
     cli::{Cli, Verb},
     command,
@@ -17,17 +16,17 @@ const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
-        // Warnings are for whoever asked, in the form of errors.
+        // Warnings look like errors: they are for the same user.
         .format(|out, record| writeln!(out, "taintwatch: {}", record.args()))
         .init();
-    let cli = Cli::parse();
+    let cli = Cli::parse_or_exit();
     match run(&cli) {
         Ok(code) => code.into(),
-        // Whoever read the output has enough of it.
+        // The reader closed the pipe: it wants no more.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing is left to be done when not even this can be told.
-            _ = writeln!(io::stderr(), "taintwatch: {}", told(&error));
+            // If standard error is closed, nothing else can be done.
+            _ = writeln!(io::stderr(), "taintwatch: {}", message(&error));
             FAILED.into()
         }
     }
@@ -36,22 +35,22 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<u8> {
     let mut out = anstream::stdout().lock();
     let code = match &cli.verb {
-        Verb::Status(args) => command::status::run(args, &cli.db, &mut out),
-        Verb::Why(args) => command::why::run(args, &cli.db, &mut out),
-        Verb::Tail(args) => command::tail::run(args, &cli.db, &mut out),
-        Verb::Report(args) => command::report::run(args, &cli.db, &mut out),
+        Verb::Status(args) => command::status::run(&args.own, cli.history(args), &mut out),
+        Verb::Why(args) => command::why::run(&args.own, cli.history(args), &mut out),
+        Verb::Tail(args) => command::tail::run(&args.own, cli.history(args), &mut out),
+        Verb::Report(args) => command::report::run(&args.own, cli.history(args), &mut out),
         Verb::Decode(args) => command::decode::run(args, &mut out),
         Verb::Explain(args) => command::explain::run(args, &mut out),
         Verb::Analyze(args) => command::analyze::run(args, &mut out),
         Verb::Check(args) => command::check::run(args, &mut out),
-        Verb::Daemon(args) => command::daemon::run(args, &cli.db, &mut out),
+        Verb::Daemon(args) => command::daemon::run(&args.own, cli.history(args), &mut out),
     }?;
     out.flush()?;
     Ok(code)
 }
 
-/// The error and its causes, a line each; each line made safe.
-fn told(error: &anyhow::Error) -> String {
+/// The error and its causes, with control characters escaped in each line.
+fn message(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     text.lines()
         .map(|line| Escaped(line).to_string())

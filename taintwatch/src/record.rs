@@ -1,7 +1,7 @@
 //! Bytes of the ring buffer become records.
 //!
-//! In: any bytes. Out: a record whose numbers can be believed to be what the kernel half wrote, or an
-//! error. Total: no input makes it panic. Texts inside a record are still the kernel's raw bytes.
+//! In: any bytes. Out: a record as the eBPF programs wrote it, or an error. Total: no input makes it panic. Texts
+//! inside a record are still the kernel's raw bytes.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use taintwatch_common::{
     Process, SysctlWrite, TaintEntry, VERSION, Wire, kind,
 };
 
-/// A record of the kernel half.
+/// A record of the eBPF programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     TaintEntry(Box<TaintEntry>),
@@ -57,7 +57,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Error> {
     }
 }
 
-/// The ring rounds nothing: a record is as long as its type.
+/// The ring does not round lengths: a record is as long as its type.
 fn record<T: Wire>(bytes: &[u8], header: &Header) -> Result<Box<T>, Error> {
     let exact = bytes.len() == size_of::<T>() && header.len as usize == bytes.len();
     let wrong = Error::Length {
@@ -80,7 +80,7 @@ fn value<T: Plain>(bytes: &[u8]) -> Option<T> {
 }
 
 /// The bytes of a text field up to its NUL, as text. Bytes that are not UTF-8 are shown as `\xNN`;
-/// control characters stay: whoever prints them escapes them.
+/// control characters stay: they are escaped where they are printed.
 #[must_use]
 pub fn text(field: &[u8]) -> String {
     let end = field

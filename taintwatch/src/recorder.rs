@@ -1,7 +1,7 @@
-//! Where events go when they are recorded: the history first, then the journal and whoever listens.
+//! Where events go when they are recorded: the history first, then the journal and the readers of the socket.
 //!
-//! In: events of the watch. Out: rows, journal entries, lines on the socket. At its start it tells what an earlier watch
-//! could not: how that ended, and what a dead kernel left behind.
+//! In: events of the monitor. Out: rows, journal entries, lines on the socket. At its start it records what an earlier
+//! monitor could not: how that ended, and what a crashed kernel left.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Opens the history, and listens; one recorder a history.
+    /// Opens the history and the socket; one recorder for each history.
     pub(crate) fn new(db: &Path, socket: &Path) -> Result<Self> {
         let store = Store::create(db)?;
         let lock = lock::take(db).with_context(|| format!("lock {}", db.display()))?;
@@ -49,8 +49,8 @@ impl Recorder {
         })
     }
 
-    /// Writes an event, and tells whoever listens; one that is known already is no news. One that cannot be written is
-    /// told all the same.
+    /// Writes an event to the history, and sends it to the journal and the socket; not again if the history has it. It
+    /// is sent even if it cannot be written.
     pub(crate) fn record(&mut self, mut event: Event) -> Result<()> {
         let written = self.store.append(&mut event);
         if matches!(written, Ok(false)) {
@@ -62,10 +62,10 @@ impl Recorder {
         Ok(())
     }
 
-    /// Notes that the watch is alive.
-    pub(crate) fn alive(&mut self) -> Result<()> {
+    /// Writes the monitor's heartbeat.
+    pub(crate) fn heartbeat(&mut self) -> Result<()> {
         let now = boottime_ns();
-        Ok(self.store.alive(&self.boot_id, wall_clock(now), now)?)
+        Ok(self.store.heartbeat(&self.boot_id, wall_clock(now), now)?)
     }
 
     /// What the history knows of this boot.
@@ -74,7 +74,7 @@ impl Recorder {
         Ok(Past::of(&events, 0))
     }
 
-    /// What dead kernels left behind; what is in the history already stays as it is.
+    /// Records what crashed kernels left; what is in the history already stays as it is.
     pub(crate) fn import_crashes(&mut self) -> Result<()> {
         let dumps = crash::places::dumps();
         if dumps.is_empty() {
@@ -89,8 +89,8 @@ impl Recorder {
         Ok(())
     }
 
-    /// The boots of the history, but for the present one.
-    fn boots_before(&self) -> Result<Vec<crash::Boot>> {
+    /// The boots in the history, without the present one.
+    fn boots_before(&self) -> Result<Vec<crash::CrashedBoot>> {
         let mut boots = Vec::new();
         for boot_id in self
             .store
@@ -100,12 +100,12 @@ impl Recorder {
         {
             let events = self.store.of_boot(&boot_id)?;
             let last = self.store.last_of(&boot_id)?;
-            boots.extend(last.and_then(|last| crash::Boot::of(&boot_id, &events, last)));
+            boots.extend(last.and_then(|last| crash::CrashedBoot::of(&boot_id, &events, last)));
         }
         Ok(boots)
     }
 
-    /// The end of each watch that could not tell it itself: its last sign of life.
+    /// Records the end of each monitor that could not record it: at its last heartbeat.
     pub(crate) fn end_of_last(&mut self) -> Result<()> {
         for mut last in self.store.unended()? {
             let boot_id = last.boot_id.clone().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Bytes out of the ring buffer, nothing else.
 //!
-//! In: the ring as the watch opened it. Out: one record's bytes at a time, in the order in which the
-//! kernel half reserved them. Waiting costs nothing: the kernel wakes the reader.
+//! In: the open ring. Out: one record's bytes at a time, in the order in which the eBPF programs reserved them. The
+//! reader sleeps until the kernel wakes it.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use tokio::io::{Interest, unix::AsyncFd};
 pub struct Ring(AsyncFd<RingBuf<MapData>>);
 
 impl Ring {
-    /// Readies the ring for waiting; needs a running tokio runtime.
+    /// Registers the ring for waiting; needs a running tokio runtime.
     pub fn new(ring: RingBuf<MapData>) -> io::Result<Self> {
         // SAFETY: the ring owns its descriptor and never replaces it while it is inside.
         let fd = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };

@@ -1,6 +1,6 @@
-//! The daemon's socket: every event as a JSON line to whoever is connected.
+//! The daemon's socket: every event as a JSON line to each connected reader.
 //!
-//! In: recorded events. Out: lines. A reader that falls behind is told how many events it missed;
+//! In: recorded events. Out: lines. A reader that falls behind gets the number of events that it missed;
 //! they are in the history.
 
 use std::{
@@ -79,10 +79,10 @@ impl Feed {
         })
     }
 
-    /// Hands an event to everyone who is connected.
+    /// Sends an event to every connected reader.
     pub fn publish(&self, event: &Event) -> Result<()> {
         let line = serde_json::to_string(event)? + "\n";
-        // An error only says that nobody is connected.
+        // An error only means that no reader is connected.
         _ = self.events.send(line.into());
         Ok(())
     }
@@ -97,18 +97,18 @@ impl Drop for Feed {
 }
 
 async fn accept(listener: UnixListener, events: broadcast::Sender<Arc<str>>) {
-    let places = Arc::new(Semaphore::new(READERS));
+    let permits = Arc::new(Semaphore::new(READERS));
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
                     log::warn!("a reader was turned away: {READERS} are connected");
                     continue;
                 };
                 let events = events.subscribe();
                 tokio::spawn(async move {
                     serve(stream, events).await;
-                    drop(place);
+                    drop(permit);
                 });
             }
             Err(error) => {
@@ -119,9 +119,9 @@ async fn accept(listener: UnixListener, events: broadcast::Sender<Arc<str>>) {
     }
 }
 
-/// Until the reader goes, whether there is anything to tell it or not.
+/// Sends events until the reader disconnects, which is noticed also while there is no event.
 async fn serve(mut stream: UnixStream, mut events: broadcast::Receiver<Arc<str>>) {
-    let (mut said, mut out) = stream.split();
+    let (mut input, mut out) = stream.split();
     let mut ignored = [0; 64];
     loop {
         let line = tokio::select! {
@@ -130,7 +130,7 @@ async fn serve(mut stream: UnixStream, mut events: broadcast::Receiver<Arc<str>>
                 Err(RecvError::Lagged(missed)) => format!("{{\"missed\":{missed}}}\n").into(),
                 Err(RecvError::Closed) => return,
             },
-            read = said.read(&mut ignored) => match read {
+            read = input.read(&mut ignored) => match read {
                 Ok(0) | Err(_) => return,
                 Ok(_) => continue,
             },
@@ -146,13 +146,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_reader_that_goes_leaves_nothing_behind() {
+    async fn the_task_of_a_reader_ends_when_it_disconnects() {
         let (reader, stream) = UnixStream::pair().unwrap();
         let (events, receiver) = broadcast::channel(1);
         let served = tokio::spawn(serve(stream, receiver));
         drop(reader);
         let ended = tokio::time::timeout(std::time::Duration::from_secs(5), served).await;
-        assert!(ended.is_ok(), "nothing was published, and it waits");
+        assert!(ended.is_ok(), "it still waits for an event");
         drop(events);
     }
 

@@ -82,10 +82,10 @@ fn read(path: &Path) -> String {
     let mut input = BufReader::with_capacity(7, fs::File::open(path).unwrap());
     stream::read(&mut input, &mut |line| findings.extend(scanner.push(line))).unwrap();
     findings.extend(scanner.finish());
-    let mut account = Reconstruction::new(Origin::default());
+    let mut reconstruction = Reconstruction::new(Origin::default());
     let mut out = String::new();
     for finding in &findings {
-        let events = account.enter(finding);
+        let events = reconstruction.enter(finding);
         for event in &events {
             writeln!(out, "{}", told(event)).unwrap();
         }

@@ -1,4 +1,4 @@
-//! The command line as people meet it: what the binary says of what is asked, and how it ends.
+//! The command line as a user meets it: what the binary prints, and how it ends.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
@@ -36,12 +36,12 @@ fn why_answers_in_the_form_that_was_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("events.db");
     history(&db);
-    let told = taintwatch(&db, &["why", "TAINT_UNSIGNED_MODULE"]);
+    let output = taintwatch(&db, &["why", "TAINT_UNSIGNED_MODULE"]);
     assert!(
-        text(&told.stdout).contains("set once in this boot"),
-        "{told:?}"
+        text(&output.stdout).contains("set once in this boot"),
+        "{output:?}"
     );
-    assert_eq!(told.stdout, taintwatch(&db, &["why", "my_mod*"]).stdout);
+    assert_eq!(output.stdout, taintwatch(&db, &["why", "my_mod*"]).stdout);
     // No kernel has set this bit.
     let nothing = taintwatch(&db, &["why", "62", "--json"]);
     assert_eq!(
@@ -59,15 +59,15 @@ fn why_answers_in_the_form_that_was_asked_for() {
     );
 }
 
-/// Whoever may not write beside the history reads it all the same.
+/// A user without the right to write beside the history reads it all the same.
 #[test]
-fn a_history_is_read_where_nobody_may_write() {
+fn a_history_is_read_without_the_right_to_write() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("events.db");
     history(&db);
     fs::set_permissions(&db, Permissions::from_mode(0o444)).unwrap();
-    let told = for_reading_alone(folder.path(), &db);
-    assert!(text(&told.stdout).contains("my_module"), "{told:?}");
+    let output = for_reading_alone(folder.path(), &db);
+    assert!(text(&output.stdout).contains("my_module"), "{output:?}");
     // What a recorder wrote there is not in the file yet.
     fs::write(folder.path().join("events.db-wal"), "x").unwrap();
     let refused = for_reading_alone(folder.path(), &db);
@@ -77,11 +77,11 @@ fn a_history_is_read_where_nobody_may_write() {
     );
 }
 
-/// The events, read by somebody who may not write to the folder.
+/// The events, read by a user who may not write to the folder.
 fn for_reading_alone(folder: &Path, db: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taintwatch"));
     if nix::unistd::geteuid().is_root() {
-        // Somebody else, who may not come to where the program is built. By another process: a file that this one
+        // Another user, who may not come to where the program is built. By another process: a file that this one
         // has written may be held open by a child of another test, and does not run then.
         let program = folder.join("taintwatch");
         let mut copy = Command::new("cp");
@@ -95,9 +95,9 @@ fn for_reading_alone(folder: &Path, db: &Path) -> Output {
         .arg("--db")
         .arg(db)
         .args(["report", "--boot", "all", "--json"]);
-    let told = command.output().unwrap();
+    let output = command.output().unwrap();
     fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
-    told
+    output
 }
 
 #[test]
@@ -107,14 +107,15 @@ fn warnings_and_errors_have_one_form_and_say_what_to_do() {
     history(&db);
     let page = folder.path().display().to_string();
     let error = taintwatch(&db, &["report", "--html", &page]);
-    let told = format!("taintwatch: write the page {page}: name a file where you may write");
-    assert!(text(&error.stderr).starts_with(&told), "{error:?}");
+    let output = format!("taintwatch: write the page {page}: name a file where you may write");
+    assert!(text(&error.stderr).starts_with(&output), "{error:?}");
     fs::write(folder.path().join("dmesg.zip"), b"PK\x03\x04").unwrap();
-    let warning = taintwatch(&db, &["analyze", &page]);
-    let told = text(&warning.stderr);
-    assert!(told.lines().count() > 0, "{warning:?}");
+    let mut analyze = Command::new(env!("CARGO_BIN_EXE_taintwatch"));
+    let warning = analyze.args(["analyze", &page]).output().unwrap();
+    let output = text(&warning.stderr);
+    assert!(output.lines().count() > 0, "{warning:?}");
     assert!(
-        told.lines().all(|line| line.starts_with("taintwatch: ")),
-        "{told}"
+        output.lines().all(|line| line.starts_with("taintwatch: ")),
+        "{output}"
     );
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Switches every hardware breakpoint of every CPU off, behind the back of those who
- * own them: what code does that does not want its writes to be seen.
+ * Switches off every hardware breakpoint of every CPU, without their owners'
+ * knowledge, as a rootkit would before it writes the mask.
  */
 #include <linux/module.h>
 #include <linux/smp.h>

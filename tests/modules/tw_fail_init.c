@@ -2,7 +2,7 @@
 /* Fails to load: its init function returns -err. Leaves O and E behind, and no module. */
 #include <linux/module.h>
 
-static int err = 57; /* EBADSLT: nobody else returns it */
+static int err = 57; /* EBADSLT: no other code returns it */
 module_param(err, int, 0444);
 
 static int __init tw_fail_init_init(void)

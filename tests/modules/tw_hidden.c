@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * Takes itself off the list of modules, as a rootkit would, and then calls
- * add_taint(). Writing to `fire` taints again.
+ * add_taint() from a timer.
  */
 #include <linux/module.h>
 #include <linux/list.h>

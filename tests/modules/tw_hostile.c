@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* What its author wrote is not to be printed as it is. */
+/* Licence and version hold control characters and markup, which must not be printed as they are. */
 #include <linux/module.h>
 
 static int __init tw_hostile_init(void)

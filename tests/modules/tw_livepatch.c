@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* Says that it is a live patch, and patches nothing. */
+/* Marked as a live patch; it patches nothing. */
 #include <linux/module.h>
 
 static int __init tw_livepatch_init(void)

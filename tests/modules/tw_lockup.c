@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* A kernel thread that holds its CPU for `seconds` seconds. */
+/* A kernel thread that holds its CPU for `seconds` seconds; unloading waits for its end. */
 #include <linux/module.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/preempt.h>
+#include <linux/sched/task.h>
 
 static unsigned int seconds = 4;
 module_param(seconds, uint, 0400);
+
+static struct task_struct *task;
 
 static int tw_lockup_thread(void *unused)
 {
@@ -21,11 +24,21 @@ static int tw_lockup_thread(void *unused)
 
 static int __init tw_lockup_init(void)
 {
-	struct task_struct *task = kthread_run(tw_lockup_thread, NULL, "tw_lockup");
+	task = kthread_create(tw_lockup_thread, NULL, "tw_lockup");
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	get_task_struct(task);
+	wake_up_process(task);
+	return 0;
+}
 
-	return PTR_ERR_OR_ZERO(task);
+static void __exit tw_lockup_exit(void)
+{
+	kthread_stop(task);
+	put_task_struct(task);
 }
 
 module_init(tw_lockup_init);
+module_exit(tw_lockup_exit);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("locks a CPU up");

@@ -46,12 +46,12 @@ static int tw_mask_do(const char *op)
 }
 
 static char first[32];
-static bool live;
+static bool initialised;
 
-/* Parameters are set in the order in which they are given: at load, wait for all of them. */
+/* Parameters are set in the order in which they are given: during the load, wait for `address`. */
 static int tw_mask_op(const char *val, const struct kernel_param *kp)
 {
-	if (live)
+	if (initialised)
 		return tw_mask_do(val);
 	strscpy(first, val, sizeof(first));
 	return 0;
@@ -62,7 +62,7 @@ module_param_cb(op, &tw_mask_ops, NULL, 0200);
 
 static int __init tw_mask_init(void)
 {
-	live = true;
+	initialised = true;
 	return first[0] ? tw_mask_do(first) : 0;
 }
 

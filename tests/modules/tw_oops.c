@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* A kernel thread of its own reads address 8, and dies of it. */
+/* Starts a kernel thread that reads address 8, which kills it with an oops. */
 #include <linux/module.h>
 #include <linux/kthread.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* Holds itself, so that only force unloads it. */
+/* Takes a reference on itself, so that it can be unloaded only by force. */
 #include <linux/module.h>
 
 static int __init tw_pinned_init(void)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* Says that it comes from the staging directory. */
+/* Marked as a module from the staging directory. */
 #include <linux/module.h>
 
 static int __init tw_staging_init(void)

@@ -6,7 +6,7 @@
  *
  * nmi is the debug exception of a hardware breakpoint on a variable of our own:
  * the kernel enters it as an NMI (exc_debug_kernel, 5.8 and later), and no other
- * way that is exported to modules is so sure to arrive.
+ * way that is exported to modules is as reliable.
  */
 #include <linux/module.h>
 #include <linux/completion.h>
@@ -23,7 +23,7 @@ static unsigned long watched;
 static bool fired;
 static DECLARE_COMPLETION(done);
 
-/* Says where it ran only afterwards: a call at the very end would become a jump, and leave no frame. */
+/* Prints its context last: add_taint() as the last call would become a jump, and leave no frame. */
 static noinline void tw_taint_fire(void)
 {
 	add_taint(flag, LOCKDEP_STILL_OK);
@@ -54,7 +54,7 @@ static void tw_taint_timer(struct timer_list *timer)
 
 static DEFINE_TIMER(timer, tw_taint_timer);
 
-/* By IPI when another CPU is asked. */
+/* Runs on another CPU, by IPI. */
 static void tw_taint_ipi(void *unused)
 {
 	tw_taint_fire();

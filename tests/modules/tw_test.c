@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* Says that it is a test; kernels before 6.0 do not ask. */
+/* Marked as a test module; kernels before 6.0 ignore the mark. */
 #include <linux/module.h>
 
 static int __init tw_test_init(void)

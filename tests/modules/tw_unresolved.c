@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * Fails to load: it needs a symbol that no kernel has. The flags O, P and E are
- * set before symbols are resolved, and stay; no tracepoint tells of the module.
+ * set before symbols are resolved, and stay; no tracepoint fires for the module.
  */
 #include <linux/module.h>
 

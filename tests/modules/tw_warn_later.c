@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* Warns (W) from a work item, `delay_ms` after it was loaded: no longer in the loader's hands. */
+/* Warns (W) from a work item, `delay_ms` after its load: load_module has returned by then. */
 #include <linux/module.h>
 #include <linux/workqueue.h>
 

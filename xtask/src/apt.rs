@@ -130,6 +130,7 @@ fn configuration() -> Result<PathBuf> {
 
 /// The names of all packages, from an index that is at most a day old where the mirror can be reached.
 pub(crate) fn names() -> Result<Vec<String>> {
+    let _lock = cache::lock("apt")?;
     let configuration = configuration()?;
     let stamp = configuration.with_file_name("updated");
     let age = fs::metadata(&stamp)
@@ -147,6 +148,7 @@ pub(crate) fn names() -> Result<Vec<String>> {
 /// Downloads a package (`name` or `name=version`, `*` allowed) into `folder` and gives its file.
 pub(crate) fn download(package: &str, folder: &Path) -> Result<PathBuf> {
     names()?;
+    let _lock = cache::lock("apt")?;
     let configuration = configuration()?;
     let place = folder.join(package.replace(['=', '*', '/'], "_"));
     fs::create_dir_all(&place)?;

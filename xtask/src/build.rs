@@ -4,9 +4,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 
 use crate::{cache, progress::step, run};
 
@@ -24,8 +25,14 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Builds everything and gives the folder.
+/// The folder of everything built, which the first who asks in this run builds.
 pub(crate) fn dist() -> Result<PathBuf> {
+    static DIST: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = DIST.get_or_init(|| build().map_err(|error| format!("{error:#}")));
+    built.clone().map_err(|why| anyhow!(why))
+}
+
+fn build() -> Result<PathBuf> {
     let checkout = cache::checkout()?;
     let host = run::quiet(Command::new("rustc").args(["--print", "host-tuple"]))?
         .trim()

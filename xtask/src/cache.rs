@@ -29,9 +29,9 @@ pub(crate) fn checkout() -> Result<PathBuf> {
         .to_owned())
 }
 
-/// One process at a time changes the cache; the lock goes with the value.
-pub(crate) fn lock() -> Result<Flock<File>> {
-    let path = dir()?.join("lock");
+/// One at a time changes a part of the cache, be it a process or a thread; the lock goes with the value.
+pub(crate) fn lock(part: &str) -> Result<Flock<File>> {
+    let path = dir()?.join(format!("{part}.lock"));
     let file = File::create(&path).with_context(|| format!("open {}", path.display()))?;
     Flock::lock(file, FlockArg::LockExclusive)
         .map_err(|(_, error)| anyhow!("lock {}: {error}", path.display()))

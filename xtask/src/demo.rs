@@ -1,14 +1,10 @@
 //! `cargo xtask demo`: a kernel being tainted, live, in a throwaway guest.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 
 use anyhow::{Result, bail};
 
-use crate::{
-    kernels,
-    qemu::{Ended, Flow},
-    vm,
-};
+use crate::{kernels, qemu::Ended, vm};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -17,7 +13,7 @@ pub(crate) struct Args {
     kernel: String,
 }
 
-/// What is typed in the guest. `show` echoes a command, runs it, and gives the tail time to tell.
+/// What is typed in the guest. `show` echoes a command, runs it, and gives the tail time to print.
 const SCRIPT: &str = r#"
 b=; d=; o=
 [ "$COLOUR" = 1 ] && b=$(printf '\033[1m') d=$(printf '\033[2m') o=$(printf '\033[0m')
@@ -56,24 +52,16 @@ kill $daemon; wait $daemon
 /// Shows it.
 pub(crate) fn run(args: &Args) -> Result<u8> {
     let kernel = kernels::get(&args.kernel)?;
-    let mut files = vm::files(&kernel)?;
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let job = if colour {
         format!("export COLOUR=1 CLICOLOR_FORCE=1\n{SCRIPT}")
     } else {
         format!("export NO_COLOR=1\n{SCRIPT}")
     };
-    files.file("etc/job", 0o755, job.into_bytes());
+    let guest = vm::guest(&kernel, "demo", &job)?;
     println!("a throwaway guest boots {} …\n", kernel.release);
-    let ended = vm::guest(&kernel, &files, "demo").run(|line| {
-        if writeln!(std::io::stdout(), "{line}").is_ok() {
-            Flow::Continue
-        } else {
-            Flow::Kill
-        }
-    })?;
-    match ended {
+    match guest.run_shown()? {
         Ended::Exited(_) => Ok(0),
-        Ended::Killed => bail!("the guest was ended"),
+        Ended::Killed => bail!("the guest was ended: nobody reads its output"),
     }
 }

@@ -1,10 +1,12 @@
 //! The initial file system of a guest: a cpio archive in the `newc` format, uncompressed, since an
 //! emulated processor takes longer to unpack than to read.
+//!
+//! In: files of this machine and bytes. Out: an archive; the kernel takes several, one behind the other.
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{BufWriter, Cursor, Write as _},
+    fs,
+    io::{Cursor, Write},
     os::unix::fs::PermissionsExt as _,
     path::Path,
 };
@@ -83,40 +85,43 @@ impl Initramfs {
         }
     }
 
-    /// Writes the archive.
-    pub(crate) fn write(&self, to: &Path) -> Result<()> {
-        let file = File::create(to).with_context(|| format!("make {}", to.display()))?;
-        let mut out = BufWriter::new(file);
+    /// Writes the archive. Another may follow it in the same file: every entry and the end are padded to four bytes.
+    pub(crate) fn write(&self, out: &mut impl Write) -> Result<()> {
         for (number, (path, entry)) in (1..).zip(&self.0) {
             let builder = Builder::new(path).ino(number).nlink(1);
-            let (builder, bytes) = match entry {
-                Entry::Folder => (
-                    builder
-                        .set_mode_file_type(ModeFileType::Directory)
-                        .mode(0o40_755),
-                    &[][..],
-                ),
-                Entry::Link(target) => (
-                    builder
-                        .set_mode_file_type(ModeFileType::Symlink)
-                        .mode(0o120_777),
-                    target.as_bytes(),
-                ),
-                Entry::File { mode, bytes } => (
-                    builder
-                        .set_mode_file_type(ModeFileType::Regular)
-                        .mode(0o100_000 | mode),
-                    bytes.as_slice(),
-                ),
+            let (kind, mode, bytes) = match entry {
+                Entry::Folder => (ModeFileType::Directory, 0o40_755, &[][..]),
+                Entry::Link(target) => (ModeFileType::Symlink, 0o120_777, target.as_bytes()),
+                Entry::File { mode, bytes } => {
+                    (ModeFileType::Regular, 0o100_000 | mode, bytes.as_slice())
+                }
             };
+            let builder = builder.set_mode_file_type(kind).mode(mode);
             let length = u32::try_from(bytes.len())
                 .with_context(|| format!("{path} is larger than cpio takes"))?;
-            let mut writer = builder.write(&mut out, length);
+            let mut writer = builder.write(&mut *out, length);
             std::io::copy(&mut Cursor::new(bytes), &mut writer)?;
             writer.finish()?;
         }
-        trailer(&mut out)?;
-        out.flush()
-            .with_context(|| format!("write {}", to.display()))
+        trailer(out)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn archives_can_follow_each_other() {
+        let mut files = Initramfs::default();
+        files.file("etc/job", 0o755, b"true".to_vec());
+        let mut out = Vec::new();
+        files.write(&mut out).unwrap();
+        let one = out.len();
+        assert_eq!(one % 4, 0);
+        files.write(&mut out).unwrap();
+        assert_eq!(out.len(), 2 * one);
+        assert!(out[one..].starts_with(b"070701"));
     }
 }

@@ -1,18 +1,22 @@
 //! A guest whose PID 1 is systemd, with its own journald: a Debian of the smallest kind, packed as the
 //! initial file system.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::unistd::geteuid;
 
 use crate::{
-    acpi, apt, build, cache,
+    apt, build, cache, image,
     initramfs::Initramfs,
     kernels::Kernel,
     modules, patched,
     progress::step,
-    qemu::{BEGAN, Flow, Guest},
+    qemu::{BEGAN, Guest},
     run,
 };
 
@@ -27,34 +31,27 @@ const UNIT: &str = "[Unit]\nDescription=the scenarios\nAfter=systemd-journald.se
     [Service]\nType=oneshot\nStandardOutput=tty\nStandardError=tty\nTTYPath=/dev/ttyS1\nExecStart=/bin/sh /etc/job\n\
     [Install]\nWantedBy=multi-user.target\n";
 
-/// Runs a shell script in the guest.
-pub(crate) fn run(
-    kernel: &Kernel,
-    name: &str,
-    script: &str,
-    line: impl FnMut(&str) -> Flow,
-) -> Result<u8> {
-    let mut files = files(kernel, script)?;
-    if name == "late" {
-        files.file(acpi::PATH, 0o644, acpi::table());
-    }
-    let guest = Guest {
+/// A guest that runs a shell script.
+pub(crate) fn guest(kernel: &Kernel, name: &str, script: &str) -> Result<Guest> {
+    let job = format!(
+        "( {script} )\nstatus=$?\necho\necho \"guest: exit $status\"\nsystemctl poweroff --force\n"
+    );
+    let mut files = Initramfs::default();
+    files.file("etc/job", 0o755, job.into());
+    Ok(Guest {
         name: format!("systemd-{name}-{}", kernel.series),
-        image: &kernel.image,
-        initramfs: &files,
+        image: kernel.image.clone(),
+        base: image::once(&format!("systemd-{}", kernel.series), || base(kernel))?,
+        files,
         memory_mib: MEMORY_MIB,
         append: "systemd.show_status=0 systemd.journald.forward_to_console=0",
         disk: None,
         limit: LIMIT,
         survives_panic: false,
-    };
-    match guest.run(line)? {
-        crate::qemu::Ended::Exited(status) => Ok(status),
-        crate::qemu::Ended::Killed => bail!("the guest was ended"),
-    }
+    })
 }
 
-fn files(kernel: &Kernel, script: &str) -> Result<Initramfs> {
+fn base(kernel: &Kernel) -> Result<Initramfs> {
     let dist = build::dist()?;
     let mut files = Initramfs::default();
     files.tree(&root()?, "")?;
@@ -77,10 +74,6 @@ fn files(kernel: &Kernel, script: &str) -> Result<Initramfs> {
         "etc/systemd/system/default.target",
         "/usr/lib/systemd/system/multi-user.target",
     );
-    let job = format!(
-        "( {script} )\nstatus=$?\necho\necho \"guest: exit $status\"\nsystemctl poweroff --force\n"
-    );
-    files.file("etc/job", 0o755, job.into());
     Ok(files)
 }
 
@@ -101,8 +94,8 @@ fn install(kernel: &Kernel, modules: &Path, files: &mut Initramfs) -> Result<()>
     Ok(())
 }
 
-fn root() -> Result<std::path::PathBuf> {
-    let _lock = cache::lock()?;
+pub(crate) fn root() -> Result<PathBuf> {
+    let _lock = cache::lock("systemd")?;
     cache::once("chroot/systemd-udev", |path| {
         if !geteuid().is_root() {
             bail!(

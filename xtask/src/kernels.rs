@@ -62,7 +62,7 @@ pub(crate) fn get(name: &str) -> Result<Kernel> {
         let known: Vec<_> = SERIES.iter().map(|series| series.name).collect();
         bail!("no kernel series {name}: there are {}", known.join(", "));
     };
-    let _lock = cache::lock()?;
+    let _lock = cache::lock("kernels")?;
     let resolved = cache::once(&format!("kernels/{name}.release"), |path| {
         step(&format!("look up the newest {name} kernel"), || {
             let release = newest(series, &apt::names()?).with_context(|| {
@@ -165,6 +165,7 @@ pub(crate) fn headers(kernel: &Kernel) -> Result<PathBuf> {
         format!("linux-headers-{common}-common"),
         format!("linux-kbuild-{kbuild}"),
     ];
+    let _lock = cache::lock("headers")?;
     cache::once(&format!("headers/{release}"), |path: &Path| {
         step(&format!("fetch the headers of {release}"), || {
             apt::unpack(&packages, path)

@@ -25,7 +25,7 @@ const PACKAGES: &str = "gcc,make,libelf1t64,libc6-dev,pahole,kmod,bc";
 pub(crate) fn get(kernel: &Kernel) -> Result<PathBuf> {
     let sources = cache::checkout()?.join("tests/modules");
     let headers = kernels::headers(kernel)?;
-    let _lock = cache::lock()?;
+    let _lock = cache::lock("modules")?;
     let name = format!("modules/{}-{:016x}", kernel.release, hash(&sources)?);
     let chroot = builder()?;
     cache::once(&name, |path| {

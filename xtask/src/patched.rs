@@ -1,11 +1,15 @@
 //! Stock modules changed so that they taint, for kernels whose headers the suites do not carry: the
 //! signature is cut off (E), and words of `.modinfo` are overwritten (O, P).
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{initramfs::Initramfs, kernels::Kernel, run};
+use crate::{initramfs::Initramfs, kernels::Kernel};
 
 /// Every kernel's packages have it, and nothing needs it.
 const MODULE: &str = "dummy";
@@ -29,31 +33,40 @@ pub(crate) fn add(kernel: &Kernel, files: &mut Initramfs) -> Result<()> {
 
 /// The bytes of a stock module, unpacked; `None` when the kernel has it built in, or not at all.
 pub(crate) fn stock(kernel: &Kernel, name: &str) -> Result<Option<Vec<u8>>> {
-    let listed = run::quiet(
-        Command::new("find")
-            .arg(&kernel.modules)
-            .args(["-name", "*.ko*"]),
-    )?;
-    let is_it = |path: &&str| {
-        path.rsplit('/')
-            .next()
-            .and_then(|file| file.split('.').next())
-            == Some(name)
-    };
-    let Some(path) = listed.lines().find(is_it) else {
+    let Some(path) = find(&kernel.modules, name)? else {
         return Ok(None);
     };
-    if Path::new(path).extension().is_some_and(|kind| kind == "xz") {
+    if path.extension().is_some_and(|kind| kind == "xz") {
         let output = Command::new("xz")
-            .args(["-dc", path])
+            .arg("-dc")
+            .arg(&path)
             .output()
             .context("run xz")?;
-        ensure!(output.status.success(), "xz -dc {path}: {}", output.status);
+        let (path, status) = (path.display(), output.status);
+        ensure!(status.success(), "xz -dc {path}: {status}");
         return Ok(Some(output.stdout));
     }
-    Ok(Some(
-        fs::read(path).with_context(|| format!("read {path}"))?,
-    ))
+    let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+    Ok(Some(bytes))
+}
+
+/// The module's file below a folder: `NAME.ko`, or `NAME.ko.xz`.
+fn find(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
+    let is_it = |file: &str| {
+        let end = file.strip_prefix(name);
+        end.is_some_and(|end| end.starts_with(".ko"))
+    };
+    for entry in fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            if let Some(found) = find(&entry.path(), name)? {
+                return Ok(Some(found));
+            }
+        } else if is_it(&entry.file_name().to_string_lossy()) {
+            return Ok(Some(entry.path()));
+        }
+    }
+    Ok(None)
 }
 
 fn unsigned(module: &[u8]) -> Vec<u8> {

@@ -9,6 +9,11 @@ const LAST_WORDS: usize = 25;
 
 /// Runs to the end and gives back what was printed.
 pub(crate) fn quiet(command: &mut Command) -> Result<String> {
+    quiet_with_last(command, LAST_WORDS)
+}
+
+/// The same, where a failure is shown with so many lines.
+pub(crate) fn quiet_with_last(command: &mut Command, last_words: usize) -> Result<String> {
     let name = format!("{command:?}");
     let output = command
         .stdin(Stdio::null())
@@ -21,23 +26,10 @@ pub(crate) fn quiet(command: &mut Command) -> Result<String> {
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<_> = text.lines().collect();
     let last = lines
-        .get(lines.len().saturating_sub(LAST_WORDS)..)
+        .get(lines.len().saturating_sub(last_words)..)
         .unwrap_or_default()
         .join("\n");
     bail!("{name} failed ({}):\n{last}", output.status)
-}
-
-/// Runs to the end with its output on ours.
-pub(crate) fn shown(command: &mut Command) -> Result<()> {
-    let name = format!("{command:?}");
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .with_context(|| not_started(&name))?;
-    if !status.success() {
-        bail!("{name} failed ({status})");
-    }
-    Ok(())
 }
 
 /// What is mostly missing, and what to do.

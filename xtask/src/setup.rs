@@ -22,13 +22,20 @@ const PROGRAMS: [(&str, &str); 4] = [
 
 /// Does what is left to be done.
 pub(crate) fn run() -> Result<()> {
-    let _lock = cache::lock()?;
     packages()?;
+    tools()
+}
+
+/// What building needs besides packages.
+pub(crate) fn tools() -> Result<()> {
+    let _lock = cache::lock("setup")?;
     rust_src()?;
     bpf_linker()
 }
 
-fn packages() -> Result<()> {
+/// Programs of the machine's own suite.
+pub(crate) fn packages() -> Result<()> {
+    let _lock = cache::lock("setup")?;
     let missing: Vec<_> = PROGRAMS
         .iter()
         .filter(|(path, _)| !Path::new(path).exists())

@@ -1,13 +1,12 @@
 //! Which code lies where, kept in the order of events, for kernels that cannot resolve an address
 //! when the event happens (before 5.13).
 //!
-//! In: the kernel's own symbols, and modules as they come and go. Out: a symbol for an address. Module
-//! space is reused: a range counts from the record that says that the module is there to the one that
-//! says that it goes, and no longer.
+//! In: the kernel's own symbols, and modules as they are loaded and freed. Out: a symbol for an address. Module
+//! space is reused: a range is a module's only from the record of its load to the record of its end.
 
 use std::ops::Range;
 
-use super::frames::Symbol;
+use super::symbol::Symbol;
 use crate::kernel::kallsyms::Kallsyms;
 
 /// What addresses stand for at this point of the stream of records.
@@ -24,13 +23,13 @@ pub struct Addresses {
 struct Text {
     module: String,
     range: Range<u64>,
-    /// Freed when the init function returns; by the thread that runs it.
+    /// For init code, which is freed when the init function returns: the thread that runs it.
     init_of: Option<u32>,
     /// By address; empty when they could not be read in time.
     symbols: Vec<(u64, String)>,
 }
 
-/// What kretprobes put in the place of a return address (`arch/*/kernel/kprobes`, 5.10 to 7.3).
+/// What kretprobes put in place of a return address (`arch/*/kernel/kprobes`, 5.10 to 7.3).
 const KRETPROBES: [&str; 3] = [
     "kretprobe_trampoline",
     "__kretprobe_trampoline",
@@ -49,10 +48,10 @@ impl Addresses {
         }
     }
 
-    /// A module is there from now on; `init_of` is the thread that loads it.
+    /// A module's code is in memory from now on; `init_of` is the thread that runs it, for init code.
     pub fn add(&mut self, module: &str, range: Range<u64>, init_of: Option<u32>) {
         if !range.is_empty() {
-            // Whatever was there before is gone, told or not.
+            // Another module's code in this range is gone, even if the record of its end was lost.
             self.modules
                 .retain(|text| text.range.end <= range.start || text.range.start >= range.end);
             let module = module.to_owned();
@@ -65,7 +64,7 @@ impl Addresses {
         }
     }
 
-    /// The functions of a module that is there.
+    /// Adds the symbols of a module in memory.
     pub fn name(&mut self, module: &str, symbols: &[(u64, String)]) {
         for text in self.modules.iter_mut().filter(|text| text.module == module) {
             let inside = symbols
@@ -80,7 +79,7 @@ impl Addresses {
         self.modules.retain(|text| text.init_of != Some(tid));
     }
 
-    /// A module goes.
+    /// A module is freed.
     pub fn remove(&mut self, module: &str) {
         self.modules.retain(|text| text.module != module);
     }
@@ -133,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_is_a_modules_only_while_it_is_there() {
+    fn a_range_is_a_modules_only_until_it_is_freed() {
         let mut addresses = Addresses::default();
         let shown = |addresses: &Addresses, address| {
             addresses.resolve(address).map(|symbol| symbol.to_string())

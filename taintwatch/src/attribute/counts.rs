@@ -1,12 +1,12 @@
-//! Occurrences that the kernel half counted and did not tell one by one.
+//! Occurrences that were counted and have no record of their own.
 //!
-//! In: a flag and its caller, or neither where they found no room, with how often. Out: an event that stands for all of them.
+//! In: how often, with a flag and its caller unless the map of counts was full. Out: one event that stands for all of them.
 
 use taintwatch_common::{Count, CountKey, DIRECT_WRITE};
 
 use super::{
     Attributor,
-    cause::Evidence,
+    evidence::RecordEvidence,
     frames::{self, Frame},
     reconcile::unattributed,
     record_fields,
@@ -14,13 +14,13 @@ use super::{
 use crate::event::{Event, Kind, Mask, Source, Taint};
 
 impl Attributor {
-    /// Occurrences that were counted and not told: `more` of them up to `count.last_ns`.
+    /// The event of `more` occurrences, up to `count.last_ns`.
     pub fn counted(&mut self, key: &CountKey, count: &Count, more: u64, mask_now: Mask) -> Event {
         let direct = key.flag == DIRECT_WRITE;
         let kind = if direct { Kind::MaskWrite } else { Kind::Taint };
         let number = format!("{:x}.{}.count", key.caller, key.context);
         let mut event = self.blank(kind, count.last_ns, &number);
-        // What each of many writes changed is not known, only what there is now.
+        // What each of many writes changed is not known, only the mask now.
         let mut taint = if direct {
             Taint {
                 mask_after: Some(mask_now),
@@ -30,7 +30,7 @@ impl Attributor {
             self.table.taint(key.flag, self.mask)
         };
         if !direct && !mask_now.has(key.flag) {
-            // It was set, and cleared since: what the mask was in between is not known.
+            // The flag was set, and cleared since: what the mask was in between is not known.
             taint.first = None;
             (taint.mask_before, taint.mask_after) = (None, None);
         }
@@ -39,7 +39,7 @@ impl Attributor {
         event.taint = Some(taint);
         event.context = record_fields::known_context(key.context, &[]);
         let frame = self.caller_of(key, count);
-        let evidence = Evidence {
+        let evidence = RecordEvidence {
             bit: (!direct).then_some(key.flag),
             frames: std::slice::from_ref(&frame),
             loading: &count.loading,
@@ -56,7 +56,7 @@ impl Attributor {
         event
     }
 
-    /// Occurrences of keys that found no room: how many is known, and no more.
+    /// The event of occurrences that were not counted by key: only their number is known.
     #[must_use]
     pub fn unnamed(&self, more: u64, boottime_ns: u64) -> Event {
         let mut event = self.blank(Kind::Taint, boottime_ns, "unnamed");
@@ -65,7 +65,7 @@ impl Attributor {
             ..Default::default()
         });
         event.cause = Some(unattributed(format!(
-            "{more} more changes by more places in the code than are told apart"
+            "{more} more changes, of flags that are not known: the table of counts was full"
         )));
         event
     }

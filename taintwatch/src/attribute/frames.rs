@@ -1,4 +1,4 @@
-//! A stack as the kernel half took it, without the hook's own frames.
+//! The stack of a record, without the hook's own frames.
 //!
 //! In: addresses with the symbols that the kernel gave them at the event. Out: frames, the code that
 //! caused the event first. What the kernel did not resolve is looked up among the addresses as they
@@ -8,8 +8,8 @@ use std::fmt;
 
 use taintwatch_common::{STACK_FRAMES, SYMBOLS_PER_TEXT, Stack};
 
-use super::addresses::Addresses;
-use crate::{kernel::functions::base_name, record::text};
+use super::{addresses::Addresses, symbol::Symbol};
+use crate::record::text;
 
 /// A place in the kernel's code.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,69 +20,23 @@ pub struct Frame {
     pub symbol: Option<Symbol>,
 }
 
-/// A function, and a module unless it is the kernel's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Symbol {
-    function: String,
-    offset: u64,
-    module: Option<String>,
-}
-
 impl Frame {
-    /// The function's name without what the compiler appends to the parts it splits off.
+    /// The function's name, without the suffixes of parts that the compiler split off.
     #[must_use]
     pub fn function(&self) -> Option<&str> {
-        self.symbol
-            .as_ref()
-            .map(|symbol| base_name(&symbol.function))
+        self.symbol.as_ref().map(Symbol::function)
     }
 
     /// The module that the code belongs to; `None` for the kernel itself.
     #[must_use]
     pub fn module(&self) -> Option<&str> {
-        self.symbol.as_ref()?.module.as_deref()
+        self.symbol.as_ref()?.module()
     }
 
     /// Whether this is a function of the kernel itself with one of these names.
     #[must_use]
     pub fn is_one_of(&self, names: &[&str]) -> bool {
         self.module().is_none() && self.function().is_some_and(|name| names.contains(&name))
-    }
-}
-
-impl Symbol {
-    #[must_use]
-    pub fn new(function: &str, offset: u64, module: Option<&str>) -> Self {
-        let module = module.map(str::to_owned);
-        Self {
-            function: function.to_owned(),
-            offset,
-            module,
-        }
-    }
-
-    /// `function+0xoffset/0xsize [module]` of the byte before a frame's address (`%pS`).
-    #[must_use]
-    pub fn parse(line: &str) -> Option<Self> {
-        let (place, module) = match line.split_once(" [") {
-            // Newer kernels add a build id behind the name: `[module 1a2b…]`.
-            Some((place, module)) => (place, Some(module.strip_suffix(']')?.split(' ').next()?)),
-            None => (line, None),
-        };
-        let (function, offset) = place.rsplit_once("+0x")?;
-        let (offset, _size) = offset.split_once("/0x")?;
-        let offset = u64::from_str_radix(offset, 16).ok()?.checked_add(1)?;
-        Some(Self::new(function, offset, module))
-    }
-}
-
-impl fmt::Display for Symbol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}+{:#x}", self.function, self.offset)?;
-        match &self.module {
-            Some(module) => write!(f, " [{module}]"),
-            None => Ok(()),
-        }
     }
 }
 
@@ -99,7 +53,7 @@ impl fmt::Display for Frame {
 #[must_use]
 pub fn of_entry(stack: &Stack, addresses: &Addresses) -> Vec<Frame> {
     let frames = all(stack, addresses);
-    // Without any symbol the hook's own frames cannot be told from the caller: then there is no caller.
+    // Without any symbol the hook's own frames cannot be distinguished from the caller: then there is no caller.
     if frames.iter().all(|frame| frame.symbol.is_none()) {
         return Vec::new();
     }
@@ -127,7 +81,7 @@ pub fn of_address(address: u64, symbol: &[u8], addresses: &Addresses) -> Frame {
     Frame { address, symbol }
 }
 
-/// Frames of the hooks themselves can stand anywhere: a traced function's caller is a trampoline.
+/// Whether a frame is no hook's own. Those can stand anywhere: the caller of a traced function is a trampoline.
 fn is_kernels(frame: &Frame) -> bool {
     !frame
         .function()
@@ -143,7 +97,7 @@ fn all(stack: &Stack, addresses: &Addresses) -> Vec<Frame> {
     taken
         .zip(resolved.chain(std::iter::repeat(None)))
         .map(|(address, line)| {
-            // The byte before such an address lies in whatever function comes before.
+            // The byte before such an address lies in an unrelated function.
             if addresses.is_kretprobe(*address) {
                 return Frame {
                     address: *address,
@@ -160,7 +114,7 @@ fn all(stack: &Stack, addresses: &Addresses) -> Vec<Frame> {
         .collect()
 }
 
-/// One entry a frame of a text; a line that was cut short is none.
+/// A text has a line for each frame; one that was cut short is `None`.
 fn lines(part: &[u8]) -> Vec<Option<String>> {
     let whole = |line: &[u8]| line.strip_suffix(b"\n").map(text);
     let mut lines: Vec<_> = part
@@ -173,31 +127,12 @@ fn lines(part: &[u8]) -> Vec<Option<String>> {
 
 /// The byte before lies in the instruction that called or wrote; the one at the address may be another function's.
 fn unresolved(address: u64, addresses: &Addresses) -> Option<Symbol> {
-    let mut symbol = addresses.resolve(address.wrapping_sub(1))?;
-    symbol.offset = symbol.offset.checked_add(1)?;
-    Some(symbol)
+    addresses.resolve(address.wrapping_sub(1))?.next_byte()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parses_what_the_kernel_prints() {
-        assert_eq!(
-            Symbol::parse("load_module+0x6ff/0x2190"),
-            Some(Symbol::new("load_module", 0x700, None))
-        );
-        assert_eq!(
-            Symbol::parse("init+0x1f/0xfe0 [tw_gpl]"),
-            Some(Symbol::new("init", 0x20, Some("tw_gpl")))
-        );
-        assert_eq!(
-            Symbol::parse("init+0x1f/0xfe0 [tw_gpl 1a2b3c]"),
-            Some(Symbol::new("init", 0x20, Some("tw_gpl")))
-        );
-        assert_eq!(Symbol::parse("0xffffffffc0000000"), None);
-    }
 
     #[test]
     fn drops_the_hooks_own_frames_and_everything_before_the_caller() {

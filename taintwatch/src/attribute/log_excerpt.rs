@@ -1,34 +1,23 @@
 //! The lines of the kernel log that belong to an event.
 //!
-//! In: an event, the log up to a moment after it. Out: the lines of its report, whole, or those of them that are
-//! surely its own. Pure. Reports of two CPUs can stand between each other: lines are told apart by their writer where
-//! the kernel names it, and else a report with a second one inside is cut down to its first line.
+//! In: an event, the log up to shortly after it. Out: the lines of its report, whole, or those that are certainly of
+//! this event. Pure. Reports of two CPUs can be interleaved: lines are separated by their writer where the kernel names
+//! it, and else a report with a second one inside is cut down to its first line.
 
+pub use super::log_report::Logged;
+use super::log_report::{self, PRINTED_NS};
 use crate::{
     event::{Class, Event, Kind},
-    kernel::kmsg::Line,
-    klog::marks::{CUT_HERE, END, cpu_of},
-    taint::log::{TaintLine, told},
+    klog::marks::cpu_of,
+    taint::{flags::bit, log::TaintLine},
 };
 
-/// A line with its time on `CLOCK_BOOTTIME`.
-#[derive(Clone, Debug)]
-pub struct Logged {
-    pub line: Line,
-    pub boottime_ns: u64,
-}
-
-/// How far the log's clock and that of the hooks may be apart, and how long printing a report takes on a slow console.
+/// How far the log's clock and that of the hooks may be apart.
 const APART_NS: u64 = 50_000_000;
-/// From a flag to the end of a text that is printed when it is set already, on a machine that is busy.
+/// From a flag to the end of a text that is printed after it is set, on a busy machine.
 const FOLLOWS_NS: u64 = 500_000_000;
-/// Flags whose texts follow: C by the loader, I by `numa_node_store` (`drivers/pci/pci-sysfs.c`).
-pub const TEXT_FOLLOWS: [u32; 2] = [10, 11];
-const PRINTED_NS: u64 = 5_000_000_000;
-/// No report is longer; a broken one ends here.
-const MOST: usize = 120;
-/// An oops begins with two or three lines that each tell of its flag.
-const DIE: u32 = 7;
+/// Flags whose texts are printed after they are set: by the loader, and by `numa_node_store` (`drivers/pci/pci-sysfs.c`).
+pub const TEXT_FOLLOWS: [u32; 2] = [bit::CRAP, bit::FIRMWARE_WORKAROUND];
 
 /// The lines of an event, and the sequences of those that no other event gets.
 #[must_use]
@@ -55,7 +44,9 @@ fn reasons(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String>,
     let found: Vec<_> = log
         .iter()
         .filter(|logged| is_near(logged, at, taken))
-        .filter(|logged| names_it(&logged.line.text) && told(&logged.line.text).is_none())
+        .filter(|logged| {
+            names_it(&logged.line.text) && TaintLine::parse(&logged.line.text).is_none()
+        })
         .collect();
     let lines = found
         .iter()
@@ -64,7 +55,7 @@ fn reasons(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String>,
     (!found.is_empty()).then(|| (lines, found.iter().map(|logged| logged.line.seq).collect()))
 }
 
-/// Printed shortly before a moment, or a little after it, and nobody's yet.
+/// Printed shortly before a time or a little after it, and not yet given to another event.
 fn is_near(logged: &Logged, at: u64, taken: &[u64]) -> bool {
     is_near_or_behind(logged, at, APART_NS, taken)
 }
@@ -90,20 +81,20 @@ fn report_of(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String
     };
     let near = |logged: &&Logged| is_near_or_behind(logged, at, behind, taken);
     let class = event.cause.as_ref()?.class;
-    // The nearest before the event, or a moment behind: some are printed when the flag is set already.
+    // The nearest before the event, or shortly after it: some are printed after the flag is set.
     let first = log.iter().filter(near).rev().find(|logged| {
-        told(&logged.line.text)
+        TaintLine::parse(&logged.line.text)
             .is_some_and(|told| told.bit == bit && fits(event, class, &told, &logged.line.text))
     })?;
     let first = if class == Class::ModuleLoad {
         first
     } else {
-        beginning(first, log, bit)
+        log_report::first_line(first, log, bit)
     };
     let lines = if class == Class::ModuleLoad {
         vec![first]
     } else {
-        report(first, log, bit)
+        log_report::lines(first, log, bit)
     };
     let lines = lines
         .into_iter()
@@ -112,74 +103,23 @@ fn report_of(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String
     Some((lines, first.line.seq))
 }
 
-/// Whether a line can be about this event.
-fn fits(event: &Event, class: Class, told: &TaintLine, line: &str) -> bool {
+/// Whether a line can be of this event.
+fn fits(event: &Event, class: Class, named: &TaintLine, line: &str) -> bool {
     let module = event.module_name();
     if class == Class::ModuleLoad {
-        return told.module.is_some() && told.module.as_deref() == module;
+        return named.module.is_some() && named.module.as_deref() == module;
     }
-    let same_code = match (&told.code, event.caller.as_deref()) {
+    let same_code = match (&named.code, event.caller.as_deref()) {
         (Some(code), Some(caller)) => code.split('+').next() == caller.split('+').next(),
         _ => true,
     };
     same_code && cpu_of(line).is_none_or(|cpu| Some(cpu) == event.cpu)
 }
 
-/// The first line of the report that a line stands in: an oops has two that tell of its flag.
-fn beginning<'a>(line: &'a Logged, log: &'a [Logged], bit: u32) -> &'a Logged {
-    let before = log
-        .iter()
-        .rev()
-        .skip_while(|logged| logged.line.seq >= line.line.seq)
-        .take(8);
-    let same = before
-        .take_while(|logged| !logged.line.text.starts_with(END))
-        .filter(|logged| logged.line.caller == line.line.caller)
-        .filter(|logged| told(&logged.line.text).is_some_and(|told| told.bit == bit));
-    same.last().unwrap_or(line)
-}
-
-/// From the first line to the end of the report.
-fn report<'a>(first: &'a Logged, log: &'a [Logged], bit: u32) -> Vec<&'a Logged> {
-    let same_writer =
-        |logged: &&Logged| first.line.caller.is_none() || logged.line.caller == first.line.caller;
-    let behind = log
-        .iter()
-        .filter(|logged| logged.line.seq >= first.line.seq)
-        .filter(same_writer);
-    let mut lines = Vec::new();
-    for logged in behind.take(MOST) {
-        let text = logged.line.text.as_str();
-        let begins_another = !lines.is_empty()
-            && (text == CUT_HERE
-                || told(text)
-                    .is_some_and(|told| told.from_report() && (told.bit, bit) != (DIE, DIE)));
-        if begins_another && first.line.caller.is_none() {
-            return vec![first];
-        }
-        // A report without an end mark ends where the next thing begins.
-        if begins_another || logged.boottime_ns > first.boottime_ns + PRINTED_NS {
-            break;
-        }
-        lines.push(logged);
-        if text.starts_with(END) || text == "</TASK>" && !has_end(log, logged) {
-            break;
-        }
-    }
-    lines
-}
-
-/// Whether an end mark follows soon.
-fn has_end(log: &[Logged], from: &Logged) -> bool {
-    let behind = log.iter().filter(|logged| logged.line.seq > from.line.seq);
-    behind
-        .take(MOST)
-        .any(|logged| logged.line.text.starts_with(END))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{kernel::kmsg::Line, klog::marks::END};
 
     fn log(texts: &[&str]) -> Vec<Logged> {
         let line = |(seq, text): (u64, &&str)| Logged {
@@ -212,7 +152,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_report_is_told_whole() {
+    fn a_report_is_taken_whole() {
         let found = lines_of(
             &event("module_code", 9, 1, "f+0x2 [m]", "m"),
             &log(&WARN),
@@ -266,7 +206,10 @@ mod tests {
             lines,
             ["a: Unknown symbol x (err -2)", "Module a is blacklisted"]
         );
-        assert!(lines_of(&failed, &log, &taken).is_none(), "told twice");
+        assert!(
+            lines_of(&failed, &log, &taken).is_none(),
+            "given to two events"
+        );
     }
 
     #[test]

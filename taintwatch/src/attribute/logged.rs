@@ -1,38 +1,38 @@
-//! Flags that the kernel log tells of.
+//! Flags that the kernel log names.
 //!
-//! In: what a line says. Out: the event, as sure as a line is.
+//! In: a line, and what it names. Out: its event, of confidence `logged`.
 
-use super::{Attributor, cause};
+use super::{Attributor, summary::happened};
 use crate::{
     event::{Cause, Class, Confidence, Event, Kind, Module, Source},
-    taint::log::{TaintLine, Teller},
+    taint::log::{Printer, TaintLine},
 };
 
 impl Attributor {
-    /// A flag that a line of the kernel log tells of.
+    /// The event of a flag that a line of the kernel log names.
     pub fn logged(
         &mut self,
-        told: &TaintLine,
-        line: &str,
+        line: &TaintLine,
+        text: &str,
         boottime_ns: u64,
         line_seq: u64,
     ) -> Event {
         let mut event = self.blank(
             Kind::Taint,
             boottime_ns,
-            &format!("{}.log.{line_seq}", told.bit),
+            &format!("{}.log.{line_seq}", line.bit),
         );
-        event.taint = Some(self.table.taint(told.bit, self.mask));
-        self.mask = self.mask.with(told.bit);
-        event.caller.clone_from(&told.code);
-        event.log = vec![line.to_owned()];
-        let class = match (told.from, &told.module) {
-            (Teller::Loader, _) => Class::ModuleLoad,
-            (Teller::Kernel, Some(_)) => Class::ModuleCode,
-            (Teller::Kernel, None) => Class::KernelCode,
+        event.taint = Some(self.table.taint(line.bit, self.mask));
+        self.mask = self.mask.with(line.bit);
+        event.caller.clone_from(&line.code);
+        event.log = vec![text.to_owned()];
+        let class = match (line.printer, &line.module) {
+            (Printer::Loader, _) => Class::ModuleLoad,
+            (Printer::Kernel, Some(_)) => Class::ModuleCode,
+            (Printer::Kernel, None) => Class::KernelCode,
         };
-        let happened = cause::happened(self.table, Some(told.bit));
-        let of = told.module.as_ref().or(told.code.as_ref());
+        let happened = happened(self.table, Some(line.bit));
+        let of = line.module.as_ref().or(line.code.as_ref());
         let of = of.map(|name| format!(": {name}")).unwrap_or_default();
         event.cause = Some(Cause {
             class,
@@ -40,7 +40,7 @@ impl Attributor {
             confidence: Confidence::Logged,
             sources: vec![Source::Log],
         });
-        event.module = told.module.clone().map(|name| Module {
+        event.module = line.module.clone().map(|name| Module {
             name: Some(name),
             ..Module::default()
         });

@@ -1,19 +1,23 @@
 //! Records become events: which flag, by which code, for which module, and how that is known.
 //!
-//! In: decoded records in ring order, the code's addresses. Out: public events without what only
-//! `/proc` can add. Pure: no file is read, and the clock is a function that the caller hands in.
+//! In: decoded records in ring order, the code's addresses. Out: public events, without what only
+//! `/proc` can add. Pure: no file is read, and the clock is a function that the caller passes.
 
 pub mod addresses;
 mod cause;
 pub mod chain;
 mod counts;
+mod evidence;
 pub mod frames;
 mod loads;
 pub mod log_excerpt;
+mod log_report;
 mod logged;
-mod origins;
 mod reconcile;
 mod record_fields;
+mod references;
+mod summary;
+pub mod symbol;
 mod taints;
 
 use std::collections::HashMap;
@@ -28,9 +32,9 @@ use crate::{
     taint::tables::{LINUX, Table},
 };
 use addresses::Addresses;
-use cause::Evidence;
+use evidence::RecordEvidence;
 use frames::Frame;
-use origins::Origins;
+use references::References;
 
 /// Turns records into events, and remembers what a later record needs of an earlier one.
 pub struct Attributor {
@@ -38,17 +42,18 @@ pub struct Attributor {
     wall_clock: fn(u64) -> Time,
     /// Which code lies where, at this point of the stream.
     pub addresses: Addresses,
-    /// Whose flags these are: upstream's, unless it is known better.
+    /// The vendor's flags: upstream's, unless another vendor is known.
     pub table: &'static Table,
-    /// The mask as the events so far tell it.
+    /// The mask as the events so far give it.
     pub mask: Mask,
-    /// Whether the kernel half can read the mask; else `mask` stands in.
+    /// Whether the eBPF programs can read the mask; if not, `mask` is used.
     pub sees_mask: bool,
     /// Modules whose init function runs, by the thread that loads them.
-    live: HashMap<u32, Module>,
-    origins: Origins,
-    /// Callers that a record told of, and how many modules had been freed by then.
+    coming: HashMap<u32, Module>,
+    references: References,
+    /// Callers that records named, by address; those in modules only since the last free.
     callers: HashMap<u64, Frame>,
+    /// How many modules have been freed.
     epoch: u64,
 }
 
@@ -62,20 +67,20 @@ impl Attributor {
             table: LINUX,
             mask,
             sees_mask: true,
-            live: HashMap::new(),
-            origins: Origins::default(),
+            coming: HashMap::new(),
+            references: References::default(),
             callers: HashMap::new(),
             epoch: 0,
         }
     }
 
-    /// The machine and boot that events are of.
+    /// The machine and boot of the events.
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// The events that a record tells of; none for one that only later records need.
+    /// The events of a record; none for one that only later records refer to.
     pub fn events(&mut self, record: &Record) -> (Vec<Event>, Hints) {
         let hints = self.hints(record);
         let events = match record {
@@ -84,27 +89,27 @@ impl Attributor {
             Record::SysctlWrite(write) => self.sysctl_write(write),
             Record::ModuleFree(free) => self.module_free(free).into_iter().collect(),
             Record::LoadEnd(end) => vec![self.load_end(end)],
-            Record::ModuleComing(live) => {
-                self.module_coming(live);
+            Record::ModuleComing(coming) => {
+                self.module_coming(coming);
                 Vec::new()
             }
             Record::Process(process) => {
-                self.origins.process(process);
+                self.references.add_process(process);
                 Vec::new()
             }
             Record::ModuleFile(file) => {
-                self.origins.reads(file);
+                self.references.add_file(file);
                 Vec::new()
             }
             Record::ModuleRequest(request) => {
-                self.origins.requests(request);
+                self.references.add_request(request);
                 Vec::new()
             }
         };
         (events, hints)
     }
 
-    /// What the machine can be asked with.
+    /// What `/proc`, cgroups and files are searched by.
     fn hints(&self, record: &Record) -> Hints {
         let task = match record {
             Record::TaintEntry(entry) => &entry.task,
@@ -115,11 +120,11 @@ impl Attributor {
             _ => return Hints::default(),
         };
         let file = self
-            .origins
-            .read_by(task.tid)
+            .references
+            .file_read_by(task.tid)
             .filter(|file| file.from_memory == 0);
         Hints {
-            cgroup_id: self.origins.cgroup_id(task),
+            cgroup_id: self.references.cgroup_id(task),
             file: file.map(|file| {
                 let inode = Inode {
                     number: file.path.inode,
@@ -143,8 +148,8 @@ impl Attributor {
         }
     }
 
-    fn attribute(&mut self, mut event: Event, evidence: &Evidence<'_>) -> Event {
-        if evidence.is_nobodys() {
+    fn attribute(&mut self, mut event: Event, evidence: &RecordEvidence<'_>) -> Event {
+        if evidence.names_no_task() {
             event.task = None;
         }
         let (cause, module) = cause::find(self.table, evidence, &event);
@@ -155,13 +160,14 @@ impl Attributor {
         event.stack = evidence.frames.iter().map(Frame::to_string).collect();
         event.module = module.map(|name| self.module(name, &event, cause.class));
         if cause.class == Class::ModuleLoad {
-            self.add_origin(&mut event);
+            self.add_file_and_requester(&mut event);
         }
         event.cause = Some(cause);
         event
     }
 
-    fn started(
+    /// An event of a record, with the CPU, the context and the task of its header.
+    fn event_of(
         &self,
         kind: Kind,
         header: &wire::Header,
@@ -173,7 +179,7 @@ impl Attributor {
         event.cpu = Some(header.cpu);
         event.context = record_fields::known_context(header.context, frames);
         // In an interrupt the current task is merely the one that was interrupted.
-        event.task = (event.context == Some(Context::Task)).then(|| self.origins.task(task));
+        event.task = (event.context == Some(Context::Task)).then(|| self.references.task(task));
         event
     }
 }

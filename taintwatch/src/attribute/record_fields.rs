@@ -1,4 +1,4 @@
-//! The parts of an event that one field of a record tells by itself.
+//! The parts of an event that one field of a record gives.
 //!
 //! In: fields of records. Out: fields of the public event.
 
@@ -12,7 +12,7 @@ use crate::{
     taint::tables::Table,
 };
 
-/// A flag that was set already; which one is not known.
+/// A flag was set again; which one is not known.
 pub(super) fn again(mask: Mask) -> Taint {
     Taint {
         first: Some(false),
@@ -23,7 +23,7 @@ pub(super) fn again(mask: Mask) -> Taint {
     }
 }
 
-/// A change of the mask that claims no letter.
+/// A change of the mask, without a claim what its bits stand for.
 pub(super) fn change(before: Mask, after: Mask) -> Taint {
     Taint {
         count: Some(1),
@@ -35,14 +35,14 @@ pub(super) fn change(before: Mask, after: Mask) -> Taint {
     }
 }
 
-/// A module that is complete.
-pub(super) fn module_coming(table: &Table, live: &wire::ModuleComing) -> Module {
+/// A module whose init function runs next.
+pub(super) fn module_coming(table: &Table, coming: &wire::ModuleComing) -> Module {
     let field = |bytes: &[u8]| Some(text(bytes)).filter(|text| !text.is_empty());
     Module {
-        name: field(&live.name),
-        version: field(&live.version),
-        srcversion: field(&live.srcversion),
-        taints: letters(table, live.taints),
+        name: field(&coming.name),
+        version: field(&coming.version),
+        srcversion: field(&coming.srcversion),
+        taints: letters(table, coming.taints),
         ..Module::default()
     }
 }
@@ -60,7 +60,7 @@ pub(super) fn errno(result: i64) -> String {
     }
 }
 
-/// What the CPU was doing: by its preemption counter, else by the stack when that leaves no doubt.
+/// The context that the CPU ran in: by its preemption counter, else by a stack that proves it.
 pub(super) fn known_context(counted: u32, frames: &[Frame]) -> Option<Context> {
     match counted {
         context::TASK => Some(Context::Task),
@@ -102,7 +102,7 @@ pub(super) fn written_mask(bytes: &[u8]) -> Option<Mask> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::frames::Symbol, *};
+    use super::{super::symbol::Symbol, *};
 
     #[test]
     fn reads_what_is_written_to_the_sysctl() {

@@ -1,18 +1,19 @@
-//! A flag is set, or the mask is written: seen by the hook on `add_taint`, by the watchpoint, or where the sysctl is written.
+//! A flag is set, or the mask is written: seen by the hook on `add_taint`, by the watchpoint, or by the hook on the sysctl.
 //!
-//! In: the record of one of them. Out: an event for each flag, or one for a write that is nobody's `add_taint`.
+//! In: the record of one of them. Out: an event for each flag, or one for a write past `add_taint`.
 
 use taintwatch_common as wire;
 
 use super::{
-    Attributor, cause,
-    cause::Evidence,
-    frames::{self, Frame, Symbol},
+    Attributor,
+    evidence::{RecordEvidence, is_inlined_add_taint},
+    frames::{self, Frame},
     record_fields,
+    symbol::Symbol,
 };
 use crate::event::{Event, Kind, Mask, Source};
 
-/// A write that the loader has no part in.
+/// A write outside any load.
 const NO_LOAD: wire::Loading = wire::Loading {
     stage: wire::stage::NONE,
     reserved: 0,
@@ -23,32 +24,37 @@ impl Attributor {
     pub(super) fn taint_entry(&mut self, entry: &wire::TaintEntry) -> Event {
         let frames = frames::of_entry(&entry.stack, &self.addresses);
         let before = self.before(entry.mask_before);
-        let evidence = Evidence {
+        let evidence = RecordEvidence {
             bit: Some(entry.flag),
             frames: &frames,
             loading: &entry.loading,
             sources: vec![Source::TaintEntry],
         };
         let key = entry.flag.to_string();
-        let mut event = self.started(Kind::Taint, &entry.header, &entry.task, &key, &frames);
+        let mut event = self.event_of(Kind::Taint, &entry.header, &entry.task, &key, &frames);
         event.taint = Some(self.table.taint(entry.flag, before));
-        self.mask = Mask(self.mask.0 | before.0).with(entry.flag);
+        // Not what else the mask has: no event has reported that yet.
+        self.mask = self.mask.with(entry.flag);
         self.attribute(event, &evidence)
     }
 
-    /// A write that no entry of `add_taint` explains: a copy of it, or somebody else.
+    /// A write that no entry of `add_taint` explains: by a copy of it, or by other code.
     pub(super) fn mask_write(&mut self, write: &wire::MaskWrite) -> Event {
         let frames = frames::of_write(&write.stack, &self.addresses);
+        // A bit that events have reported already is not this write's: its own trap was left out, or proved nothing.
+        let known = self.mask;
         let (before, after) = (Mask(write.mask_before), Mask(write.mask_after));
-        let (set, cleared) = (after.minus(before), before.minus(after));
-        self.mask = after;
-        let by_kernel = cause::is_inlined_add_taint(&frames);
+        let set = after.minus(before).minus(known);
+        let cleared = Mask(before.minus(after).0 & known.0);
+        let before = Mask(after.minus(set).0 | cleared.0);
+        self.mask = Mask(known.minus(cleared).0 | set.0);
+        let by_kernel = is_inlined_add_taint(&frames);
         let one_set = (cleared == Mask(0)).then(|| single(set)).flatten();
-        // The instruction's own word, where the mask shows no change.
-        let told =
+        // The bit of the instruction, known even where the mask shows no change.
+        let written =
             Some(write.bit).filter(|bit| *bit < u64::BITS && after.has(*bit) && cleared == Mask(0));
-        let bit = told.or(one_set).filter(|_| by_kernel);
-        let evidence = Evidence {
+        let bit = written.or(one_set).filter(|_| by_kernel);
+        let evidence = RecordEvidence {
             bit,
             frames: &frames,
             loading: &write.loading,
@@ -56,13 +62,13 @@ impl Attributor {
         };
         let (kind, key) = match bit {
             Some(bit) => (Kind::Taint, bit.to_string()),
-            // A flag that was set already: which one, only the hook on `add_taint` could tell.
+            // A flag was set again: only the hook on `add_taint` would know which one.
             None if by_kernel && set == Mask(0) && cleared == Mask(0) => {
                 (Kind::Taint, "again".to_owned())
             }
             None => (Kind::MaskWrite, "mask".to_owned()),
         };
-        let mut event = self.started(kind, &write.header, &write.task, &key, &frames);
+        let mut event = self.event_of(kind, &write.header, &write.task, &key, &frames);
         event.taint = Some(match (bit, kind) {
             (Some(bit), _) => self.table.taint(bit, before),
             (None, Kind::Taint) => record_fields::again(after),
@@ -79,10 +85,10 @@ impl Attributor {
         }];
         frames.extend(frames::of_write(&write.stack, &self.addresses));
         let mut before = self.before(write.mask_before);
-        // More blanks than are kept of the text: what changed is known, what was set again is not.
+        // The number lies past the bytes that are kept of the text: what changed is known, what was set again is not.
         let changed = || Mask(write.mask_after).minus(before);
         let written = record_fields::written_mask(&write.text).unwrap_or_else(changed);
-        // Where the mask cannot be read, what was written is all that is known of the bits.
+        // Where the mask cannot be read, only what was written is known of the bits.
         let after = if self.sees_mask {
             Mask(write.mask_after)
         } else {
@@ -90,19 +96,19 @@ impl Attributor {
         };
         let mut events = Vec::new();
         for bit in written.bits().filter(|bit| after.has(*bit)) {
-            let evidence = Evidence {
+            let evidence = RecordEvidence {
                 bit: Some(bit),
                 frames: &frames,
                 loading: &NO_LOAD,
                 sources: vec![Source::TaintEntry],
             };
             let key = bit.to_string();
-            let mut event = self.started(Kind::Taint, &write.header, &write.task, &key, &frames);
+            let mut event = self.event_of(Kind::Taint, &write.header, &write.task, &key, &frames);
             event.taint = Some(self.table.taint(bit, before));
             before = before.with(bit);
             events.push(self.attribute(event, &evidence));
         }
-        self.mask = Mask(self.mask.0 | before.0);
+        self.mask = Mask(self.mask.0 | written.0 & after.0);
         events
     }
 
@@ -118,4 +124,88 @@ impl Attributor {
 fn single(mask: Mask) -> Option<u32> {
     let mut bits = mask.bits();
     bits.next().filter(|_| bits.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use taintwatch_common::{COMM_LEN, STACK_FRAMES, SYMBOL_TEXT_LEN, VERSION, context, kind};
+
+    use super::*;
+    use crate::{event::Time, kernel::identity::Identity};
+
+    fn attributor(mask: u64) -> Attributor {
+        let identity = Identity {
+            host: None,
+            boot_id: String::new(),
+            release: String::new(),
+        };
+        Attributor::new(identity, Mask(mask), |_| Time::unknown())
+    }
+
+    fn write(mask_before: u64, mask_after: u64) -> wire::MaskWrite {
+        wire::MaskWrite {
+            header: wire::Header {
+                kind: kind::MASK_WRITE,
+                version: VERSION,
+                len: 0,
+                boottime_ns: 1,
+                cpu: 0,
+                context: context::TASK,
+            },
+            task: wire::Task {
+                tgid: 1,
+                tid: 1,
+                ppid: 0,
+                uid: 0,
+                start_boottime_ns: 1,
+                mm: 0,
+                comm: [0; COMM_LEN],
+            },
+            loading: NO_LOAD,
+            bit: u32::MAX,
+            in_add_taint: 0,
+            mask_before,
+            mask_after,
+            stack: wire::Stack {
+                depth: 0,
+                text_len: [0; 2],
+                frames: [0; STACK_FRAMES],
+                text: [[0; SYMBOL_TEXT_LEN]; 2],
+            },
+        }
+    }
+
+    fn bits(attributor: &mut Attributor, before: u64, after: u64) -> (Vec<u32>, Vec<u32>) {
+        let taint = attributor.mask_write(&write(before, after)).taint.unwrap();
+        (taint.bits_set.unwrap(), taint.bits_cleared.unwrap())
+    }
+
+    #[test]
+    fn a_write_is_not_blamed_for_what_another_did() {
+        // The trap of bit 1 was left out or proved nothing, and what the mask was before is old.
+        let mut known = attributor(0b01);
+        known.reconciled(Mask(0b11), 1);
+        assert_eq!(bits(&mut known, 0b01, 0b111), (vec![2], vec![]));
+        // So it is with a bit that went.
+        let mut known = attributor(0b11);
+        known.reconciled(Mask(0b01), 1);
+        assert_eq!(bits(&mut known, 0b11, 0b101), (vec![2], vec![]));
+    }
+
+    #[test]
+    fn what_no_event_reported_is_left_to_be_found() {
+        let mut found = attributor(0);
+        assert_eq!(bits(&mut found, 0b01, 0b11), (vec![1], vec![]));
+        assert_eq!(found.mask, Mask(0b10));
+        assert_eq!(found.reconciled(Mask(0b11), 1).len(), 1);
+    }
+
+    #[test]
+    fn two_writes_in_the_wrong_order_are_each_their_own() {
+        let mut both = attributor(0);
+        assert_eq!(bits(&mut both, 0b01, 0b11), (vec![1], vec![]));
+        assert_eq!(bits(&mut both, 0b00, 0b01), (vec![0], vec![]));
+        assert_eq!(both.mask, Mask(0b11));
+        assert_eq!(bits(&mut both, 0b11, 0), (vec![], vec![0, 1]));
+    }
 }

@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{Evidence, module};
+use super::{BaselineEvidence, module};
 use crate::{
     event::Mask,
     kernel::kmsg::{From, Kmsg, Next},
@@ -26,7 +26,7 @@ const UNLOADED: &str = "/sys/kernel/debug/modules/unloaded_tainted";
 
 /// Reads it all; `mask` is that of the beginning of the watch.
 #[must_use]
-pub fn read(mask: Mask, table: &'static Table) -> Evidence {
+pub fn read(mask: Mask, table: &'static Table) -> BaselineEvidence {
     let (findings, log_is_whole) = log().unwrap_or_else(|error| {
         log::warn!("the kernel log of the time before the watch: {error}");
         (Vec::new(), false)
@@ -34,7 +34,7 @@ pub fn read(mask: Mask, table: &'static Table) -> Evidence {
     let text = |path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let mut modules = module::loaded(&text("/proc/modules").unwrap_or_default(), table);
     modules.extend(module::unloaded(&text(UNLOADED).unwrap_or_default(), table));
-    Evidence {
+    BaselineEvidence {
         table,
         mask,
         findings,

@@ -17,14 +17,14 @@ use crate::{
     event::{Cause, Class, Confidence, Event, Kind, Mask, Source, Taint, Time},
     kernel::identity::Identity,
     klog::{Finding, Origin, Reconstruction, What},
-    taint::tables::Table,
+    taint::{flags::bit, tables::Table},
 };
 pub use module::{Carrier, loaded, unloaded};
 pub use past::Past;
 
 /// What a running kernel still tells.
 #[derive(Debug)]
-pub struct Evidence {
+pub struct BaselineEvidence {
     /// Whose flags they are.
     pub table: &'static Table,
     pub mask: Mask,
@@ -46,22 +46,25 @@ pub struct Began {
     pub log_offset_ns: i64,
 }
 
-/// A flag that the build sets, and not an event.
-const RANDSTRUCT: u32 = 17;
 /// Words of the command line that set a flag, on kernels that know them (`arch/x86/kernel/cpu/common.c`,
 /// `arch/x86/pci/common.c`).
 const COMMAND_LINE: [(&str, u32); 4] = [
-    ("clearcpuid=", 2),
-    ("setcpuid=", 2),
-    ("pci=use_e820", 11),
-    ("pci=no_e820", 11),
+    ("clearcpuid=", bit::CPU_OUT_OF_SPEC),
+    ("setcpuid=", bit::CPU_OUT_OF_SPEC),
+    ("pci=use_e820", bit::FIRMWARE_WORKAROUND),
+    ("pci=no_e820", bit::FIRMWARE_WORKAROUND),
 ];
 /// Flags for which no kernel prints a line where most of them come from: a forced unload, a write to the sysctl.
-const SILENT: [u32; 2] = [3, 6];
+const SILENT: [u32; 2] = [bit::FORCED_RMMOD, bit::USER];
 
 /// The events of the time before the watch.
 #[must_use]
-pub fn events(evidence: &Evidence, past: &Past, identity: &Identity, began: Began) -> Vec<Event> {
+pub fn events(
+    evidence: &BaselineEvidence,
+    past: &Past,
+    identity: &Identity,
+    began: Began,
+) -> Vec<Event> {
     let mut events = logged(evidence, past, identity, began);
     let mut known = past.clone();
     known.learn(&events);
@@ -76,7 +79,7 @@ pub fn events(evidence: &Evidence, past: &Past, identity: &Identity, began: Bega
     };
     for carrier in &evidence.modules {
         for bit in carrier.flags.bits().filter(|bit| evidence.mask.has(*bit)) {
-            if known.tells(&carrier.name, bit) {
+            if known.has_recorded(&carrier.name, bit) {
                 continue;
             }
             let mut event = baseline(bit, &carrier.name, Kind::Taint);
@@ -90,7 +93,7 @@ pub fn events(evidence: &Evidence, past: &Past, identity: &Identity, began: Bega
     for bit in evidence.mask.minus(known.bits).bits() {
         let mut event = baseline(bit, "", Kind::Taint);
         event.taint = Some(taint(evidence, bit, Mask(0)));
-        event.cause = Some(untold(bit, evidence));
+        event.cause = Some(unexplained(bit, evidence));
         events.push(event);
     }
     events.extend(cleared(evidence, past).map(|(bits, cause)| {
@@ -108,11 +111,16 @@ pub fn events(evidence: &Evidence, past: &Past, identity: &Identity, began: Bega
 }
 
 /// What the log tells of the time that no watch saw. A line whose flag is not set was misread.
-fn logged(evidence: &Evidence, past: &Past, identity: &Identity, began: Began) -> Vec<Event> {
+fn logged(
+    evidence: &BaselineEvidence,
+    past: &Past,
+    identity: &Identity,
+    began: Began,
+) -> Vec<Event> {
     let since_boot = i64::try_from(began.boottime_ns).unwrap_or(0);
     let since_boot = jiff::SignedDuration::from_nanos(since_boot);
     let booted = began.time.0.checked_sub(since_boot).ok();
-    let mut account = Reconstruction::new(Origin {
+    let mut reconstruction = Reconstruction::new(Origin {
         source: Source::Log,
         host: identity.host.clone(),
         boot_id: Some(identity.boot_id.clone()),
@@ -121,7 +129,7 @@ fn logged(evidence: &Evidence, past: &Past, identity: &Identity, began: Began) -
     });
     let mut events = Vec::new();
     for finding in &evidence.findings {
-        events.extend(account.enter(finding));
+        events.extend(reconstruction.enter(finding));
     }
     for event in &mut events {
         on_boottime(event, began.log_offset_ns, booted);
@@ -130,13 +138,13 @@ fn logged(evidence: &Evidence, past: &Past, identity: &Identity, began: Began) -
         }
     }
     let mut past = past.clone();
-    let is_news = |event: &Event| {
+    let is_new = |event: &Event| {
         let bit = event.bit();
-        past.is_news(event)
+        past.is_new(event)
             && event.boottime_ns < Some(began.boottime_ns)
             && bit.is_some_and(|bit| evidence.mask.has(bit))
     };
-    events.retain(is_news);
+    events.retain(is_new);
     events
 }
 
@@ -155,7 +163,7 @@ fn on_boottime(event: &mut Event, log_offset_ns: i64, booted: Option<Timestamp>)
     event.time = time.map_or(event.time, Time);
 }
 
-fn taint(evidence: &Evidence, bit: u32, known: Mask) -> Taint {
+fn taint(evidence: &BaselineEvidence, bit: u32, known: Mask) -> Taint {
     Taint {
         // Which of several was the first is not known.
         first: known.has(bit).then_some(false),
@@ -165,7 +173,7 @@ fn taint(evidence: &Evidence, bit: u32, known: Mask) -> Taint {
 }
 
 /// A flag that nothing explains; what may have set it is said as what it is.
-fn untold(bit: u32, evidence: &Evidence) -> Cause {
+fn unexplained(bit: u32, evidence: &BaselineEvidence) -> Cause {
     let flag = evidence.table.flag(bit);
     let flag = flag.map_or_else(
         || format!("bit {bit}"),
@@ -180,7 +188,8 @@ fn untold(bit: u32, evidence: &Evidence) -> Cause {
             Class::Boot,
             format!("the kernel's command line has {word}, which some kernels mark so"),
         ),
-        (RANDSTRUCT, _) => (
+        // The build sets it, no event does.
+        (bit::RANDSTRUCT, _) => (
             Class::Boot,
             "a kernel that is built with randomised structures has it from its first instruction on".to_owned(),
         ),
@@ -207,7 +216,7 @@ fn untold(bit: u32, evidence: &Evidence) -> Cause {
 }
 
 /// Flags that the kernel printed as set in this boot and that are clear now: somebody wrote the mask.
-fn cleared(evidence: &Evidence, past: &Past) -> Option<(Mask, Cause)> {
+fn cleared(evidence: &BaselineEvidence, past: &Past) -> Option<(Mask, Cause)> {
     let printed = evidence
         .findings
         .iter()

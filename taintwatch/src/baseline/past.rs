@@ -24,7 +24,7 @@ pub struct Past {
     pub(super) cleared: Mask,
     modules: HashSet<(String, u32)>,
     /// On `CLOCK_BOOTTIME`, oldest first.
-    watched: Vec<Range<u64>>,
+    covered: Vec<Range<u64>>,
     /// Recorded when a watch was about to be cut off: what its last moments had beside these is lost.
     last: Vec<Recorded>,
 }
@@ -74,12 +74,12 @@ impl Past {
                 } else {
                     at
                 };
-                past.watched.push(since..settled);
+                past.covered.push(since..settled);
             }
         }
         if let Some(since) = since {
             let settled = past.cut_off(events, last_ns);
-            past.watched.push(since..settled);
+            past.covered.push(since..settled);
         }
         past
     }
@@ -116,24 +116,24 @@ impl Past {
 
     /// Whether an event that a log gave tells something new. To be asked once an event: of two that the log tells, what
     /// is recorded once is one.
-    pub(crate) fn is_news(&mut self, event: &Event) -> bool {
+    pub(crate) fn is_new(&mut self, event: &Event) -> bool {
         let bit = event.bit();
         let module = event.module_name();
         let confidence = event.cause.as_ref().map(|cause| cause.confidence);
         let known = bit.is_some_and(|bit| match confidence {
             // A state that the kernel printed tells nothing new of a flag whose cause is known.
             Some(Confidence::Unattributed) => self.bits.has(bit),
-            Some(Confidence::Listed) => self.tells(module.unwrap_or_default(), bit),
+            Some(Confidence::Listed) => self.has_recorded(module.unwrap_or_default(), bit),
             _ => false,
         });
         let Some(at) = event.boottime_ns else {
             return !known;
         };
-        !known && !self.watched_at(at) && !bit.is_some_and(|bit| self.takes(bit, at))
+        !known && !self.covers(at) && !bit.is_some_and(|bit| self.matches_last(bit, at))
     }
 
     /// Whether a line of the last moments is of what was recorded then; the nearest is taken.
-    fn takes(&mut self, bit: u32, at: u64) -> bool {
+    fn matches_last(&mut self, bit: u32, at: u64) -> bool {
         let recorded = self.last.iter().enumerate();
         let nearest = recorded
             .filter(|(_, recorded)| recorded.can_be(bit, at))
@@ -146,13 +146,13 @@ impl Past {
     }
 
     /// Whether an event tells of this flag of this module.
-    pub(super) fn tells(&self, module: &str, bit: u32) -> bool {
+    pub(super) fn has_recorded(&self, module: &str, bit: u32) -> bool {
         self.modules.contains(&(module.to_owned(), bit))
     }
 
     /// Whether a watch saw what happened then.
-    pub(super) fn watched_at(&self, boottime_ns: u64) -> bool {
-        self.watched
+    pub(super) fn covers(&self, boottime_ns: u64) -> bool {
+        self.covered
             .iter()
             .any(|range| range.contains(&boottime_ns))
     }

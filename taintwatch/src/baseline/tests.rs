@@ -24,7 +24,7 @@ fn began() -> Began {
     }
 }
 
-fn evidence(mask: u64, lines: &[(u64, &str)]) -> Evidence {
+fn evidence(mask: u64, lines: &[(u64, &str)]) -> BaselineEvidence {
     let mut scanner = Scanner::new();
     let mut findings = Vec::new();
     for (second, text) in lines {
@@ -34,7 +34,7 @@ fn evidence(mask: u64, lines: &[(u64, &str)]) -> Evidence {
         }));
     }
     findings.extend(scanner.finish());
-    Evidence {
+    BaselineEvidence {
         table: LINUX,
         mask: Mask(mask),
         findings,

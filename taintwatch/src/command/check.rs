@@ -1,5 +1,5 @@
-//! `taintwatch check`: each prerequisite and hook, what was chosen, and what it costs to lack it. Hooks are
-//! really tried, and taken away again at once.
+//! `taintwatch check`: whether this kernel can be monitored in full, and what is missing. Hooks are really attached, and
+//! detached again at once.
 
 use std::io::Write;
 
@@ -7,14 +7,14 @@ use anyhow::Result;
 
 use crate::{
     event::{CoverageState, Hook},
-    kernel::{identity::Identity, prerequisites},
+    kernel::{btf::Btf, identity::Identity, prerequisites},
     output::{
         check::{Check, Tried, print},
         json,
         layout::Layout,
     },
-    probe::{Without, contract, layers},
-    watcher::{Error, Watcher},
+    probe::{Without, contract, hooks},
+    watcher::Watcher,
 };
 
 /// Try every hook, and show what this kernel offers and what is lost without the rest
@@ -27,7 +27,7 @@ pub struct Args {
     without: Without,
 }
 
-/// Exit 0 full cover, 1 less; 2 as for any error.
+/// Exit 0 full coverage, 1 less; 2 as for any error.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -44,72 +44,43 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
 }
 
 async fn check(without: &Without) -> Result<Check> {
-    let (mut watcher, refusal) = match Watcher::hooked(without) {
-        Ok(watcher) => (watcher, None),
-        Err(error) => (Watcher::polled(&error)?, Some(error)),
+    let (mut watcher, is_hooked) = match Watcher::hooked(without) {
+        Ok(watcher) => (watcher, true),
+        Err(error) => (Watcher::polled(&error)?, false),
     };
-    let hooks = tried(watcher.hooks(), refusal.as_ref());
+    let hooks = watcher.hooks().iter().map(tried).collect();
     let coverage = watcher.next().await?.coverage;
-    let full = coverage
+    let is_full = coverage
         .as_ref()
         .is_some_and(|coverage| coverage.state == CoverageState::Began);
-    let missing = crate::kernel::btf::Btf::read().map(|types| {
-        contract::missing(&types)
-            .map(|lost| format!("{}.{}", lost.structure, lost.member))
-            .collect()
-    });
     Ok(Check {
         kernel: Identity::read()?.release,
-        cover: match (refusal.is_none(), full) {
+        cover: match (is_hooked, is_full) {
             (true, true) => "full",
             (true, false) => "degraded",
             (false, _) => "polled",
         },
         reason: coverage
             .as_ref()
-            .filter(|_| !full)
+            .filter(|_| !is_full)
             .map(|coverage| coverage.reason.clone()),
         self_test: coverage.and_then(|coverage| coverage.self_test),
         prerequisites: prerequisites::survey(),
         hooks,
-        missing_members: missing.unwrap_or_default(),
+        missing_members: Btf::read().map_or_else(|_none| Vec::new(), |types| missing(&types)),
     })
 }
 
-/// The hooks that were refused, with those that are in their place.
-fn tried(hooks: &[Hook], refusal: Option<&Error>) -> Vec<Tried> {
-    let refused = refusal.map(Error::refused).unwrap_or_default();
-    let tried = |hook: &Hook| {
-        let layer = layers::by_name(&hook.layer);
-        Tried {
-            hook: hook.clone(),
-            sees: layer.map_or("", |layer| layer.sees),
-            without: layer.map_or("", |layer| layer.without),
-        }
-    };
-    refused.iter().chain(hooks).map(tried).collect()
+/// Members that programs read and this kernel lacks.
+fn missing(types: &Btf) -> Vec<String> {
+    contract::missing(types).map(|lost| lost.name()).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::probe::{self, ladder::hook};
-
-    #[test]
-    fn hooks_that_were_refused_are_told_with_those_in_their_place() {
-        let refused = hook(
-            "taint_entry",
-            None,
-            Some("kprobe on add_taint: no".to_owned()),
-        );
-        let refusal = Error::Probe(probe::Error::NoHook(vec![refused]));
-        let tried = tried(&[hook("mask", Some("proc"), None)], Some(&refusal));
-        let layers: Vec<_> = tried.iter().map(|it| it.hook.layer.as_str()).collect();
-        assert_eq!(layers, ["taint_entry", "mask"]);
-        assert!(
-            tried
-                .iter()
-                .all(|it| !it.sees.is_empty() && !it.without.is_empty())
-        );
+fn tried(hook: &Hook) -> Tried {
+    let spec = hooks::by_name(&hook.layer);
+    Tried {
+        hook: hook.clone(),
+        sees: spec.map_or("", |spec| spec.sees),
+        without: spec.map_or("", |spec| spec.without),
     }
 }

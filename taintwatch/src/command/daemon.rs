@@ -11,13 +11,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     output::journald,
-    probe::{Without, watch::account},
+    probe::{Without, attempts},
     recorder::Recorder,
     socket,
     watcher::Watcher,
 };
 
-/// How often the history is told that the watch is alive: the most that an unclean end leaves open.
+/// How often the heartbeat is written: the longest time that an unclean end leaves open.
 const HEARTBEAT: Duration = Duration::from_mins(1);
 
 /// Record what taints the kernel, until it is stopped
@@ -38,7 +38,7 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     runtime.block_on(record(args, db, out))
 }
 
-/// By hooks; without them where the kernel has none to give, which is told in the first event.
+/// With hooks; without them where none can be attached, which the first event records.
 fn begin(without: &Without) -> Result<Watcher> {
     match Watcher::hooked(without) {
         Ok(watcher) => Ok(watcher),
@@ -49,7 +49,7 @@ fn begin(without: &Without) -> Result<Watcher> {
 
 async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let mut watcher = begin(&args.without)?;
-    // Before anything is recorded: whoever stops this watch then gets its end told.
+    // Before anything is recorded: a stop is then recorded as the end of the coverage.
     let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
     let mut recorder = Recorder::new(db, &args.socket)?;
@@ -60,7 +60,7 @@ async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
         out,
         "taintwatch records to {}\n{}",
         db.display(),
-        account(watcher.hooks())
+        attempts::list(watcher.hooks())
     )?;
     if !journald::is_there() {
         writeln!(
@@ -80,11 +80,11 @@ async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
                 },
                 Err(error) => {
                     failed = Some(error.into());
-                    break "the watch failed";
+                    break "monitoring failed";
                 }
             },
-            _ = heartbeat.tick() => if let Err(error) = recorder.alive() {
-                log::warn!("the sign of life could not be written: {error:#}");
+            _ = heartbeat.tick() => if let Err(error) = recorder.heartbeat() {
+                log::warn!("the heartbeat could not be written: {error:#}");
             },
             _ = terminate.recv() => break "stopped by SIGTERM",
             _ = interrupt.recv() => break "stopped by SIGINT",

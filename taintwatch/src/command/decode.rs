@@ -6,10 +6,11 @@ use anyhow::Result;
 
 use crate::{
     event::Mask,
-    output::{escape::Escaped, human, json, wrap},
+    kernel::os_release,
+    output::{escape::Escaped, json, style, wrap},
     taint::{
         text::{Decoded, Reader, Reading},
-        vendor::{self, Vendor},
+        vendor::Vendor,
     },
 };
 
@@ -43,7 +44,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
     let reader = Reader {
         chosen: args.vendor.table(),
         log: None,
-        local: vendor::local(),
+        local: os_release::vendor_table(),
     };
     let form = Form {
         json: args.json,
@@ -99,7 +100,7 @@ fn print(finding: &Decoded, form: Form, out: &mut dyn Write) -> Result<()> {
     if form.json {
         return Ok(json::line(finding, out)?);
     }
-    let (bold, dim) = (human::BOLD, human::DIM);
+    let (bold, dim) = (style::BOLD, style::DIM);
     let state = if finding.mask == Mask(0) {
         "not tainted".to_owned()
     } else {
@@ -155,7 +156,7 @@ fn readings(all: &[Reading], width: usize, out: &mut dyn Write) -> Result<()> {
     if told.is_empty() {
         return Ok(());
     }
-    let dim = human::DIM;
+    let dim = style::DIM;
     writeln!(out, "  kernels differ; `--vendor` says whose it is:")?;
     for (reading, vendors) in told {
         let letter = reading.letter.unwrap_or('?');

@@ -6,12 +6,13 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use crate::{
+    kernel::os_release,
     output::{self, json, wrap},
     taint::{
         explain::{self, Explanation, Policy},
         flags::{self, Flag},
         tables::{LINUX, TABLES, Table},
-        vendor::{self, Vendor},
+        vendor::Vendor,
     },
 };
 
@@ -34,7 +35,7 @@ type Meant = (&'static Table, &'static Flag);
 
 /// Prints the explanations asked for, or the table.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
-    explain(args, vendor::local(), wrap::width(), out)
+    explain(args, os_release::vendor_table(), wrap::width(), out)
 }
 
 fn explain(
@@ -156,7 +157,7 @@ impl Explained {
             letter: flag.letter,
             name: flag.name,
             vendor: table.vendor_of(flag.bit),
-            since: flags::version_text(flag.since),
+            since: flag.since.to_string(),
             explanation: explain::of(table, flag),
             policy: explain::policy(table.family),
         }
@@ -233,18 +234,19 @@ mod tests {
         n  NO_SUPPORT  bit 31 of suse, since 6.11
           a module without support was loaded
           meaning   A module was loaded that SUSE does not support and that no third
-                    party is known to support: from outside, not mature enough, or for
-                    hardware that can no longer be tested.
+                    party is known to support: it is out-of-tree, not mature enough, or
+                    for hardware that can no longer be tested.
           set by    Loading a module without `supported: yes` or `supported: external`
-                    (see `modinfo`), when it comes into sysfs; allowing unsupported
-                    features of a file system (`allow_unsupported`); reverting a live
-                    patch on SLE 12 and 15. With unsupported=0 such a module is refused
-                    and nothing is set; with 1 the kernel logs a warning, with 2 it
-                    loads in silence (boot parameter, or /proc/sys/kernel/unsupported).
+                    (see `modinfo`), when its directory in sysfs is created; allowing
+                    unsupported features of a file system (`allow_unsupported`);
+                    reverting a live patch on SLE 12 and 15. With unsupported=0
+                    such a module is refused and nothing is set; with 1 the kernel
+                    logs a warning, with 2 it logs nothing (boot parameter, or
+                    /proc/sys/kernel/unsupported).
           messages  Read them with care: they may be about code whose source the vendor
                     does not have.
           effects   The kernel's reports say "Supported: No, Unsupported modules are
-                    loaded"; /sys/kernel/supported and /sys/module/NAME/supported tell
+                    loaded"; /sys/kernel/supported and /sys/module/NAME/supported show
                     the same.
           support   SUSE may not be able to help with a fault of this kernel. Reproduce
                     it without the module.
@@ -252,22 +254,22 @@ mod tests {
                     and may be about code whose source SUSE does not have; so support
                     is limited. Make every effort to reproduce the fault on a kernel
                     that is untainted, or tainted only with X. Without a joint support
-                    agreement with the maker of a third party's module, SUSE cannot look
-                    for the root cause: its maker has to mend it, or to show the fault
-                    in SUSE's kernel.
+                    agreement with the vendor of a third party's module, SUSE cannot
+                    look for the root cause: that vendor has to fix it, or to show that
+                    the fault is in SUSE's kernel.
           avoid     Use a configuration that is certified (YES CERTIFIED), drivers
                     of the kernel-default package, or a vendor's driver from the
                     SolidDriver Program. Modules of kernel-default-extra and -optional
                     are unsupported on servers.
-          send      The module's name, version, maker and file, the kernel log, and
+          send      The module's name, version, vendor and file, the kernel log, and
                     `taintwatch report`.
                     A supportconfig archive, the kernel log or the dump (kdump), the
                     `Supported:` line of the report, and `modinfo` of the modules that
                     taint.
-          elsewhere N on suse-sle15sp2 (bit 31): a module without support was loaded; X
-                    on suse-sle12, suse-sle11 (bit 31): a module that its maker supports
-                    was loaded; u on rhel10, rhel9, fedora (bit 31): BPF was opened to
-                    users without privileges
+          elsewhere N on suse-sle15sp2 (bit 31): a module without support was loaded;
+                    X on suse-sle12, suse-sle11 (bit 31): a module that a third party
+                    supports was loaded; u on rhel10, rhel9, fedora (bit 31): BPF was
+                    opened to users without privileges
           sources   SUSE KB 3582750 (Tainted kernel); SUSE SolidDriver Program, Joint
                     Support Agreements; SUSE KB 7017442
         "#);

@@ -1,6 +1,6 @@
-//! What is known of the watch's life beside the events.
+//! Whether the daemon runs, and when it last did.
 //!
-//! In: the history, its lock and this machine's clocks. Out: liveness, for the cover of each boot.
+//! In: the history, its lock and this machine's clocks. Out: liveness, from which the coverage of each boot is worked out.
 
 use std::{collections::HashSet, path::Path};
 
@@ -19,19 +19,19 @@ pub(super) fn read(store: &Store, events: &[Event], db: &Path) -> Result<Livenes
         .filter_map(|event| event.boot_id.as_ref())
         .collect();
     for boot in boots {
-        if let Some((time, boottime_ns)) = store.last_alive(boot)? {
+        if let Some((time, boottime_ns)) = store.last_heartbeat(boot)? {
             let stamp = Stamp {
                 time,
                 boottime_ns: Some(boottime_ns),
             };
-            liveness.alive.insert(boot.clone(), stamp);
+            liveness.heartbeats.insert(boot.clone(), stamp);
         }
     }
     if let Ok(identity) = Identity::read() {
         let now = Now {
             until: now(),
             running: lock::is_held(db),
-            watched: None,
+            monitored: None,
         };
         liveness.current = Some((identity.boot_id, now));
     }

@@ -9,10 +9,13 @@ use anyhow::{Context as _, Result};
 
 use super::liveness;
 use crate::{
-    history::{self, Boot, History},
+    event::Time,
+    history::{self, BootHistory, History},
     kernel::identity::Identity,
-    output::{self, escape::Escaped, fields::Asked, json, layout::Layout},
-    store::{Filter, Store},
+    output::{
+        self, escape::Escaped, format::clock, json, layout::Layout, limits::Limits, scope::Scope,
+    },
+    store::{Filter, Store, TimeArg},
 };
 
 /// Show the history: what tainted this kernel, when, and how that is known
@@ -43,6 +46,9 @@ pub struct Args {
     /// Write a page for a browser, all in one file; `-` for standard output
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Print every event in full, however many there are; otherwise long lists are cut, and say so
+    #[arg(long, conflicts_with_all = ["json", "diff"])]
+    full: bool,
 }
 
 /// Prints what was asked for.
@@ -67,7 +73,7 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     };
     if let Some(other) = &args.diff {
         let [a] = boots.as_slice() else {
-            anyhow::bail!("--diff holds one boot against another: give one to --boot, too");
+            anyhow::bail!("--diff compares one boot with another: give one to --boot, too");
         };
         let others = select(std::slice::from_ref(other))?;
         let [b] = others.as_slice() else {
@@ -78,18 +84,18 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     if args.json {
         return json(&args.filter, &boots, out);
     }
-    let asked = asked(args, boots);
+    let scope = scope(args, boots);
     if let Some(file) = &args.html {
-        return page(file, &asked, out);
+        return page(file, &scope, out);
     }
     let mut layout = Layout::for_stdout();
-    output::report::print(&asked, &mut layout);
+    output::report::print(&scope, &mut layout);
     write!(out, "{}", layout.text())?;
     Ok(0)
 }
 
 /// In the order of the sequence, which is not that of the clocks.
-fn json(filter: &Filter, boots: &[&Boot<'_>], out: &mut dyn Write) -> Result<u8> {
+fn json(filter: &Filter, boots: &[&BootHistory<'_>], out: &mut dyn Write) -> Result<u8> {
     let events = boots.iter().flat_map(|boot| &boot.events);
     let mut events: Vec<_> = events.filter(|event| filter.passes(event)).collect();
     events.sort_by_key(|event| event.seq);
@@ -99,7 +105,12 @@ fn json(filter: &Filter, boots: &[&Boot<'_>], out: &mut dyn Write) -> Result<u8>
     Ok(0)
 }
 
-fn diff(as_json: bool, a: &Boot<'_>, b: &Boot<'_>, out: &mut dyn Write) -> Result<u8> {
+fn diff(
+    as_json: bool,
+    a: &BootHistory<'_>,
+    b: &BootHistory<'_>,
+    out: &mut dyn Write,
+) -> Result<u8> {
     let diff = history::diff(a, b);
     if as_json {
         json::line(&diff, out)?;
@@ -111,29 +122,35 @@ fn diff(as_json: bool, a: &Boot<'_>, b: &Boot<'_>, out: &mut dyn Write) -> Resul
     Ok(0)
 }
 
-fn asked<'h, 'a>(args: &Args, boots: Vec<&'h Boot<'a>>) -> Asked<'h, 'a> {
+fn scope<'h, 'a>(args: &Args, boots: Vec<&'h BootHistory<'a>>) -> Scope<'h, 'a> {
     let filter = &args.filter;
-    let words = words(filter);
+    let conditions = conditions(filter);
     let events = boots.iter().flat_map(|boot| &boot.events);
     let passing = events.filter(|event| filter.passes(event));
-    let only = (!words.is_empty()).then(|| passing.map(|event| event.seq).collect());
+    let only = (!conditions.is_empty()).then(|| passing.map(|event| event.seq).collect());
     let which = match args.boot.as_slice() {
         [all] if all == "all" => "all boots".to_owned(),
-        [this] if this == "0" => "the boot that runs".to_owned(),
+        [this] if this == "0" => "the running boot".to_owned(),
         others => format!("boot {}", others.join(", ")),
     };
-    let mut what = vec![which];
-    what.extend(words);
-    Asked {
+    let limits = match (args.full, &args.html) {
+        (true, _) => Limits::FULL,
+        (false, Some(_)) => Limits::PAGE,
+        (false, None) => Limits::TEXT,
+    };
+    let mut description = vec![which];
+    description.extend(conditions);
+    Scope {
         boots,
-        what: what.join("; "),
+        description: description.join("; "),
         made: liveness::now().time,
         only,
+        limits,
     }
 }
 
 /// The filter's conditions, for the head of a report; none when everything passes.
-fn words(filter: &Filter) -> Vec<String> {
+fn conditions(filter: &Filter) -> Vec<String> {
     let Filter {
         flags,
         module,
@@ -146,20 +163,20 @@ fn words(filter: &Filter) -> Vec<String> {
     let listed = |name: &str, words: Vec<String>| {
         (!words.is_empty()).then(|| format!("{name} {}", words.join(", ")))
     };
-    let moment = |moment: &crate::store::Moment| output::words::clock(crate::event::Time(moment.0));
+    let time = |at: &TimeArg| clock(Time(at.0));
     let conditions = [
         listed("flags", flags.collect()),
         listed("modules", module.iter().cloned().collect()),
         listed("kinds", kinds.collect()),
-        since.as_ref().map(|at| format!("since {}", moment(at))),
-        until.as_ref().map(|at| format!("until {}", moment(at))),
+        since.as_ref().map(|at| format!("since {}", time(at))),
+        until.as_ref().map(|at| format!("until {}", time(at))),
     ];
     conditions.into_iter().flatten().collect()
 }
 
 /// Writes the page, and says where.
-fn page(file: &Path, asked: &Asked<'_, '_>, out: &mut dyn Write) -> Result<u8> {
-    let page = output::html::page(asked);
+fn page(file: &Path, scope: &Scope<'_, '_>, out: &mut dyn Write) -> Result<u8> {
+    let page = output::html::page(scope);
     if file == Path::new("-") {
         out.write_all(page.as_bytes())?;
         return Ok(0);
@@ -171,6 +188,6 @@ fn page(file: &Path, asked: &Asked<'_, '_>, out: &mut dyn Write) -> Result<u8> {
         )
     })?;
     let name = file.display().to_string();
-    writeln!(out, "{}: {}", Escaped(&name), asked.size())?;
+    writeln!(out, "{}: {}", Escaped(&name), scope.size())?;
     Ok(0)
 }

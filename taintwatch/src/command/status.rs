@@ -1,5 +1,5 @@
-//! `taintwatch status`: the mask now, and what is known of each set flag. Works for everyone, with or
-//! without a daemon.
+//! `taintwatch status`: the mask now, and what is known of each set flag. Works for every user, with and without a
+//! daemon.
 
 use std::{io::Write, path::Path};
 
@@ -9,19 +9,17 @@ use super::liveness;
 use crate::{
     coverage::BootCoverage,
     event::{Confidence, Event, Mask},
-    history::{self, Liveness},
-    kernel::{identity::Identity, mask, suse},
+    history::{self, Liveness, Losses},
+    kernel::{identity::Identity, mask, os_release, suse},
     output::{
         escape::Escaped,
-        human, json,
+        json,
         layout::Layout,
         status::{Flag, Status, print},
+        style,
     },
     store::Store,
-    taint::{
-        tables::{LINUX, Table},
-        vendor,
-    },
+    taint::tables::{LINUX, Table},
 };
 
 /// Show the taint state now, and the first cause of each flag
@@ -39,7 +37,7 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
         Ok(history) => (history, None),
         Err(reason) => (History::default(), Some(reason.to_string())),
     };
-    let table = vendor::local().unwrap_or(LINUX);
+    let table = os_release::vendor_table().unwrap_or(LINUX);
     let mut status = status(mask, table, &history);
     status.unreadable = unreadable;
     status.suse = suse::read();
@@ -50,7 +48,7 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
         print(&status, table, &mut layout);
         write!(out, "{}", layout.text())?;
         if let Some(reason) = &status.unreadable {
-            writeln!(out, "{}{}{:#}", human::DIM, Escaped(reason), human::DIM)?;
+            writeln!(out, "{}{}{:#}", style::DIM, Escaped(reason), style::DIM)?;
         }
     }
     Ok(u8::from(status.true_mask != Mask(0)))
@@ -60,7 +58,7 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
 #[derive(Default)]
 struct History {
     events: Vec<Event>,
-    cover: BootCoverage,
+    coverage: BootCoverage,
     running: bool,
 }
 
@@ -76,13 +74,13 @@ fn history(db: &Path) -> Result<History> {
 impl History {
     fn of(events: Vec<Event>, liveness: &Liveness) -> Self {
         let boots = history::History::of(&events, liveness).boots;
-        let cover = boots.into_iter().next().map(|boot| boot.cover);
+        let coverage = boots.into_iter().next().map(|boot| boot.coverage);
         let running = liveness
             .current
             .as_ref()
             .is_some_and(|(_, now)| now.running);
         Self {
-            cover: cover.unwrap_or_default(),
+            coverage: coverage.unwrap_or_default(),
             events,
             running,
         }
@@ -93,12 +91,11 @@ fn status(mask: Mask, table: &Table, history: &History) -> Status {
     let events = &history.events;
     let covered = history.running
         && history
-            .cover
+            .coverage
             .intervals
             .last()
             .is_some_and(|last| last.ended.is_none());
-    let lost = events.iter().filter_map(|event| event.lost.as_ref());
-    let lost = lost.map(|lost| lost.count).sum();
+    let losses = Losses::of(events.iter());
     let flags = mask.bits().map(|bit| flag(bit, table, events)).collect();
     let seen = seen(events);
     Status {
@@ -107,15 +104,16 @@ fn status(mask: Mask, table: &Table, history: &History) -> Status {
         cleared: seen.minus(mask),
         true_mask: Mask(seen.0 | mask.0),
         covered,
-        intervals: history.cover.intervals.clone(),
-        gaps: history.cover.gaps.clone(),
-        lost,
+        intervals: history.coverage.intervals.clone(),
+        gaps: history.coverage.gaps.clone(),
+        lost: losses.total(),
+        losses,
         suse: None,
         unreadable: None,
     }
 }
 
-/// Every flag that an event of this boot tells of.
+/// Every flag that an event of this boot shows.
 fn seen(events: &[Event]) -> Mask {
     let masks = events.iter().filter_map(|event| event.taint.as_ref());
     let both = masks
@@ -166,20 +164,20 @@ mod tests {
         assert!(!status.covered);
     }
 
-    fn glance(status: &Status) -> String {
+    fn printed(status: &Status) -> String {
         let mut layout = Layout::new(80);
         print(status, LINUX, &mut layout);
         anstream::adapter::strip_str(&layout.text()).to_string()
     }
 
     #[test]
-    fn one_glance_fits_a_terminal() {
+    fn it_fits_a_terminal() {
         let (events, liveness) = history::tests::fixture();
         let (id, _) = liveness.current.clone().unwrap();
         let is_own = |event: &Event| event.boot_id.as_ref() == Some(&id);
         let events: Vec<_> = events.into_iter().filter(is_own).collect();
         let history = History::of(events.clone(), &liveness);
-        let text = glance(&status(Mask(0x3045), LINUX, &history));
+        let text = printed(&status(Mask(0x3045), LINUX, &history));
         assert!(text.lines().count() < 24);
         insta::assert_snapshot!(text, @r##"
         tainted: PSUOE (12357), since 2026-01-06 10:02:10Z or before
@@ -193,23 +191,23 @@ mod tests {
                the loaded module vboxdrv carries it
           E    UNSIGNED_MODULE, 2 times, listed, set before 2026-01-06 10:02:10Z
                the loaded module vboxdrv carries it
-        watched since 2026-01-06 10:02:10Z: every layer is in place
-        1 gap in the cover, 10.1 s; the longest until 2026-01-06 10:02:10Z: before the watch began
+        monitored since 2026-01-06 10:02:10Z: every layer is in place
+        1 coverage gap, 10.1 s; the longest until 2026-01-06 10:02:10Z: before monitoring began
         next  `taintwatch why P` for the whole chain, `taintwatch report` for all
         "##);
-        // Killed: its last sign of life was the last event.
+        // Killed: its last event was the last time that it ran.
         let mut liveness = liveness;
         liveness.current.as_mut().unwrap().1.running = false;
         let history = History::of(events, &liveness);
-        insta::assert_snapshot!(glance(&status(Mask(1 << 31), LINUX, &history)), @r##"
-        tainted: [31] (2147483648), since before the record
+        insta::assert_snapshot!(printed(&status(Mask(1 << 31), LINUX, &history)), @r##"
+        tainted: [31] (2147483648), since before the first record
           [31] a flag that is not known here, unattributed
-               who set it is not recorded
+               what set it is not recorded
         tampered with: PSUOE was set in this boot and is clear now
                true mask 2147496005 (PSUOE[31]), the kernel says 2147483648
-               `taintwatch report --kind mask_write` shows who wrote the mask
-        not watched since 2026-01-06 10:17:00Z: the watch ended without a word: it was killed, or the machine went down
-        2 gaps in the cover, 45 min 10 s; the longest until 2026-01-06 11:02:00Z: the watch ended without a word: it was killed, or the machine went down
+               `taintwatch report --kind mask_write` shows what wrote the mask
+        not monitored since 2026-01-06 10:17:00Z: monitoring ended uncleanly: the daemon was killed or the power was lost
+        2 coverage gaps, 45 min 10 s; the longest until 2026-01-06 11:02:00Z: monitoring ended uncleanly: the daemon was killed or the power was lost
         next  `taintwatch why 31` for the whole chain, `taintwatch report` for all
         "##);
     }
@@ -220,9 +218,20 @@ mod tests {
         let history = History::of(events, &liveness);
         let status = status(Mask(0), LINUX, &history);
         assert_ne!(status.true_mask, Mask(0));
-        let text = glance(&status);
+        let text = printed(&status);
         assert!(text.starts_with("tampered with: "), "{text}");
         assert!(!text.contains("not tainted"), "{text}");
+    }
+
+    #[test]
+    fn a_boot_without_monitoring_is_not_just_untainted() {
+        let status = status(Mask(0), LINUX, &History::default());
+        insta::assert_snapshot!(printed(&status), @r"
+        not tainted
+        this boot was not monitored: a flag that was set and cleared again is not seen,
+        and when and by what a flag was set is not recorded
+        next  `systemctl start taintwatch`, or `taintwatch daemon` as root
+        ");
     }
 
     #[test]

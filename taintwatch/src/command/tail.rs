@@ -13,7 +13,7 @@ use crate::{
     baseline::Past,
     event::Event,
     kernel::identity::Identity,
-    output::{human, json},
+    output::{event_line, json, layout::Layout},
     probe::Without,
     socket,
     store::{DEFAULT_PATH, Filter, Store},
@@ -38,7 +38,7 @@ pub struct Args {
     without: Without,
 }
 
-/// Follows the daemon, or watches by itself where there is none.
+/// Follows the daemon, or monitors by itself where there is none.
 pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     match UnixStream::connect(&args.socket) {
         Ok(stream) => follow(args, db, stream, out),
@@ -54,16 +54,16 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            runtime.block_on(watch(args, db, out))
+            runtime.block_on(monitor(args, db, out))
         }
     }
 }
 
-/// What the history has behind the last event that was printed comes first: the daemon tells only what it records while
-/// somebody is connected, and a slow reader misses some.
+/// What the history has after the last event that was printed comes first: the daemon sends only what it records while
+/// a reader is connected, and a slow reader misses some.
 fn follow(args: &Args, db: &Path, stream: UnixStream, out: &mut dyn Write) -> Result<u8> {
     let store = Store::open(db)?;
-    // Asked for before the events are read: what is recorded in between comes with them, or behind.
+    // Read before the events are: what is recorded in between comes with them, or after.
     let mut last = store.last_seq()?;
     for event in store.events(&args.filter, Some(args.number))? {
         last = last.max(event.seq);
@@ -73,7 +73,7 @@ fn follow(args: &Args, db: &Path, stream: UnixStream, out: &mut dyn Write) -> Re
     for line in BufReader::new(stream).lines() {
         let line = line.context("read from the daemon")?;
         let event = serde_json::from_str::<Event>(&line).ok();
-        // Without a number it tells of events that were missed.
+        // Without a number it announces events that were missed.
         let next = event.as_ref().map_or(u64::MAX, |event| event.seq);
         if next > last.saturating_add(1) {
             last = catch_up(args, &store, last, out)?;
@@ -92,10 +92,10 @@ fn follow(args: &Args, db: &Path, stream: UnixStream, out: &mut dyn Write) -> Re
     )
 }
 
-/// Prints what was recorded behind an event; gives the last.
+/// Prints what was recorded after an event; gives the last.
 fn catch_up(args: &Args, store: &Store, last: u64, out: &mut dyn Write) -> Result<u64> {
     let mut now = last;
-    for event in store.behind(last)? {
+    for event in store.after(last)? {
         now = event.seq;
         if args.filter.passes(&event) {
             print(args, &event, out)?;
@@ -105,8 +105,9 @@ fn catch_up(args: &Args, store: &Store, last: u64, out: &mut dyn Write) -> Resul
     Ok(now)
 }
 
-/// The last of the history, where there is one, and what this watch sees. Its events are in no history: they have no number.
-async fn watch(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
+/// The last of the history, where there is one, and what this process sees itself. Those events are in no history: they
+/// have no number.
+async fn monitor(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     // Once, before anything is printed: a listener for each event would miss what comes between two.
     let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
     let mut watcher = match Watcher::hooked(&args.without) {
@@ -142,5 +143,10 @@ fn print(args: &Args, event: &Event, out: &mut dyn Write) -> Result<()> {
     if args.json {
         return Ok(json::line(event, out)?);
     }
-    Ok(writeln!(out, "{}", human::line(event))?)
+    let mut layout = Layout::for_stdout();
+    if layout.is_terminal() {
+        event_line::paragraph(event, &mut layout);
+        return Ok(write!(out, "{}", layout.text())?);
+    }
+    Ok(writeln!(out, "{}", event_line::line(event))?)
 }

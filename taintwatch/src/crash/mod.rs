@@ -38,7 +38,7 @@ impl Dump {
 
 /// A boot that the history knows.
 #[derive(Clone, Debug)]
-pub struct Boot {
+pub struct CrashedBoot {
     pub boot_id: String,
     pub host: Option<String>,
     /// When it began, by the wall clock of that time.
@@ -48,7 +48,7 @@ pub struct Boot {
     pub past: Past,
 }
 
-impl Boot {
+impl CrashedBoot {
     /// Of its events, in the order of the store, and the last moment that is known of it.
     #[must_use]
     pub fn of(boot_id: &str, events: &[Event], last: (Time, u64)) -> Option<Self> {
@@ -72,12 +72,12 @@ const SOON_NS: u64 = 150_000_000_000;
 
 /// The events of a crash.
 #[must_use]
-pub fn events(dump: &Dump, boots: &[Boot]) -> Vec<Event> {
+pub fn events(dump: &Dump, boots: &[CrashedBoot]) -> Vec<Event> {
     let boot = boot_of(dump, boots);
     let reckoned = dump
         .written
         .and_then(|written| began(written, dump.last_ns));
-    let mut account = Reconstruction::new(Origin {
+    let mut reconstruction = Reconstruction::new(Origin {
         source: Source::Crash,
         host: boot.and_then(|boot| boot.host.clone()),
         boot_id: boot.map(|boot| boot.boot_id.clone()),
@@ -87,14 +87,14 @@ pub fn events(dump: &Dump, boots: &[Boot]) -> Vec<Event> {
     let mut events: Vec<_> = dump
         .findings
         .iter()
-        .flat_map(|finding| account.enter(finding))
+        .flat_map(|finding| reconstruction.enter(finding))
         .collect();
     // Parts of a dump that were put together overlap.
     let mut ids = HashSet::new();
     events.retain(|event| ids.insert(event.id.clone()));
     if let Some(boot) = boot {
         let mut past = boot.past.clone();
-        events.retain(|event| past.is_news(event));
+        events.retain(|event| past.is_new(event));
     }
     let end = dump
         .findings
@@ -107,17 +107,18 @@ pub fn events(dump: &Dump, boots: &[Boot]) -> Vec<Event> {
 
 /// The boot that a crash ended: it began when this one must have begun, or was watched up to a moment before. `None`
 /// when none fits, and when two do.
-fn boot_of<'a>(dump: &Dump, boots: &'a [Boot]) -> Option<&'a Boot> {
+fn boot_of<'a>(dump: &Dump, boots: &'a [CrashedBoot]) -> Option<&'a CrashedBoot> {
     let began = dump
         .written
         .and_then(|written| began(written, dump.last_ns));
-    let by_beginning =
-        |boot: &&Boot| began.is_some_and(|began| boot.booted.duration_since(began).abs() <= APART);
-    let by_end = |boot: &&Boot| {
+    let by_beginning = |boot: &&CrashedBoot| {
+        began.is_some_and(|began| boot.booted.duration_since(began).abs() <= APART)
+    };
+    let by_end = |boot: &&CrashedBoot| {
         let behind = boot.cut_off_ns.and_then(|at| dump.last_ns.checked_sub(at));
         behind.is_some_and(|behind| behind <= SOON_NS)
     };
-    let only = |fits: &dyn Fn(&&Boot) -> bool| {
+    let only = |fits: &dyn Fn(&&CrashedBoot) -> bool| {
         let mut fitting = boots.iter().filter(fits);
         fitting.next().filter(|_| fitting.next().is_none())
     };
@@ -131,7 +132,7 @@ fn began(written: Timestamp, last_ns: u64) -> Option<Timestamp> {
 }
 
 /// The panic that ended the boot, as the end of its cover.
-fn end(finding: &Finding, boot: Option<&Boot>) -> Option<Event> {
+fn end(finding: &Finding, boot: Option<&CrashedBoot>) -> Option<Event> {
     let panic = finding.facts.panic.as_ref()?;
     let boot = boot?;
     let at = finding.at.since_boot?;
@@ -189,7 +190,7 @@ mod tests {
     }
 
     /// Watched from its first second to `watched_to`, with what was recorded.
-    fn boot(id: &str, booted: &str, watched_to: u64, recorded: &[(u32, u64)]) -> Boot {
+    fn boot(id: &str, booted: &str, watched_to: u64, recorded: &[(u32, u64)]) -> CrashedBoot {
         let event = |kind: &str, at: u64, more: serde_json::Value| -> Event {
             let mut event = serde_json::json!({"schema": 1, "id": "e", "seq": 1, "kind": kind, "boottime_ns": at});
             event.as_object_mut().unwrap().insert(kind.into(), more);
@@ -199,7 +200,7 @@ mod tests {
         let mut history = vec![event("coverage", SECOND, began)];
         let taint = |(bit, at): &(u32, u64)| event("taint", *at, serde_json::json!({"bit": bit}));
         history.extend(recorded.iter().map(taint));
-        Boot {
+        CrashedBoot {
             boot_id: id.into(),
             host: None,
             booted: booted.parse().unwrap(),

@@ -1,11 +1,11 @@
-//! Which file a module from memory may be: the one that `modinfo` would name.
+//! The file that a module from memory may be: the one that `modinfo` would name.
 //!
-//! In: a module's name, `modules.dep` of the running kernel. Out: a path. A guess by name, and marked as one wherever
-//! it is shown: nothing ties the bytes in memory to that file.
+//! In: a module's name, `modules.dep` of the running kernel. Out: a path. A guess by name, and shown as one: nothing
+//! connects the bytes in memory to that file.
 
 use std::fs;
 
-/// The file that the installed modules have by this name.
+/// The file of the installed module with this name.
 #[must_use]
 pub fn of(module: &str) -> Option<String> {
     let release = crate::kernel::identity::release().ok()?;
@@ -45,7 +45,7 @@ mod tests {
         assert_eq!(
             find(index, "crc16"),
             None,
-            "a dependency's own line names it"
+            "only in the line of a module that needs it"
         );
     }
 }

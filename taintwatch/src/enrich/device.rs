@@ -1,26 +1,26 @@
 //! Which device a module is for, when udev loads it.
 //!
 //! In: devices that announced themselves lately, and the aliases that a module's file lists. Out: the devices whose
-//! alias fits, as udev's own look-up does it. A module that comes as a dependency of another fits none, and then
-//! nothing is told.
+//! alias fits, matched as udev does it. A module that is loaded as a dependency of another fits none, and then no
+//! device is named.
 
 use std::{
     collections::VecDeque,
-    ffi::CString,
     time::{Duration, Instant},
 };
 
 use crate::{
     event::{RequestedBy, Task},
+    glob,
     kernel::uevent::{Announced, Uevents},
 };
 
-/// Announcements kept: a whole boot's.
+/// Announcements kept: those of a whole boot.
 const KEPT: usize = 4096;
-/// From an announcement to the load that it makes.
+/// From an announcement to the load that it causes.
 const LATELY: Duration = Duration::from_mins(1);
 
-/// Devices that announced themselves.
+/// Devices that announced themselves, by the kernel's uevents.
 #[derive(Debug, Default)]
 pub struct Devices {
     uevents: Option<Uevents>,
@@ -28,12 +28,14 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// Listens from now on; without the socket no device is ever named.
+    /// Listens from now on; without the socket no device is named.
     #[must_use]
     pub fn listen() -> Self {
         let uevents = Uevents::open();
         if let Err(error) = &uevents {
-            log::warn!("devices are not named beside modules: open the kernel's uevents: {error}");
+            log::warn!(
+                "events do not name the devices that modules are loaded for: open the kernel's uevents: {error}"
+            );
         }
         Self {
             uevents: uevents.ok(),
@@ -59,7 +61,10 @@ impl Devices {
         }
         self.catch_up();
         let fitting = self.announced.iter().rev().filter(|(at, announced)| {
-            at.elapsed() < LATELY && aliases.iter().any(|glob| fits(glob, &announced.alias))
+            at.elapsed() < LATELY
+                && aliases
+                    .iter()
+                    .any(|alias| glob::matches(alias, &announced.alias))
         });
         let mut found: Vec<_> = fitting.map(|(_, announced)| announced).collect();
         found.dedup();
@@ -77,15 +82,6 @@ fn is_udev(task: &Task) -> bool {
     let names = ["(udev-worker)", "systemd-udevd"];
     let runs = |exe: &str| exe.ends_with("/udevadm") || exe.ends_with("/systemd-udevd");
     names.contains(&task.comm.as_str()) && task.exe.as_deref().is_none_or(runs)
-}
-
-/// As kmod matches aliases (`fnmatch`, without flags).
-fn fits(glob: &str, alias: &str) -> bool {
-    let (Ok(glob), Ok(alias)) = (CString::new(glob), CString::new(alias)) else {
-        return false;
-    };
-    // SAFETY: both are strings with a NUL at their end, which live as long as the call.
-    unsafe { libc::fnmatch(glob.as_ptr(), alias.as_ptr(), 0) == 0 }
 }
 
 #[cfg(test)]
@@ -124,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_named_without_a_fit() {
+    fn no_device_is_named_without_a_fit() {
         let alias = ["platform:x".to_owned()];
         assert_eq!(devices().asked_for(&worker("modprobe"), &alias), None);
         let dependency = ["pci:v*".to_owned()];

@@ -1,6 +1,6 @@
-//! What the machine itself still knows of an event's parts; never more than what surely belongs to them.
+//! What `/proc`, cgroups, files and devices add to an event; only what is certain to be of the same task or file.
 //!
-//! In: an event, and what names its parts for a moment. Out: the same event with more in it.
+//! In: an event, with its hints. Out: the same event with more in it.
 
 pub mod candidate;
 pub mod device;
@@ -12,16 +12,16 @@ use crate::event::{Event, Kind, Time};
 use device::Devices;
 pub use module_file::Inode;
 
-/// What names things on this machine for a moment, and is not for the record.
+/// Numbers that identify parts of an event on this machine for a short time; they are not in the event.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hints {
-    /// Of the task's cgroup.
+    /// The id of the task's cgroup.
     pub cgroup_id: Option<u64>,
-    /// The file that the module in hand was read from, and when: what was changed later was not loaded.
+    /// The file that the event's module was read from, and when: what was changed later was not loaded.
     pub file: Option<(Inode, Time)>,
 }
 
-/// Adds to events what `/proc`, files and devices tell.
+/// Adds to events, and listens to the kernel's uevents for the names of devices.
 #[derive(Debug)]
 pub struct Enricher {
     devices: Devices,
@@ -36,7 +36,7 @@ impl Enricher {
         }
     }
 
-    /// Looks after what queues up elsewhere.
+    /// Takes the uevents that wait in the socket, before it overflows.
     pub fn catch_up(&mut self) {
         self.devices.catch_up();
     }
@@ -46,13 +46,13 @@ impl Enricher {
         if let Some(task) = &mut event.task {
             task::task(task, hints.cgroup_id);
         }
-        // Once a load: reading the file takes a moment.
+        // Once a load: reading the file takes time.
         if matches!(event.kind, Kind::ModuleLoad | Kind::ModuleLoadFailed) {
             self.identify(event, hints);
         }
     }
 
-    /// What the file of a module says, and for which device it was loaded.
+    /// Adds what the file of a module says, and for which device it was loaded.
     fn identify(&mut self, event: &mut Event, hints: &Hints) {
         let Some(module) = &mut event.module else {
             return;

@@ -1,7 +1,7 @@
-//! The file that a module was loaded from: its hash, and what it says of itself.
+//! The file that a module was loaded from: its hash, its signature and `.modinfo`.
 //!
 //! In: a path and the inode that the kernel opened. Out: the module's identity, when the file is still that one and
-//! was not changed since. A file that is gone, or another one by now, tells nothing.
+//! was not changed since. A file that is gone or was replaced adds nothing but that.
 
 use std::{
     fs::{File, OpenOptions},
@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::event::{Module, Time};
 
-/// No module is larger, packed or not.
+/// No module is larger, compressed or not.
 const MOST: u64 = 256 << 20;
 /// What ends a signed module, and the bytes before it (`include/linux/module_signature.h`).
 const MAGIC: &[u8] = b"~Module signature appended~\n";
@@ -33,7 +33,7 @@ pub struct Inode {
     pub device: u32,
 }
 
-/// Adds what the file at the module's path tells; gives the aliases that it lists.
+/// Adds what the file at the module's path says; returns the aliases that it lists.
 pub fn identify(module: &mut Module, inode: Inode, loaded: Time) -> Vec<String> {
     let Some(path) = module.path.clone() else {
         return Vec::new();
@@ -49,7 +49,7 @@ pub fn identify(module: &mut Module, inode: Inode, loaded: Time) -> Vec<String> 
 
 /// The file's bytes, or why they are not those that were loaded.
 fn read(path: &str, inode: Inode, loaded: Time) -> Result<Vec<u8>, String> {
-    // Whatever stands there now: it is looked at before it is opened, for a pipe would wait and a device would act.
+    // Checked before it is opened for reading: a pipe in its place would block, and a device would act.
     let handle = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_PATH | libc::O_NOFOLLOW)
@@ -104,7 +104,7 @@ fn describe(module: &mut Module, bytes: &[u8]) -> Vec<String> {
         .section_by_name(".modinfo")
         .and_then(|section| section.data().ok());
     let info = info.unwrap_or_default();
-    // A load that ends early has told no name.
+    // A load that failed early has no name.
     module.name = module.name.take().or_else(|| field(info, "name"));
     module.license = field(info, "license");
     module.version = module.version.take().or_else(|| field(info, "version"));
@@ -115,7 +115,7 @@ fn describe(module: &mut Module, bytes: &[u8]) -> Vec<String> {
     values(info, "alias").collect()
 }
 
-/// A module as the kernel sees it: packed ones are told by their first bytes, not by their names.
+/// A module as the kernel sees it. Compression is detected by the first bytes, not by the name.
 fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut plain = Vec::new();
     let read = if bytes.starts_with(b"\xfd7zXZ\0") {
@@ -145,7 +145,7 @@ fn signature(module: &[u8]) -> Option<&[u8]> {
     signed.get(start..info)
 }
 
-/// Whose key signed it: the issuer that the signature names (PKCS#7).
+/// The issuer of the key that signed it, as the signature names it (PKCS#7).
 fn signer(signature: &[u8]) -> Option<String> {
     let content = ContentInfo::from_der(signature).ok()?;
     let signed: cms::signed_data::SignedData = content.content.decode_as().ok()?;
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn another_file_by_now_is_not_the_module() {
+    fn a_file_that_was_replaced_or_changed_is_not_the_modules() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("m.ko");
         std::fs::write(&path, b"one").unwrap();
@@ -203,7 +203,7 @@ mod tests {
         let now = Time(jiff::Timestamp::now());
         let path = path.to_str().unwrap();
         assert_eq!(read(path, inode, now), Ok(b"one".to_vec()));
-        // A pipe in the file's place would never be opened to its end.
+        // Opening a pipe in the file's place would block.
         let pipe = folder.path().join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
         let meta = std::fs::metadata(&pipe).unwrap();

@@ -1,8 +1,7 @@
-//! Which modules the kernel lists.
+//! The kernel's list of loaded modules.
 //!
-//! In: `/proc/modules`. Out: names and places.
+//! In: `/proc/modules`. Out: names and addresses.
 
-/// Where the kernel lists its modules.
 const MODULES: &str = "/proc/modules";
 
 /// Whether the kernel lists a module; `None` when its list cannot be read.
@@ -24,8 +23,8 @@ pub fn names() -> Vec<String> {
     list.lines().filter_map(name).collect()
 }
 
-/// Modules that are loaded, and where their code and data lie. One piece each up to 6.3; newer kernels tell
-/// where the code begins, and the size of all pieces.
+/// Loaded modules, and where their code and data lie. One piece each up to 6.3; newer kernels give
+/// the start of the code, and the size of all pieces.
 #[must_use]
 pub fn loaded_modules() -> Vec<(String, std::ops::Range<u64>)> {
     let list = std::fs::read(MODULES).unwrap_or_default();

@@ -1,8 +1,7 @@
-//! What the machine still knows of a task: its cgroup, unit and container, and what the kernel half could not
-//! read of it.
+//! A task's cgroup, unit and container, and from `/proc` what the eBPF programs could not read.
 //!
-//! In: an event's task. Out: the same task with more in it. What the kernel half saw is not replaced. A process
-//! that has ended, or whose id was given to another one since, adds nothing: the start time must agree.
+//! In: an event's task. Out: the same task with more in it. What the eBPF programs read is not replaced. A process
+//! that has ended, or whose id is another one's by now, adds nothing: the start time must agree.
 
 use std::{
     fs::File,
@@ -15,12 +14,11 @@ use crate::event::Task;
 
 /// The kernel counts start times in hundredths of a second for `/proc` (`USER_HZ`).
 const TICK_NS: u64 = 10_000_000;
-/// `loginuid` of a task that no login began.
+/// `loginuid` of a task outside any login session.
 const NO_LOGIN: u32 = u32::MAX;
-/// Where cgroups v2 are.
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// Adds what can be had; `cgroup_id` is what the kernel half saw.
+/// Adds what is known; `cgroup_id` is what the eBPF programs read.
 pub fn task(task: &mut Task, cgroup_id: Option<u64>) {
     task.cgroup = cgroup_id.and_then(cgroup_by_id);
     if let Some(process) = same_process(task) {
@@ -31,7 +29,7 @@ pub fn task(task: &mut Task, cgroup_id: Option<u64>) {
 }
 
 fn from_proc(task: &mut Task, process: &Process) {
-    // It may have become another program since.
+    // It may run another program by now.
     let is_program = process.stat().is_ok_and(|stat| stat.comm == task.comm);
     if task.exe.is_none() && is_program {
         task.exe = process.exe().ok().map(|path| path.display().to_string());
@@ -75,7 +73,7 @@ fn cgroup_by_id(id: u64) -> Option<String> {
         )
     };
     let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0)?;
-    // SAFETY: the call just gave us this descriptor.
+    // SAFETY: the call just opened this descriptor.
     let folder = unsafe { OwnedFd::from_raw_fd(fd) };
     let path = std::fs::read_link(format!("/proc/self/fd/{}", folder.as_raw_fd())).ok()?;
     let below = path.to_str()?.strip_prefix(CGROUPS)?;
@@ -140,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_began_at_another_time_is_another_process() {
+    fn a_process_with_another_start_time_is_another_process() {
         let mut this = Task {
             pid: std::process::id(),
             start_boottime_ns: Some(1),

@@ -17,7 +17,7 @@ pub struct Cause {
 }
 
 /// The kind of cause. It follows from the code that acted, never from the flag's letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// The module loader, for the module that it was loading.
@@ -88,22 +88,22 @@ pub enum Source {
 }
 
 impl Cause {
-    /// The layers of evidence, for people.
+    /// The layers that it rests on, in words.
     #[must_use]
-    pub fn describe_sources(&self) -> String {
+    pub fn source_descriptions(&self) -> String {
         let words: Vec<_> = self
             .sources
             .iter()
-            .map(|source| source.describe())
+            .map(|source| source.description())
             .collect();
         words.join(", ")
     }
 }
 
 impl Source {
-    /// What it is, for people.
+    /// What it is, in words.
     #[must_use]
-    pub const fn describe(self) -> &'static str {
+    pub const fn description(self) -> &'static str {
         match self {
             Self::MaskWatch => "watchpoint on the mask",
             Self::TaintEntry => "hook on add_taint",

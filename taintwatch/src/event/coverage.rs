@@ -68,3 +68,11 @@ pub struct Lost {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since_ns: Option<u64>,
 }
+
+impl Lost {
+    /// Only detail is lost: the occurrences are counted all the same.
+    #[must_use]
+    pub const fn is_detail(&self) -> bool {
+        matches!(self.what.as_bytes(), b"detail")
+    }
+}

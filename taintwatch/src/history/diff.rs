@@ -1,14 +1,14 @@
 //! What differs between two boots: "what changed since the good one?"
 //!
 //! In: two boots. Out: the kernels, the flags and modules of one alone, what has another cause, another version or
-//! another count. What was not watched proves nothing, so each side says how much of it was.
+//! another count. A gap in coverage proves nothing, so each side has the number of its gaps.
 
 use serde::Serialize;
 
-use super::{Boot, Flag, Module};
+use super::{BootHistory, Flag, Losses, Module};
 use crate::event::{Confidence, Mask, Time};
 
-/// Two boots held against each other.
+/// Two boots compared.
 #[derive(Debug, Serialize)]
 pub struct Diff {
     pub a: Side,
@@ -36,9 +36,11 @@ pub struct Side {
     pub mask: Mask,
     pub letters: String,
     pub events: usize,
-    /// Intervals that nobody, or only a part of the watch, looked at.
+    /// Intervals without monitoring, or with a layer missing.
     pub not_watched: usize,
+    /// All losses; `losses` has them by kind.
     pub lost: u64,
+    pub losses: Losses,
 }
 
 /// A flag in one of the boots.
@@ -61,7 +63,7 @@ pub struct Both {
     pub b: Set,
 }
 
-/// What tells one module from another of the same name.
+/// What distinguishes a module from another of the same name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Identity {
     pub name: String,
@@ -90,7 +92,7 @@ pub struct Change {
 }
 
 impl Diff {
-    /// Nothing is told apart.
+    /// Nothing differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.a.releases == self.b.releases
@@ -104,9 +106,9 @@ impl Diff {
     }
 }
 
-/// Holds two boots against each other.
+/// Compares two boots.
 #[must_use]
-pub fn diff(a: &Boot<'_>, b: &Boot<'_>) -> Diff {
+pub fn diff(a: &BootHistory<'_>, b: &BootHistory<'_>) -> Diff {
     let both = shared(a, b);
     let same_reasons = |(one, other): &(&Flag<'_>, &Flag<'_>)| keys(one) == keys(other);
     let (same, other): (Vec<_>, Vec<_>) = both.into_iter().partition(same_reasons);
@@ -126,9 +128,9 @@ pub fn diff(a: &Boot<'_>, b: &Boot<'_>) -> Diff {
     }
 }
 
-fn side(boot: &Boot<'_>) -> Side {
-    let part = boot.cover.intervals.iter().filter(|it| !it.full).count();
-    let lost = boot.losses().filter_map(|event| event.lost.as_ref());
+fn side(boot: &BootHistory<'_>) -> Side {
+    let part = boot.coverage.intervals.iter().filter(|it| !it.full).count();
+    let losses = Losses::of(boot.losses());
     Side {
         boot_id: boot.id.map(str::to_owned),
         releases: owned(&boot.releases),
@@ -137,8 +139,9 @@ fn side(boot: &Boot<'_>) -> Side {
         mask: boot.mask(),
         letters: boot.marks(),
         events: boot.events.len(),
-        not_watched: boot.cover.gaps.len() + part,
-        lost: lost.map(|lost| lost.count).sum(),
+        not_watched: boot.coverage.gaps.len() + part,
+        lost: losses.total(),
+        losses,
     }
 }
 
@@ -168,13 +171,16 @@ fn sets((a, b): (&Flag<'_>, &Flag<'_>)) -> Both {
     }
 }
 
-fn only(own: &Boot<'_>, other: &Boot<'_>) -> Vec<Set> {
+fn only(own: &BootHistory<'_>, other: &BootHistory<'_>) -> Vec<Set> {
     let mask = other.mask();
     let flags = own.flags.iter().filter(|flag| !mask.has(flag.bit));
     flags.map(set).collect()
 }
 
-fn shared<'h, 'a>(a: &'h Boot<'a>, b: &'h Boot<'a>) -> Vec<(&'h Flag<'a>, &'h Flag<'a>)> {
+fn shared<'h, 'a>(
+    a: &'h BootHistory<'a>,
+    b: &'h BootHistory<'a>,
+) -> Vec<(&'h Flag<'a>, &'h Flag<'a>)> {
     let find = |bit| b.flags.iter().find(|flag| flag.bit == bit);
     let flags = a.flags.iter();
     flags
@@ -205,13 +211,13 @@ fn identity(module: &Module<'_>) -> Identity {
     }
 }
 
-fn modules_only(own: &Boot<'_>, other: &Boot<'_>) -> Vec<Identity> {
+fn modules_only(own: &BootHistory<'_>, other: &BootHistory<'_>) -> Vec<Identity> {
     let is_there = |name| other.modules.iter().any(|module| module.name == name);
     let modules = own.modules.iter().filter(|module| !is_there(module.name));
     modules.map(identity).collect()
 }
 
-fn changed(a: &Boot<'_>, b: &Boot<'_>) -> Vec<Difference> {
+fn changed(a: &BootHistory<'_>, b: &BootHistory<'_>) -> Vec<Difference> {
     let mut changed = Vec::new();
     for one in &a.modules {
         let Some(other) = b.modules.iter().find(|other| other.name == one.name) else {
@@ -228,7 +234,7 @@ fn changed(a: &Boot<'_>, b: &Boot<'_>) -> Vec<Difference> {
     changed
 }
 
-/// What one side does not tell is no difference.
+/// What is not known of one side is no difference.
 fn changes(a: &Identity, b: &Identity) -> Vec<Change> {
     let taints = |identity: &Identity| vec![identity.taints.clone()];
     let all = [
@@ -240,14 +246,15 @@ fn changes(a: &Identity, b: &Identity) -> Vec<Change> {
         ("signer", &a.signers, &b.signers),
         ("flags", &taints(a), &taints(b)),
     ];
-    let told = all.into_iter().filter(|(_, a, b)| {
-        let is_told = |all: &[String]| all.iter().any(|text| !text.is_empty());
-        is_told(a) && is_told(b) && a != b
+    let differing = all.into_iter().filter(|(_, a, b)| {
+        let is_known = |all: &[String]| all.iter().any(|text| !text.is_empty());
+        is_known(a) && is_known(b) && a != b
     });
-    told.map(|(what, a, b)| Change {
-        what,
-        a: a.clone(),
-        b: b.clone(),
-    })
-    .collect()
+    differing
+        .map(|(what, a, b)| Change {
+            what,
+            a: a.clone(),
+            b: b.clone(),
+        })
+        .collect()
 }

@@ -1,9 +1,11 @@
-//! A timeline that a storm does not drown.
+//! The entries of a timeline: repeats are folded.
 //!
-//! In: events in order. Out: entries, each an event; one that only repeats a flag for the same reason as another
-//! stands with that one, as long as nothing else happens in between.
+//! In: events in order. Out: entries, each an event; one that only repeats a flag for the same cause as another is part of
+//! that entry, as long as nothing else happens in between. Beside them groups, for a report that only counts.
 
-use super::flag::{count, key};
+use std::collections::HashMap;
+
+use super::flag::{Key, count, key};
 use crate::event::{Event, Kind};
 
 /// An event, and those that only repeat it.
@@ -28,28 +30,71 @@ fn is_repeat(event: &Event) -> bool {
     event.kind == Kind::Taint && taint.is_some_and(|taint| taint.first == Some(false))
 }
 
+/// What makes two events the same for a report that counts: the kind, the flag, the cause and the module.
+pub type GroupKey<'a> = (Kind, Option<u32>, Key<'a>, Option<&'a str>);
+
+#[must_use]
+pub fn group_key(event: &Event) -> GroupKey<'_> {
+    let what = event.lost.as_ref().map(|lost| lost.what.as_str());
+    let state = event.coverage.as_ref().map(|it| it.reason.as_str());
+    (event.kind, event.bit(), key(event), what.or(state))
+}
+
+/// Events of one kind, flag, cause and module, as a count.
+#[derive(Debug)]
+pub struct Group<'a> {
+    pub first: &'a Event,
+    pub last: &'a Event,
+    pub events: usize,
+    /// Occurrences that the events stand for.
+    pub count: u64,
+}
+
+/// Every event, in groups in the order of their first events.
+#[must_use]
+pub fn groups<'a>(events: &[&'a Event]) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    let mut known = HashMap::new();
+    for &event in events {
+        let place = *known.entry(group_key(event)).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => {
+                group.last = event;
+                group.events += 1;
+                group.count = group.count.saturating_add(count(event));
+            }
+            None => groups.push(Group {
+                first: event,
+                last: event,
+                events: 1,
+                count: count(event),
+            }),
+        }
+    }
+    groups
+}
+
 #[must_use]
 pub fn entries<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<Entry<'a>> {
     let mut entries: Vec<Entry<'a>> = Vec::new();
-    // From here on there are only repeats.
-    let mut repeats = 0;
+    // The entries of repeats since the last event that is none, by flag and cause.
+    let mut repeats = HashMap::new();
     for event in events {
-        let same = |entry: &&mut Entry<'_>| {
-            (entry.event.bit(), key(entry.event)) == (event.bit(), key(event))
-        };
-        let open = entries.get_mut(repeats..).unwrap_or_default();
-        let known = open.iter_mut().find(same).filter(|_| is_repeat(event));
-        if let Some(entry) = known {
+        if !is_repeat(event) {
+            repeats.clear();
+        } else if let Some(entry) = repeats
+            .get(&(event.bit(), key(event)))
+            .and_then(|place: &usize| entries.get_mut(*place))
+        {
             entry.again.push(event);
             continue;
+        } else {
+            repeats.insert((event.bit(), key(event)), entries.len());
         }
         entries.push(Entry {
             event,
             again: Vec::new(),
         });
-        if !is_repeat(event) {
-            repeats = entries.len();
-        }
     }
     entries
 }
@@ -77,12 +122,12 @@ mod tests {
             event(7, "taint", 7, false, "f+0x1"),
         ];
         let entries = entries(events.iter());
-        let told: Vec<_> = entries
+        let found: Vec<_> = entries
             .iter()
             .map(|entry| (entry.event.seq, entry.again.len(), entry.count()))
             .collect();
         assert_eq!(
-            told,
+            found,
             [
                 (1, 0, 2),
                 (2, 1, 4),

@@ -1,9 +1,9 @@
-//! What a boot's events tell of each flag.
+//! The flags of a boot, by its events.
 //!
 //! In: the boot's events in order. Out: a flag each, lowest bit first, with the event that set it and everything
-//! that set it again. A flag that only a mask shows is there too, with nobody to name.
+//! that set it again. A flag that only a mask shows is there too, without a cause.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::{
     event::{Class, Confidence, Event, Kind, Mask},
@@ -16,7 +16,7 @@ pub struct Flag<'a> {
     pub bit: u32,
     pub letter: Option<char>,
     pub name: Option<&'a str>,
-    /// What happened when it is set, in the words of the vendor whose flag it is.
+    /// What happened when it is set, in the words of the flag's vendor.
     pub meaning: Option<&'static str>,
     /// What set it first; absent when it was set already before anything was recorded, or when only a mask shows it.
     pub first: Option<&'a Event>,
@@ -39,11 +39,12 @@ pub struct Reason<'a> {
     /// The function that acted, without the offset.
     pub function: Option<&'a str>,
     pub first: &'a Event,
+    pub last: &'a Event,
     pub count: u64,
 }
 
 impl Flag<'_> {
-    /// The time of the first setting is that of the setting, and not of the moment when somebody found it.
+    /// The time of the first setting is known, and not only the time at which the flag was found set.
     #[must_use]
     pub fn is_timed(&self) -> bool {
         self.confidence <= Confidence::Logged
@@ -62,8 +63,11 @@ pub fn mark(bit: u32, letter: Option<char>) -> String {
     letter.map_or_else(|| format!("[{bit}]"), String::from)
 }
 
-/// What makes two causes the same: not who happened to be at hand, since pids and times always differ.
-pub(super) fn key(event: &Event) -> (Option<Class>, Option<&str>, Option<&str>) {
+/// The class of a cause, the module, and the function.
+pub type Key<'a> = (Option<Class>, Option<&'a str>, Option<&'a str>);
+
+/// What makes two causes the same. The task is no part of it: pids always differ.
+pub(super) fn key(event: &Event) -> Key<'_> {
     let class = event.cause.as_ref().map(|cause| cause.class);
     let module = event.module.as_ref();
     let module = module.and_then(|module| module.name.as_deref());
@@ -87,6 +91,8 @@ pub(super) fn of<'a>(events: &[&'a Event], kernel: &Table) -> Vec<Flag<'a>> {
     for bit in seen(events).bits() {
         found.insert(bit, Flag::new(bit, kernel));
     }
+    // Where the reasons of each flag are, by their key.
+    let mut places: HashMap<u32, HashMap<Key<'a>, usize>> = HashMap::new();
     for event in events {
         let Some(taint) = &event.taint else {
             continue;
@@ -97,7 +103,7 @@ pub(super) fn of<'a>(events: &[&'a Event], kernel: &Table) -> Vec<Flag<'a>> {
             found
                 .entry(bit)
                 .or_insert_with(|| Flag::new(bit, kernel))
-                .set(event);
+                .set(event, places.entry(bit).or_default());
         }
         for bit in taint.bits_cleared.iter().flatten() {
             let flag = found.entry(*bit).or_insert_with(|| Flag::new(*bit, kernel));
@@ -133,7 +139,7 @@ impl<'a> Flag<'a> {
         }
     }
 
-    fn set(&mut self, event: &'a Event) {
+    fn set(&mut self, event: &'a Event, places: &mut HashMap<Key<'a>, usize>) {
         let taint = event.taint.as_ref().filter(|_| event.kind == Kind::Taint);
         // As it was recorded: this program's own tables may be older, or of another vendor.
         if let Some(taint) = taint {
@@ -146,7 +152,7 @@ impl<'a> Flag<'a> {
         let was_clear = taint.and_then(|taint| taint.first) != Some(false);
         let cause = event.cause.as_ref();
         let confidence = cause.map_or(Confidence::Unattributed, |cause| cause.confidence);
-        // Of several tellings of the first setting the surest counts; after a clearing it is another setting.
+        // Of several events of the first setting the surest counts; after a clearing it is another setting.
         let is_better = self.first.is_none() || confidence < self.confidence;
         if was_clear && is_better && self.cleared.is_empty() {
             self.first = Some(event);
@@ -154,21 +160,25 @@ impl<'a> Flag<'a> {
         }
         self.count = self.count.saturating_add(count(event));
         self.events.push(event);
-        self.reason(event);
+        self.reason(event, places);
     }
 
-    fn reason(&mut self, event: &'a Event) {
+    fn reason(&mut self, event: &'a Event, places: &mut HashMap<Key<'a>, usize>) {
         let (class, module, function) = key(event);
-        let same = |reason: &&mut Reason<'_>| {
-            (reason.class, reason.module, reason.function) == (class, module, function)
-        };
-        match self.reasons.iter_mut().find(same) {
-            Some(reason) => reason.count = reason.count.saturating_add(count(event)),
+        let place = *places
+            .entry((class, module, function))
+            .or_insert(self.reasons.len());
+        match self.reasons.get_mut(place) {
+            Some(reason) => {
+                reason.count = reason.count.saturating_add(count(event));
+                reason.last = event;
+            }
             None => self.reasons.push(Reason {
                 class,
                 module,
                 function,
                 first: event,
+                last: event,
                 count: count(event),
             }),
         }

@@ -1,11 +1,12 @@
 //! What happened over the boots of a machine: the model that every report is drawn from.
 //!
-//! In: events as the store keeps them, and what is known beside them of the watch's life. Out: boots in order, each
-//! with its flags, modules, coverage, losses and writes to the mask. Pure.
+//! In: events as the store keeps them, and the daemon's heartbeats. Out: boots in order, each with its flags, modules,
+//! coverage, losses and writes to the mask. Pure.
 
 pub mod diff;
-mod entry;
+pub mod entry;
 mod flag;
+mod losses;
 mod module;
 mod order;
 mod select;
@@ -25,18 +26,19 @@ use crate::{
 };
 pub use diff::{Diff, Identity, Side, diff};
 pub use entry::{Entry, entries};
-pub use flag::{Flag, Reason, count, mark};
+pub use flag::{Flag, Key, Reason, count, mark};
+pub use losses::Losses;
 pub use module::{Module, Span};
 pub use select::{Unknown, select};
 
-/// The wall clock drifts against the boot's clock; this far it was set.
+/// The wall clock drifts against the boot's clock; a difference of so much means that it was set.
 const SET: SignedDuration = SignedDuration::from_secs(2);
 
-/// What is known beside the events.
+/// Whether the daemon runs, and when it last did: what is known beside the events.
 #[derive(Debug, Default)]
 pub struct Liveness {
-    /// The last sign of life of each boot's watch.
-    pub alive: HashMap<String, Stamp>,
+    /// The last heartbeat of each boot's daemon.
+    pub heartbeats: HashMap<String, Stamp>,
     /// The boot that runs, and what its clocks say.
     pub current: Option<(String, Now)>,
 }
@@ -44,44 +46,45 @@ pub struct Liveness {
 /// Boots, oldest first; at the end the events whose boot is not known.
 #[derive(Debug)]
 pub struct History<'a> {
-    pub boots: Vec<Boot<'a>>,
+    pub boots: Vec<BootHistory<'a>>,
 }
 
-/// One boot of the machine.
+/// What the history has of one boot of the machine.
 #[derive(Debug)]
-pub struct Boot<'a> {
+pub struct BootHistory<'a> {
     pub id: Option<&'a str>,
     pub host: Option<&'a str>,
-    /// The kernel, as `uname -r` says it; more than one only when somebody lied.
+    /// The kernel release, as `uname -r` prints it; more than one only when an event is wrong.
     pub releases: Vec<&'a str>,
     /// Every event, in order.
     pub events: Vec<&'a Event>,
-    /// The first and the last moment that anything is known of.
+    /// The first and the last time that anything is known of.
     pub from: Stamp,
     pub to: Stamp,
-    pub cover: BootCoverage,
+    pub coverage: BootCoverage,
     pub end: End,
     pub flags: Vec<Flag<'a>>,
     pub modules: Vec<Module<'a>>,
-    pub jumps: Vec<Jump>,
+    /// When the wall clock was set.
+    pub clock_changes: Vec<ClockChange>,
 }
 
-/// How a boot ended, as far as its watch tells.
+/// How a boot ended, as far as its events show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// It is the boot that runs.
     Running,
-    /// The watch said that it ends.
+    /// The daemon recorded its end.
     Clean,
-    /// The watch ended without a word.
+    /// No end was recorded: the daemon was killed or the power was lost.
     Unclean,
-    /// No watch: all that is known was found later.
-    Unwatched,
+    /// No daemon ran: all that is known was found later.
+    NotMonitored,
 }
 
 /// The wall clock was set between two events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Jump {
+pub struct ClockChange {
     /// The last event before, and the first after.
     pub before: Stamp,
     pub after: Stamp,
@@ -92,30 +95,30 @@ impl<'a> History<'a> {
     #[must_use]
     pub fn of(events: &'a [Event], liveness: &Liveness) -> Self {
         let groups = order::boots(events).into_iter();
-        let boots = groups.filter_map(|group| Boot::of(group.id, group.events, liveness));
+        let boots = groups.filter_map(|group| BootHistory::of(group.id, group.events, liveness));
         Self {
             boots: boots.collect(),
         }
     }
 }
 
-impl<'a> Boot<'a> {
+impl<'a> BootHistory<'a> {
     fn of(id: Option<&'a str>, events: Vec<&'a Event>, liveness: &Liveness) -> Option<Self> {
         let (first, last) = (events.first()?, events.last()?);
         let current = liveness.current.as_ref();
         let current = current.filter(|(current, _)| Some(current.as_str()) == id);
-        let alive = id.and_then(|id| liveness.alive.get(id)).copied();
-        let watched = watched(&events, alive);
+        let heartbeat = id.and_then(|id| liveness.heartbeats.get(id)).copied();
+        let monitored = last_monitored(&events, heartbeat);
         let now = current.map_or_else(
             || {
                 let last = Stamp::of(last);
                 Now {
-                    until: watched.map_or(last, |watched| watched.max(last)),
+                    until: monitored.map_or(last, |at| at.max(last)),
                     running: false,
-                    watched,
+                    monitored,
                 }
             },
-            |(_, now)| Now { watched, ..*now },
+            |(_, now)| Now { monitored, ..*now },
         );
         let releases = releases(&events);
         Some(Self {
@@ -124,10 +127,10 @@ impl<'a> Boot<'a> {
             from: Stamp::of(first),
             to: now.until,
             end: end(&events, current.is_some()),
-            cover: coverage::of(events.iter().copied(), now),
+            coverage: coverage::of(events.iter().copied(), now),
             flags: flag::of(&events, kernel(&events, &releases)),
             modules: module::of(&events),
-            jumps: jumps(&events),
+            clock_changes: clock_changes(&events),
             releases,
             events,
         })
@@ -147,7 +150,7 @@ impl<'a> Boot<'a> {
         self.flags.iter().map(Flag::mark).collect()
     }
 
-    /// Records that could not be handed over.
+    /// The events that record a loss.
     pub fn losses(&self) -> impl Iterator<Item = &'a Event> {
         self.of_kind(Kind::Lost)
     }
@@ -162,7 +165,7 @@ impl<'a> Boot<'a> {
         events.filter(move |event| event.kind == kind)
     }
 
-    /// What this boot left behind when the kernel died, or when it stumbled and went on.
+    /// What this boot left behind when the kernel crashed.
     #[must_use]
     pub fn crash(&self) -> Option<&'a Event> {
         let left = |event: &&Event| {
@@ -173,7 +176,7 @@ impl<'a> Boot<'a> {
     }
 }
 
-/// Whose kernel it was: as its flags were recorded, or as its release shows.
+/// The table of the kernel's vendor: as its flags were recorded, or as its release shows.
 fn kernel(events: &[&Event], releases: &[&str]) -> &'static Table {
     let mut vendors = events
         .iter()
@@ -184,11 +187,11 @@ fn kernel(events: &[&Event], releases: &[&str]) -> &'static Table {
     own.or_else(shown).unwrap_or(LINUX)
 }
 
-/// The last sign of life of a boot's watch: what it recorded itself, or that it was alive.
-fn watched(events: &[&Event], alive: Option<Stamp>) -> Option<Stamp> {
+/// The last time that the daemon of a boot is known to have run: by what it recorded itself, or by a heartbeat.
+fn last_monitored(events: &[&Event], heartbeat: Option<Stamp>) -> Option<Stamp> {
     let own = events.iter().rev().find(|event| !order::is_import(event));
     let own = own.map(|event| Stamp::of(event));
-    own.into_iter().chain(alive).reduce(Stamp::max)
+    own.into_iter().chain(heartbeat).reduce(Stamp::max)
 }
 
 fn end(events: &[&Event], is_current: bool) -> End {
@@ -196,7 +199,7 @@ fn end(events: &[&Event], is_current: bool) -> End {
     if is_current {
         End::Running
     } else if coverage().next().is_none() {
-        End::Unwatched
+        End::NotMonitored
     } else if coverage::was_cut_off(coverage()) {
         End::Unclean
     } else {
@@ -216,9 +219,9 @@ fn releases<'a>(events: &[&'a Event]) -> Vec<&'a str> {
     releases
 }
 
-/// Only what was stamped when it happened: the times of imports are worked out later.
-fn jumps(events: &[&Event]) -> Vec<Jump> {
-    let mut jumps = Vec::new();
+/// Only by events that were recorded when they happened: the times of imports are computed.
+fn clock_changes(events: &[&Event]) -> Vec<ClockChange> {
+    let mut changes = Vec::new();
     let mut before: Option<(Time, Stamp)> = None;
     for event in events.iter().filter(|event| !order::is_import(event)) {
         let after = Stamp::of(event);
@@ -228,12 +231,12 @@ fn jumps(events: &[&Event]) -> Vec<Jump> {
         if let Some((last, before)) = before {
             let by = boot.time.0.duration_since(last.0);
             if by.abs() >= SET {
-                jumps.push(Jump { before, after, by });
+                changes.push(ClockChange { before, after, by });
             }
         }
         before = Some((boot.time, after));
     }
-    jumps
+    changes
 }
 
 #[cfg(test)]

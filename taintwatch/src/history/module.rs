@@ -1,7 +1,7 @@
-//! What a boot's events tell of each module.
+//! The modules of a boot, by its events.
 //!
 //! In: the boot's events in order. Out: a module each, in the order of the first event, with what is known of its
-//! identity and from when to when it was loaded. Nothing is filled in: an end that no event tells of is open.
+//! identity and from when to when it was loaded. Nothing is filled in: an end without an event is open.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Module<'a> {
     pub name: &'a str,
-    /// Everything that was told of it, each once; more than one is another file under the same name.
+    /// Every value that events have, each once; more than one is another file under the same name.
     pub versions: Vec<&'a str>,
     pub srcversions: Vec<&'a str>,
     pub build_ids: Vec<&'a str>,
@@ -48,7 +48,7 @@ pub(super) fn of<'a>(events: &[&'a Event]) -> Vec<Module<'a>> {
     let mut modules: Vec<Module<'a>> = Vec::new();
     let mut known = HashMap::new();
     for event in events {
-        let Some((name, told)) = named(event) else {
+        let Some((name, recorded)) = named(event) else {
             continue;
         };
         let index = *known.entry(name).or_insert_with(|| {
@@ -56,7 +56,7 @@ pub(super) fn of<'a>(events: &[&'a Event]) -> Vec<Module<'a>> {
             modules.len() - 1
         });
         if let Some(module) = modules.get_mut(index) {
-            module.take(event, told);
+            module.take(event, recorded);
         }
     }
     for module in &mut modules {
@@ -71,6 +71,12 @@ fn named(event: &Event) -> Option<(&str, &event::Module)> {
 }
 
 impl<'a> Module<'a> {
+    /// It has flags, set one, failed to load, or is hidden.
+    #[must_use]
+    pub fn is_notable(&self) -> bool {
+        !self.taints.is_empty() || !self.set.is_empty() || !self.failed.is_empty() || self.hidden
+    }
+
     fn new(name: &'a str) -> Self {
         Self {
             name,
@@ -91,22 +97,22 @@ impl<'a> Module<'a> {
         }
     }
 
-    fn take(&mut self, event: &'a Event, told: &'a event::Module) {
+    fn take(&mut self, event: &'a Event, recorded: &'a event::Module) {
         for (all, one) in [
-            (&mut self.versions, &told.version),
-            (&mut self.srcversions, &told.srcversion),
-            (&mut self.build_ids, &told.build_id),
-            (&mut self.hashes, &told.sha256),
-            (&mut self.paths, &told.path),
-            (&mut self.licenses, &told.license),
-            (&mut self.signers, &told.signer),
+            (&mut self.versions, &recorded.version),
+            (&mut self.srcversions, &recorded.srcversion),
+            (&mut self.build_ids, &recorded.build_id),
+            (&mut self.hashes, &recorded.sha256),
+            (&mut self.paths, &recorded.path),
+            (&mut self.licenses, &recorded.license),
+            (&mut self.signers, &recorded.signer),
         ] {
             let new = one.as_deref().filter(|one| !all.contains(one));
             all.extend(new);
         }
-        self.unsigned |= told.signature.as_deref() == Some("none");
-        self.hidden |= told.hidden == Some(true);
-        let letters = told.taints.as_deref().unwrap_or_default().chars();
+        self.unsigned |= recorded.signature.as_deref() == Some("none");
+        self.hidden |= recorded.hidden == Some(true);
+        let letters = recorded.taints.as_deref().unwrap_or_default().chars();
         for letter in letters {
             if !self.taints.contains(letter) {
                 self.taints.push(letter);
@@ -147,7 +153,7 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// Code of it ran, though nobody saw it come: it was there. Its init function alone does not show that.
+    /// Its code ran, though no load was recorded: it was loaded. Its init function alone does not show that.
     fn was_there(&mut self) {
         let ran = |event: &&Event| {
             let cause = event.cause.as_ref();

@@ -15,7 +15,7 @@ pub(super) struct Group<'a> {
     pub(super) events: Vec<&'a Event>,
 }
 
-/// Found later than it happened, so that its place in the sequence tells nothing.
+/// Found later than it happened, so that its place in the sequence shows nothing.
 pub(super) fn is_import(event: &Event) -> bool {
     event.cause.as_ref().is_some_and(|cause| {
         cause.sources.contains(&Source::Crash)
@@ -48,7 +48,7 @@ pub(super) fn boots(events: &[Event]) -> Vec<Group<'_>> {
     groups
 }
 
-/// Each boot's place: that of its first own event. A boot of which only imports tell is just before the boot
+/// Each boot's place: that of its first own event. A boot that only imports name is just before the boot
 /// that found them: the one whose own events go on after the import, or came last before it.
 fn ranks<'a>(stored: &[&'a Event]) -> HashMap<Option<&'a str>, (usize, Reverse<usize>)> {
     let mut own = HashMap::new();

@@ -1,8 +1,8 @@
-//! Which boots a person asked for.
+//! Which boots a user asked for.
 //!
 //! In: words such as `0`, `-1`, `all`, or the beginning of a boot's id. Out: the boots, in their order.
 
-use super::{Boot, History};
+use super::{BootHistory, History};
 
 /// Why a word names no boot.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +26,7 @@ pub fn select<'h, 'a>(
     history: &'h History<'a>,
     asked: &[String],
     current: Option<&str>,
-) -> Result<Vec<&'h Boot<'a>>, Unknown> {
+) -> Result<Vec<&'h BootHistory<'a>>, Unknown> {
     let mut wanted = vec![false; history.boots.len()];
     for word in asked {
         if word == "all" {
@@ -65,7 +65,7 @@ fn back_from(history: &History<'_>, back: i64, current: Option<&str>) -> Result<
 fn by_id(history: &History<'_>, word: &str) -> Result<usize, Unknown> {
     let plain = |id: &str| id.replace('-', "").to_ascii_lowercase();
     let start = plain(word);
-    let fits = |boot: &Boot<'_>| boot.id.is_some_and(|id| plain(id).starts_with(&start));
+    let fits = |boot: &BootHistory<'_>| boot.id.is_some_and(|id| plain(id).starts_with(&start));
     let boots = history.boots.iter().enumerate();
     let found: Vec<_> = boots.filter(|(_, boot)| fits(boot)).collect();
     match found.as_slice() {

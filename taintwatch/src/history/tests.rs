@@ -8,18 +8,18 @@ pub(crate) const A: &str = "1f0e7c52-3b64-4d0a-9a41-5c1f2b7de001";
 pub(crate) const B: &str = "1f9b20aa-7c11-4e57-8d20-90aa17c4b002";
 pub(crate) const C: &str = "c2d4e6f8-0a1b-4c3d-9e5f-6a7b8c9d0003";
 
-/// The recorded events, and the last sign of life of the boot that crashed; the third boot goes on.
+/// The recorded events, and the last heartbeat of the boot that crashed; the third boot goes on.
 pub(crate) fn fixture() -> (Vec<Event>, Liveness) {
     let mut liveness = Liveness::default();
     let mut events = Vec::new();
     for line in LINES.lines() {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
-        if let Some(boot) = value["alive"].as_str() {
+        if let Some(boot) = value["heartbeat"].as_str() {
             let stamp = Stamp {
                 time: serde_json::from_value(value["time"].clone()).unwrap(),
                 boottime_ns: value["boottime_ns"].as_u64(),
             };
-            liveness.alive.insert(boot.to_owned(), stamp);
+            liveness.heartbeats.insert(boot.to_owned(), stamp);
         } else {
             events.push(serde_json::from_value(value).unwrap());
         }
@@ -31,18 +31,66 @@ pub(crate) fn fixture() -> (Vec<Event>, Liveness) {
     let now = Now {
         until,
         running: true,
-        watched: None,
+        monitored: None,
     };
     liveness.current = Some((C.to_owned(), now));
     (events, liveness)
 }
 
-fn flag<'h, 'a>(boot: &'h Boot<'a>, letter: char) -> &'h Flag<'a> {
+/// A boot of many events: each its own cause, with clearings, failed loads, losses and restarts of the daemon.
+pub(crate) fn storm(number: u64) -> Vec<Event> {
+    let kinds = [
+        Kind::Taint,
+        Kind::Taint,
+        Kind::Taint,
+        Kind::MaskWrite,
+        Kind::ModuleLoadFailed,
+        Kind::Lost,
+        Kind::ModuleLoad,
+        Kind::Coverage,
+    ];
+    let event = |seq: u64| {
+        let (kind, flag) = (seq % 8, [9, 12, 13][usize::try_from(seq % 3).unwrap()]);
+        let function = format!("function_{seq}+0x1a/0x40");
+        let mut event = serde_json::json!({
+            "schema": 1, "id": seq.to_string(), "seq": seq, "boot_id": A, "boottime_ns": seq * 1_000_000_000,
+            "time": jiff::Timestamp::from_second(1_700_000_000 + i64::try_from(seq).unwrap()).unwrap().to_string(),
+            "kind": kinds[usize::try_from(kind).unwrap()],
+        });
+        let cause = serde_json::json!({
+            "class": "kernel_code", "summary": format!("the kernel issued a warning at {function}"),
+            "confidence": "observed", "sources": ["mask_watch", "taint_entry"],
+        });
+        let more = match kind {
+            0..=2 => serde_json::json!({
+                "taint": {"bit": flag, "first": seq % 2 == 0}, "cause": cause, "caller": function,
+                "stack": vec![function.clone(); 20], "log": vec!["a line of the kernel log"; 40],
+            }),
+            3 => serde_json::json!({"taint": {"bits_cleared": [flag]}, "cause": cause}),
+            4 | 6 => {
+                serde_json::json!({"module": {"name": format!("module_{}", seq % 5000), "taints": "OE"}})
+            }
+            5 => {
+                serde_json::json!({"lost": {"count": 2, "what": "detail", "reason": "the ring buffer was full"}})
+            }
+            _ => {
+                serde_json::json!({"coverage": {"state": if seq % 16 == 7 { "began" } else { "ended" }, "reason": "x"}})
+            }
+        };
+        for (name, value) in more.as_object().unwrap() {
+            event[name] = value.clone();
+        }
+        serde_json::from_value(event).unwrap()
+    };
+    (1..=number).map(event).collect()
+}
+
+fn flag<'h, 'a>(boot: &'h BootHistory<'a>, letter: char) -> &'h Flag<'a> {
     let found = boot.flags.iter().find(|flag| flag.letter == Some(letter));
     found.unwrap()
 }
 
-fn module<'h, 'a>(boot: &'h Boot<'a>, name: &str) -> &'h Module<'a> {
+fn module<'h, 'a>(boot: &'h BootHistory<'a>, name: &str) -> &'h Module<'a> {
     boot.modules
         .iter()
         .find(|module| module.name == name)
@@ -60,14 +108,14 @@ fn boots_stand_in_the_order_of_recording_whatever_the_wall_clock_says() {
     };
     assert_eq!(
         (a.end, b.end, c.end, unknown.end),
-        (End::Clean, End::Unclean, End::Running, End::Unwatched)
+        (End::Clean, End::Unclean, End::Running, End::NotMonitored)
     );
     assert_eq!(a.releases, ["6.1.0-18-amd64"]);
     let total: usize = history.boots.iter().map(|boot| boot.events.len()).sum();
     assert_eq!(total, events.len());
 }
 
-/// A watch that found flags set, on a kernel of this release.
+/// The start of monitoring with flags set, on a kernel of this release.
 fn found_set(release: &str, vendor: Option<&str>) -> Vec<Event> {
     let event = serde_json::json!({
         "schema": 1, "id": "1", "seq": 1, "kind": "coverage", "boot_id": A, "time": "2026-01-05T08:00:11Z",
@@ -91,7 +139,7 @@ fn a_bit_that_only_a_mask_shows_is_named_as_its_kernel_names_it() {
 }
 
 #[test]
-fn a_set_clock_disorders_nothing_and_is_told() {
+fn a_set_clock_disorders_nothing_and_is_reported() {
     let (events, liveness) = fixture();
     let history = History::of(&events, &liveness);
     let b = &history.boots[1];
@@ -101,15 +149,15 @@ fn a_set_clock_disorders_nothing_and_is_told() {
         .filter_map(|event| event.boottime_ns)
         .collect();
     assert!(clocks.is_sorted());
-    assert_eq!(b.jumps.len(), 1);
-    assert_eq!(b.jumps[0].before.boottime_ns, Some(12_300_000_000));
-    assert_eq!(b.jumps[0].by.as_hours(), 219 * 24 + 7);
-    assert!(history.boots[0].jumps.is_empty() && history.boots[2].jumps.is_empty());
+    assert_eq!(b.clock_changes.len(), 1);
+    assert_eq!(b.clock_changes[0].before.boottime_ns, Some(12_300_000_000));
+    assert_eq!(b.clock_changes[0].by.as_hours(), 219 * 24 + 7);
+    assert!(history.boots[0].clock_changes.is_empty() && history.boots[2].clock_changes.is_empty());
     let spans: Vec<_> = b
-        .cover
+        .coverage
         .intervals
         .iter()
-        .map(|it| (it.from_ns, it.to_ns, it.full))
+        .map(|it| (it.period.from_ns, it.period.to_ns, it.full))
         .collect();
     let second = |number: u64| Some(number * 1_000_000_000);
     assert_eq!(
@@ -123,7 +171,7 @@ fn a_set_clock_disorders_nothing_and_is_told() {
 }
 
 #[test]
-fn what_a_crash_left_belongs_to_the_boot_that_crashed() {
+fn what_a_crash_left_is_part_of_the_boot_that_crashed() {
     let (events, liveness) = fixture();
     let history = History::of(&events, &liveness);
     let b = &history.boots[1];
@@ -131,12 +179,12 @@ fn what_a_crash_left_belongs_to_the_boot_that_crashed() {
     assert_eq!(last.taint.as_ref().unwrap().letter, Some('D'));
     assert_eq!(b.crash().map(|event| event.seq), Some(last.seq));
     assert_eq!(flag(b, 'D').confidence, Confidence::Logged);
-    // The watch's last sign of life is before the crash: what lies between is no cover.
+    // The last heartbeat is before the crash: between them is a gap.
     let gaps: Vec<_> = b
-        .cover
+        .coverage
         .gaps
         .iter()
-        .map(|it| (it.from_ns, it.to_ns))
+        .map(|it| (it.period.from_ns, it.period.to_ns))
         .collect();
     assert_eq!(
         gaps.last(),
@@ -161,7 +209,7 @@ fn flags_have_their_first_setting_and_all_others() {
     assert_eq!(flag(b, 'W').count, 8 + 3187);
     assert_eq!(flag(b, 'O').cleared.len(), 1);
     assert_eq!(flag(b, 'O').reasons.len(), 2);
-    // A module that is only listed does not take the first setting from nobody, and the loader's repeat does neither.
+    // A module that is only listed is no first setting, and the loader's repeat is none either.
     assert_eq!(flag(c, 'O').confidence, Confidence::Listed);
     assert_eq!(flag(c, 'S').confidence, Confidence::Unattributed);
     assert_eq!(
@@ -169,7 +217,13 @@ fn flags_have_their_first_setting_and_all_others() {
         Some(900_000_000_000)
     );
     assert_eq!(b.mask_writes().count(), 1);
-    assert_eq!(b.losses().count(), 1);
+    assert_eq!(
+        (
+            Losses::of(b.losses()).detail,
+            Losses::of(b.losses()).records
+        ),
+        (41, 0)
+    );
 }
 
 #[test]
@@ -205,7 +259,7 @@ fn modules_have_their_times_and_nothing_is_filled_in() {
 }
 
 #[test]
-fn a_mask_alone_names_nobody() {
+fn a_mask_alone_names_no_cause() {
     let event = |body| serde_json::from_value::<Event>(body).unwrap();
     let events = [event(serde_json::json!({
         "schema": 1, "id": "x", "seq": 1, "kind": "coverage", "boot_id": "b", "time": "2026-01-01T00:00:00Z",
@@ -225,7 +279,7 @@ fn a_mask_alone_names_nobody() {
 }
 
 #[test]
-fn a_boot_of_which_only_a_crash_tells_is_before_the_one_that_found_it() {
+fn a_boot_that_only_a_crash_record_names_is_before_the_one_that_found_it() {
     let line = |seq: u64, boot: &str, sources: &[&str], second: u32| {
         serde_json::from_value::<Event>(serde_json::json!({
             "schema": 1, "id": seq.to_string(), "seq": seq, "kind": "taint", "boot_id": boot,
@@ -304,8 +358,8 @@ fn two_boots_differ_by_kernel_flags_and_versions() {
 proptest::proptest! {
     /// Whatever order and clocks events have: each is in one boot, and none gets lost.
     #[test]
-    fn no_event_gets_lost(told in proptest::collection::vec((0_u8..4, proptest::option::of(0_u64..50), proptest::bool::ANY, -99_i64..99), 0..40)) {
-        let events: Vec<Event> = (1_u64..).zip(told).map(|(seq, (boot, clock, crash, second))| {
+    fn no_event_gets_lost(recorded in proptest::collection::vec((0_u8..4, proptest::option::of(0_u64..50), proptest::bool::ANY, -99_i64..99), 0..40)) {
+        let events: Vec<Event> = (1_u64..).zip(recorded).map(|(seq, (boot, clock, crash, second))| {
             let mut event: Event = serde_json::from_value(serde_json::json!({
                 "schema": 1, "id": seq.to_string(), "seq": seq, "kind": "taint", "time": "2026-01-01T00:00:00Z",
                 "taint": {"bit": 9}, "boottime_ns": clock,

@@ -1,4 +1,4 @@
-//! What this process may do.
+//! The capabilities of this process.
 //!
 //! In: a `/proc/PID/status`. Out: whether a capability is effective in it.
 
@@ -8,7 +8,7 @@ pub const SYSLOG: u32 = 34;
 pub const PERFMON: u32 = 38;
 pub const BPF: u32 = 39;
 
-/// What the kernel says of this process; empty where `/proc` is not to be had.
+/// What the kernel says of this process; empty where `/proc` is not mounted.
 #[must_use]
 pub fn status() -> String {
     std::fs::read_to_string("/proc/self/status").unwrap_or_default()

@@ -1,6 +1,6 @@
-//! Functions of the kernel by the part they play in a taint; x86-64 and arm64, 5.10 to 7.3.
+//! Functions of the kernel by the part they play in a taint, on x86-64 and arm64.
 
-/// From `WARN` to `add_taint`: they report what others did (`kernel/panic.c`, `lib/bug.c`,
+/// From `WARN()` to `add_taint`: they report what other code did (`kernel/panic.c`, `lib/bug.c`,
 /// `arch/x86/kernel/traps.c`, `arch/arm64/kernel/traps.c`).
 pub const REPORTERS: [&str; 11] = [
     "__warn",
@@ -16,7 +16,7 @@ pub const REPORTERS: [&str; 11] = [
     "__WARN_trap",
 ];
 
-/// From the faulting instruction to `add_taint` in an oops: they report what others did (`arch/x86/mm/fault.c`,
+/// From the faulting instruction to `add_taint` in an oops: they report what other code did (`arch/x86/mm/fault.c`,
 /// `arch/x86/kernel/traps.c`, `dumpstack.c`).
 pub const OOPS_REPORTERS: [&str; 26] = [
     "oops_end",

@@ -1,4 +1,4 @@
-//! Which machine and which boot this is, and what its clocks say.
+//! Which machine and which boot this is, and the time.
 //!
 //! In: `/etc/machine-id`, `/proc/sys/kernel/*`, the clocks. Out: plain values.
 
@@ -43,12 +43,12 @@ pub fn boottime_ns() -> u64 {
     nanoseconds(ClockId::CLOCK_BOOTTIME)
 }
 
-/// The wall-clock time of a moment on `CLOCK_BOOTTIME`, by the wall clock as it is set now.
+/// The wall-clock time of a time on `CLOCK_BOOTTIME`, by the wall clock as it is set now.
 #[must_use]
 pub fn wall_clock(boottime_ns: u64) -> Time {
     let boot = i128::from(nanoseconds(ClockId::CLOCK_REALTIME)) - i128::from(self::boottime_ns());
-    let moment = boot + i128::from(boottime_ns);
-    Time(Timestamp::from_nanosecond(moment).unwrap_or(Timestamp::UNIX_EPOCH))
+    let time = boot + i128::from(boottime_ns);
+    Time(Timestamp::from_nanosecond(time).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
 pub(super) fn nanoseconds(clock: ClockId) -> u64 {

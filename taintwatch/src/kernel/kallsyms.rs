@@ -2,7 +2,7 @@
 //!
 //! In: the text of the file. Out: addresses by name, and the function an address lies in. Only the
 //! kernel's own symbols are kept: a module's are stale as soon as it goes. [`of_module`] gives those of one
-//! module at one moment, for kernels that cannot resolve a symbol when the event happens.
+//! module as they lie now, for kernels that cannot resolve a symbol when the event happens.
 
 use std::{
     fs::File,
@@ -49,7 +49,7 @@ impl Kallsyms {
     pub fn parse(text: impl BufRead) -> Result<Self, Error> {
         let mut all = Self::default();
         for line in text.split(b'\n') {
-            // Module lines may hold any byte that a module's author liked.
+            // A module's author chooses the bytes of its lines.
             let line = line?;
             let line = String::from_utf8_lossy(&line);
             // `$x` and the like mark code and data on arm64: they are no functions.
@@ -71,7 +71,7 @@ impl Kallsyms {
     pub fn only(&self, names: &[&str]) -> Self {
         let mut few = Self {
             sparse: true,
-            // Of few that are not there, this would not show.
+            // A few symbols that are absent would not show it.
             hidden: self.hidden,
             ..Self::default()
         };
@@ -102,6 +102,12 @@ impl Kallsyms {
     #[must_use]
     pub const fn hidden(&self) -> bool {
         self.hidden
+    }
+
+    /// Whether the kernel lists none at all.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.symbols.is_empty()
     }
 
     /// Whether the kernel has a symbol, shown with its address or not.

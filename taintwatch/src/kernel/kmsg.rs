@@ -1,7 +1,7 @@
 //! The kernel log, from `/dev/kmsg`.
 //!
 //! In: records as the kernel keeps them (`Documentation/ABI/testing/dev-kmsg`). Out: lines with their
-//! sequence and time, in order. What the kernel overwrote before it was read is told as a gap.
+//! sequence and time, in order. What the kernel overwrote before it was read is a gap.
 
 use std::{
     fs::{File, OpenOptions},
@@ -21,7 +21,7 @@ pub struct Line {
     pub seq: u64,
     /// When it was written, on the scheduler's clock: microseconds since the boot, suspends left out.
     pub time_us: u64,
-    /// Who wrote it, `T77` a task, `C1` a CPU in an interrupt; kernels with `CONFIG_PRINTK_CALLER`.
+    /// The task (`T77`) or the CPU in an interrupt (`C1`) that wrote it; kernels with `CONFIG_PRINTK_CALLER`.
     pub caller: Option<String>,
     /// Its text, control characters as the kernel escapes them.
     pub text: String,
@@ -72,7 +72,7 @@ impl Kmsg {
             match self.file.read(&mut record) {
                 Ok(len) => match parse(record.get(..len).unwrap_or_default()) {
                     Some(line) => return Ok(Next::Line(line)),
-                    // No record that this program knows: the next one may be.
+                    // Not a record in the known form: the next one may be.
                     None if len > 0 => {}
                     None => return Ok(Next::End),
                 },

@@ -1,9 +1,9 @@
-//! The clock of the kernel log, held against `CLOCK_BOOTTIME`.
+//! The clock of the kernel log, compared with `CLOCK_BOOTTIME`.
 //!
-//! In: a line's time; what the scheduler's debug file says of both clocks. Out: the same moment on `CLOCK_BOOTTIME`.
+//! In: a line's time; both clocks from the scheduler's debug file. Out: the same time on `CLOCK_BOOTTIME`.
 //!
 //! printk stamps with `local_clock` (`kernel/printk/printk.c`), which leaves suspends out and which NTP does not slew: on a
-//! server of weeks it is seconds away from the clocks that user space can read. The scheduler prints both of one moment
+//! server of weeks it is seconds away from the clocks that user space can read. The scheduler prints both at once
 //! (`sched_debug_header`, `kernel/sched/debug.c`): in debugfs from 5.13 on, before in `/proc`. Where neither can be read,
 //! the two clocks are taken to agree, as they do soon after the boot.
 
@@ -18,14 +18,14 @@ use nix::time::ClockId;
 use super::identity::nanoseconds;
 
 const FILES: [&str; 2] = ["/sys/kernel/debug/sched/debug", "/proc/sched_debug"];
-/// The clocks stand in the first lines. Who asks for no more than the head has the kernel write no more: the rest is of each CPU
-/// and each of its tasks (`seq_read_iter`, `fs/seq_file.c`).
+/// The clocks are in the first lines. The kernel formats no more than is read: the rest lists each CPU and each of its
+/// tasks (`seq_read_iter`, `fs/seq_file.c`).
 const HEAD: u64 = 400;
 
 /// How far the log's clock is ahead of `CLOCK_MONOTONIC`, as last measured.
 static AHEAD_NS: AtomicI64 = AtomicI64::new(0);
 
-/// Looks at both clocks; to be done now and then, for they drift.
+/// Reads both clocks; to be done now and then, for they drift.
 pub fn measure() {
     let mut text = Vec::new();
     let head = FILES.iter().find_map(|path| File::open(path).ok());
@@ -47,14 +47,14 @@ pub fn suspended_ns() -> u64 {
     once().min(once()).min(once())
 }
 
-/// What `CLOCK_BOOTTIME` has more than the log's clock; of moments since the last resume.
+/// How far `CLOCK_BOOTTIME` is ahead of the log's clock, for lines since the last resume.
 #[must_use]
 pub fn offset_ns() -> i64 {
     let suspended = i64::try_from(suspended_ns()).unwrap_or(0);
     suspended.saturating_sub(AHEAD_NS.load(Ordering::Relaxed))
 }
 
-/// `CLOCK_BOOTTIME` of a moment of the log, microseconds.
+/// `CLOCK_BOOTTIME` of a time of the log, microseconds.
 #[must_use]
 pub fn boottime_of(time_us: u64) -> u64 {
     moved(time_us, offset_ns())
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_of_the_log_is_moved_by_as_much() {
+    fn a_time_of_the_log_is_moved_by_as_much() {
         assert_eq!(moved(5_000_000, -18_000_000), 4_982_000_000);
         assert_eq!(moved(5_000_000, 18_000_000), 5_018_000_000);
         assert_eq!(moved(0, -1), 0);

@@ -1,10 +1,10 @@
-//! The taint mask as the kernel tells it: `/proc/sys/kernel/tainted`, readable by everyone.
+//! The taint mask as the kernel shows it: `/proc/sys/kernel/tainted`, readable by every user.
 
 use std::fs;
 
 use crate::event::Mask;
 
-/// Where the kernel tells its mask, in decimal.
+/// Where the kernel shows its mask, in decimal.
 pub const PATH: &str = "/proc/sys/kernel/tainted";
 
 /// Why the mask could not be read.

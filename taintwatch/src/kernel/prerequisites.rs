@@ -1,22 +1,22 @@
 //! What this kernel must offer, and what it offers.
 //!
-//! In: capabilities, files of `/sys` and `/proc`. Out: each prerequisite with what was found, what it costs
-//! to lack it and what to do; or the first one without which no hook can be tried.
+//! In: capabilities, files of `/sys` and `/proc`. Out: each prerequisite with what was found, what it costs to lack it and
+//! what to do; or the first one without which no hook can be tried.
 
 use std::{fs, path::Path};
 
 use super::{
     btf,
     capability::{self, has},
-    kallsyms, kmsg, mask_symbol,
+    kallsyms, kmsg, mask_address,
 };
 
-/// A thing that the watch builds on.
+/// A thing that monitoring builds on.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Prerequisite {
     pub name: &'static str,
     pub ok: bool,
-    /// What was found.
+    /// What was found, or what is missing.
     pub found: String,
     /// What is lost without it, and what to do.
     pub without: &'static str,
@@ -50,7 +50,7 @@ pub fn check() -> Result<(), Missing> {
     }
 }
 
-/// Everything that the watch builds on, vital things first.
+/// Everything that monitoring builds on, vital things first.
 #[must_use]
 pub fn survey() -> Vec<Prerequisite> {
     let status = capability::status();
@@ -77,7 +77,7 @@ fn capabilities(status: &str) -> Prerequisite {
         .filter(|(bit, _)| !has(status, *bit) && !has(status, capability::SYS_ADMIN));
     let lacking: Vec<_> = lacking.map(|(_, name)| *name).collect();
     let found = if lacking.is_empty() {
-        "CAP_BPF and CAP_PERFMON are there".to_owned()
+        "CAP_BPF and CAP_PERFMON".to_owned()
     } else {
         format!("this process lacks {}", lacking.join(" and "))
     };
@@ -85,20 +85,23 @@ fn capabilities(status: &str) -> Prerequisite {
         name: "capabilities",
         ok: lacking.is_empty(),
         found,
-        without: "watching the kernel needs root, or these capabilities: run it as root, for example with sudo",
+        without: "no hook can be attached: run it as root, for example with sudo",
         vital: true,
     }
 }
 
 fn bpf_call() -> Prerequisite {
     let ok = has_bpf();
-    let state = if ok { "has" } else { "has no" };
+    let found = if ok {
+        "the bpf(2) system call"
+    } else {
+        "this kernel has no bpf(2) system call (CONFIG_BPF_SYSCALL)"
+    };
     Prerequisite {
         name: "bpf",
         ok,
-        found: format!("this kernel {state} bpf(2) system call (CONFIG_BPF_SYSCALL)")
-            .replace("has bpf", "has the bpf"),
-        without: "no hook can be had: use a kernel built with BPF",
+        found: found.to_owned(),
+        without: "no hook can be attached: use a kernel that is built with it",
         vital: true,
     }
 }
@@ -125,23 +128,26 @@ fn lock(lockdown: &str) -> Prerequisite {
 
 fn types() -> Prerequisite {
     let ok = Path::new(btf::PATH).exists();
-    let state = if ok { "has" } else { "has no" };
+    let found = if ok {
+        "BTF of the kernel's types"
+    } else if Path::new("/sys/kernel").exists() {
+        "this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)"
+    } else {
+        "/sys is not mounted, where the kernel's BTF is"
+    };
     Prerequisite {
         name: "btf",
         ok,
-        found: format!("this kernel {state} {} (CONFIG_DEBUG_INFO_BTF)", btf::PATH),
-        without: "its hooks cannot be found safely: use a kernel built with BTF",
+        found: found.to_owned(),
+        without: "no hook can be attached safely: use a kernel that is built with it",
         vital: true,
     }
 }
 
 fn symbols(status: &str) -> Prerequisite {
     let (ok, found) = match kallsyms::Kallsyms::read() {
-        Ok(symbols) => match mask_symbol::find(&symbols, status) {
-            Ok(_) => (
-                true,
-                format!("{} shows where tainted_mask lies", kallsyms::PATH),
-            ),
+        Ok(symbols) => match mask_address::find(&symbols, status) {
+            Ok(_) => (true, "the address of tainted_mask".to_owned()),
             Err(hidden) => (false, hidden.to_string()),
         },
         Err(error) => (false, error.to_string()),
@@ -150,7 +156,7 @@ fn symbols(status: &str) -> Prerequisite {
         name: "kallsyms",
         ok,
         found,
-        without: "the mask cannot be watched, only the functions that set it",
+        without: "no watchpoint can be set on the mask, only hooks on the functions that set it",
         vital: false,
     }
 }
@@ -158,14 +164,14 @@ fn symbols(status: &str) -> Prerequisite {
 fn log() -> Prerequisite {
     let opened = kmsg::Kmsg::open(kmsg::From::Now);
     let found = match &opened {
-        Ok(_) => format!("{} can be read", kmsg::PATH),
+        Ok(_) => kmsg::PATH.to_owned(),
         Err(error) => format!("{}: {error}", kmsg::PATH),
     };
     Prerequisite {
         name: "log",
         ok: opened.is_ok(),
         found,
-        without: "what the kernel prints of a taint is not kept with it (kernel.dmesg_restrict, CAP_SYSLOG)",
+        without: "events have no lines of the kernel log (CONFIG_PRINTK, kernel.dmesg_restrict, CAP_SYSLOG)",
         vital: false,
     }
 }
@@ -173,7 +179,7 @@ fn log() -> Prerequisite {
 fn modules() -> Prerequisite {
     let ok = Path::new("/proc/modules").exists();
     let found = if ok {
-        "this kernel loads modules"
+        "loadable modules"
     } else {
         "this kernel has no loadable modules (CONFIG_MODULES)"
     };
@@ -181,7 +187,7 @@ fn modules() -> Prerequisite {
         name: "modules",
         ok,
         found: found.to_owned(),
-        without: "no module can taint it; the loader's hooks have nothing to hook",
+        without: "no module can taint it, and the hooks on the loader have no target",
         vital: false,
     }
 }
@@ -206,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_capabilities_that_are_lacking() {
+    fn names_the_missing_capabilities() {
         let found = |bits: u64| {
             let found = capabilities(&format!("Name:\tx\nCapEff:\t{bits:016x}\nCapBnd:\t0\n"));
             (found.ok, found.found)

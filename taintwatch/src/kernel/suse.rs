@@ -1,4 +1,4 @@
-//! What a SUSE kernel itself says of its support.
+//! The support status that a SUSE kernel itself reports.
 //!
 //! In: `/sys/kernel/supported`, `/sys/module/*/supported`, `/proc/sys/kernel/unsupported` (patches.suse/
 //! supported-flag and add-suse-supported-flag.patch: `supported_printable` in kernel/ksysfs.c), and the line
@@ -17,12 +17,12 @@ pub enum Supported {
     External,
     /// With the kernel's reason.
     No(String),
-    /// Something that no kernel known here says.
+    /// Another text.
     Other(String),
 }
 
 impl Supported {
-    /// `Yes`, `Yes, External`, `No, Unsupported modules are loaded` and its kin.
+    /// `Yes`, `Yes, External`, `No, Unsupported modules are loaded` and the like.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let text = text.trim();
@@ -73,12 +73,12 @@ impl Unsupported {
         match self {
             Self::Refused => "refused",
             Self::Warned => "loaded with a warning",
-            Self::Silent => "loaded in silence",
+            Self::Silent => "loaded without a warning",
         }
     }
 }
 
-/// What the kernel says of its support.
+/// What the kernel reports about its support.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Support {
     pub kernel: Option<Supported>,
@@ -94,12 +94,12 @@ impl fmt::Display for Support {
             Some(supported) => write!(f, "{supported}")?,
             None => f.write_str("the kernel does not say")?,
         }
-        let of = |(name, supported): &(String, Supported)| match supported {
+        let module = |(name, supported): &(String, Supported)| match supported {
             Supported::External => format!("{name} (external)"),
             _ => name.clone(),
         };
         if !self.modules.is_empty() {
-            let names: Vec<_> = self.modules.iter().take(MOST_NAMES).map(of).collect();
+            let names: Vec<_> = self.modules.iter().take(MOST_NAMES).map(module).collect();
             write!(f, " ({}", names.join(", "))?;
             match self.modules.len().saturating_sub(MOST_NAMES) {
                 0 => f.write_str(")")?,
@@ -112,7 +112,7 @@ impl fmt::Display for Support {
     }
 }
 
-/// More names than this hide what matters.
+/// More would hide the rest.
 const MOST_NAMES: usize = 5;
 
 /// The line of a report: `Supported: No, Unsupported modules are loaded`.
@@ -124,7 +124,7 @@ pub fn supported_line(line: &str) -> Option<Supported> {
     (is_prefix && is_answer).then(|| Supported::parse(text))
 }
 
-/// What this kernel says; none where it is not one of SUSE's that says it.
+/// What this kernel reports; none where it is not one of SUSE's kernels that report it.
 #[must_use]
 pub fn read() -> Option<Support> {
     read_below(Path::new("/"))
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_the_kernels_answer_on_one_line() {
+    fn prints_the_kernels_answer_on_one_line() {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(read_below(root.path()), None, "not SUSE's");
         for (path, text) in [

@@ -1,8 +1,8 @@
-//! What devices announce: the kernel's own uevents, over netlink.
+//! Uevents of devices, from the kernel over netlink.
 //!
 //! In: datagrams `ACTION@DEVPATH`, then `KEY=value`, a NUL behind each (`lib/kobject_uevent.c`, 2.6.10 to 7.3).
-//! Out: a device's path and the alias by which it asks for a driver. Datagrams of anybody but the kernel are left
-//! out: any process with the right to can send to the group.
+//! Out: a device's path and the alias by which it asks for a driver. Datagrams of other senders than the kernel are left
+//! out: a process with the capability can send to the group.
 
 use std::{
     io,
@@ -35,7 +35,7 @@ pub struct Announced {
 pub struct Uevents(OwnedFd);
 
 impl Uevents {
-    /// Opens it; everybody may, in the first network namespace.
+    /// Opens it; every user may, in the first network namespace.
     pub fn open() -> io::Result<Self> {
         let socket = socket(
             AddressFamily::Netlink,
@@ -58,8 +58,8 @@ impl Uevents {
             match recvfrom::<NetlinkAddr>(self.0.as_raw_fd(), &mut datagram) {
                 Ok((len, sender)) => {
                     let is_kernel = sender.is_some_and(|sender| sender.pid() == 0);
-                    let said = datagram.get(..len).unwrap_or_default();
-                    if let Some(announced) = parse(said).filter(|_| is_kernel) {
+                    let received = datagram.get(..len).unwrap_or_default();
+                    if let Some(announced) = parse(received).filter(|_| is_kernel) {
                         return Some(announced);
                     }
                 }
@@ -70,7 +70,7 @@ impl Uevents {
     }
 }
 
-/// A device that came (`add`), or that somebody asked to announce itself again (`change`); `None` for the rest.
+/// A device that was added, or announced again (`change`, `bind`); `None` for other datagrams.
 #[must_use]
 pub fn parse(datagram: &[u8]) -> Option<Announced> {
     let text = std::str::from_utf8(datagram).ok()?;
@@ -91,12 +91,12 @@ mod tests {
 
     #[test]
     fn takes_a_datagram_apart() {
-        let said = b"add@/devices/platform/x.0\0ACTION=add\0DEVPATH=/devices/platform/x.0\0MODALIAS=platform:x\0SEQNUM=7\0";
+        let datagram = b"add@/devices/platform/x.0\0ACTION=add\0DEVPATH=/devices/platform/x.0\0MODALIAS=platform:x\0SEQNUM=7\0";
         let expected = Announced {
             device: "/devices/platform/x.0".into(),
             alias: "platform:x".into(),
         };
-        assert_eq!(parse(said), Some(expected));
+        assert_eq!(parse(datagram), Some(expected));
         assert_eq!(parse(b"remove@/devices/x\0MODALIAS=platform:x\0"), None);
         assert_eq!(parse(b"add@/devices/x\0SUBSYSTEM=net\0"), None);
         assert_eq!(parse(b"libudev\0\xfe\xed"), None);

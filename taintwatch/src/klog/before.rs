@@ -3,7 +3,7 @@
 //! In: lines behind the mark. Out: the text of the report. From 4.13 on the text of a WARN stands in front of it
 //! (`__warn_printk`, `kernel/panic.c`), and tells which flag it sets in place of W where it is a `WARN_TAINT`.
 
-use super::{Finding, Line, Moment, What, pause, report::cut};
+use super::{Finding, Line, Moment, What, line::cut, pause};
 use crate::taint::log::TaintLine;
 
 /// A report's text in front of it has no more lines.
@@ -29,12 +29,12 @@ impl Before {
         }
     }
 
-    pub(super) fn is_by_writer_of(&self, line: &Line<'_>) -> bool {
+    pub(super) fn has_writer_of(&self, line: &Line<'_>) -> bool {
         self.caller.as_deref() == line.caller
     }
 
     /// The report does not come any more.
-    pub(super) fn is_over_at(&self, line: &Line<'_>) -> bool {
+    pub(super) fn has_timed_out_at(&self, line: &Line<'_>) -> bool {
         pause::lies_between(&self.at, line)
     }
 
@@ -48,9 +48,9 @@ impl Before {
     }
 
     /// Whether a line can be the text of a `WARN_TAINT`.
-    pub(super) fn can_hold(&self, told: &TaintLine, line: &Line<'_>) -> bool {
+    pub(super) fn can_hold(&self, taint_line: &TaintLine, line: &Line<'_>) -> bool {
         let has_room = self.held.is_none() && self.lines.len() < MOST;
-        can_be_a_warns(told) && has_room && self.is_by_writer_of(line)
+        taint_line.can_be_warn_taint() && has_room && self.has_writer_of(line)
     }
 
     pub(super) fn hold(&mut self, line: &Line<'_>, alone: Finding) {
@@ -67,7 +67,7 @@ impl Before {
     /// The flag that a WARN sets by its text.
     pub(super) fn flag(&mut self) -> Option<TaintLine> {
         match self.held.take()?.what {
-            What::TaintLine(told) => Some(told),
+            What::TaintLine(taint_line) => Some(taint_line),
             What::Boot | What::State => None,
         }
     }
@@ -76,9 +76,4 @@ impl Before {
     pub(super) fn alone(self) -> Option<Finding> {
         self.held.map(|held| *held)
     }
-}
-
-/// S, C and I: the flags that `WARN_TAINT` is called with.
-pub(super) fn can_be_a_warns(told: &TaintLine) -> bool {
-    !told.report && matches!(told.bit, 2 | 10 | 11)
 }

@@ -2,6 +2,11 @@
 
 use jiff::Timestamp;
 
+/// No line of a kernel is longer, with all that loggers add.
+pub(super) const LONGEST_LINE: usize = 64 * 1024;
+/// So much of a line is kept in a report.
+pub(super) const LONGEST_KEPT: usize = 4096;
+
 /// A line as any source gives it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Line<'a> {
@@ -66,4 +71,14 @@ impl From<&Line<'_>> for Moment {
             stamp: line.stamp.map(str::to_owned),
         }
     }
+}
+
+/// At most so much of a line as a report keeps, at a character's border.
+pub(super) fn cut(text: &str) -> &str {
+    let text = text.trim_end();
+    let mut end = text.len().min(LONGEST_KEPT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
 }

@@ -8,7 +8,7 @@ use super::{
     clean::{clean, is_mangled},
     form::{self, Source},
     journal::{self, Unfolded},
-    stream::LONGEST_LINE,
+    line::LONGEST_LINE,
 };
 
 pub(super) struct Lines<'s> {

@@ -14,6 +14,7 @@ mod clean;
 mod clock;
 mod event;
 mod facts;
+mod finding;
 pub mod form;
 pub mod input;
 mod journal;
@@ -21,57 +22,20 @@ mod line;
 mod lines;
 pub mod marks;
 mod modules;
+mod origin;
 mod pause;
 mod reconstruct;
 mod report;
 mod scanner;
 pub mod stream;
-mod summary;
 #[cfg(test)]
 mod tests;
 mod tracker;
 
 pub use facts::{Facts, Ran};
+pub use finding::{Finding, LoggedBoot, What};
 pub use line::{Line, Moment};
 pub use modules::Listed;
-pub use reconstruct::{Origin, Reconstruction};
+pub use origin::Origin;
+pub use reconstruct::Reconstruction;
 pub use scanner::Scanner;
-
-use crate::taint::log::TaintLine;
-
-/// Something in a log that matters to the taint state.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Finding {
-    pub what: What,
-    /// The machine, where the log names it.
-    pub host: Option<String>,
-    pub boot: Boot,
-    /// The moment of the first line.
-    pub at: Moment,
-    /// The lines, without their prefixes; the first is the one that told of it.
-    pub lines: Vec<String>,
-    /// What the lines say beside.
-    pub facts: Facts,
-}
-
-/// What was seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
-    /// The kernel began, or lines of another boot begin.
-    Boot,
-    /// A flag was set: a report, or a single line.
-    TaintLine(TaintLine),
-    /// A taint state, a list of modules or a panic, and nothing that sets a flag.
-    State,
-}
-
-/// One boot within a log.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Boot {
-    /// Counted from 0 within the log, for each machine.
-    pub ordinal: u64,
-    /// The boot id, where the log has it (the journal).
-    pub id: Option<String>,
-    /// The kernel's release, from its first line or from a report.
-    pub release: Option<String>,
-}

@@ -6,7 +6,11 @@
 use super::marks::{MODULES, UNLOADED};
 use crate::{
     event::Mask,
-    taint::{log::is_module_name, release::Release},
+    taint::{
+        flags::{TEST_SINCE, bit},
+        log::is_module_name,
+        release::{Release, SUSE_BITS_MOVED},
+    },
 };
 
 /// A module that carries flags.
@@ -94,27 +98,24 @@ fn is_list(line: &str) -> bool {
 pub(super) fn bits(letters: &str, mask: Option<Mask>, release: Option<Release>) -> Mask {
     letters
         .chars()
-        .filter_map(|letter| bit(letter, mask, release))
+        .filter_map(|letter| bit_of(letter, mask, release))
         .fold(Mask(0), Mask::with)
 }
 
-fn bit(letter: char, mask: Option<Mask>, release: Option<Release>) -> Option<u32> {
+fn bit_of(letter: char, mask: Option<Mask>, release: Option<Release>) -> Option<u32> {
     let candidates: &[u32] = match letter {
-        'P' => &[0],
-        'F' => &[1],
-        'C' => &[10],
-        'O' => &[12],
-        'E' => &[13],
-        'K' => &[15],
-        'J' => &[19],
-        // The distribution's own; on SUSE's kernels before 5.3 its bit was 31.
-        'X' => &[16, 31],
-        // In-kernel tests from 6.0 on; not supported by SUSE: bit 31, before 5.3 bit 30.
-        'N' => &[18, 31, 30],
-        'n' => &[31],
-        'p' => &[26],
-        // Red Hat's technology previews.
-        'T' | 't' => &[29],
+        'P' => &[bit::PROPRIETARY_MODULE],
+        'F' => &[bit::FORCED_MODULE],
+        'C' => &[bit::CRAP],
+        'O' => &[bit::OOT_MODULE],
+        'E' => &[bit::UNSIGNED_MODULE],
+        'K' => &[bit::LIVEPATCH],
+        'J' => &[bit::FWCTL],
+        'X' => &[bit::AUX, bit::SUSE_OLD_EXTERNAL_SUPPORT],
+        'N' => &[bit::TEST, bit::SUSE_NO_SUPPORT, bit::SUSE_OLD_NO_SUPPORT],
+        'n' => &[bit::SUSE_NO_SUPPORT],
+        'p' => &[bit::RED_HAT_PARTNER_SUPPORTED],
+        'T' | 't' => &[bit::RED_HAT_TECH_PREVIEW],
         _ => return None,
     };
     if let [only] = candidates {
@@ -125,9 +126,9 @@ fn bit(letter: char, mask: Option<Mask>, release: Option<Release>) -> Option<u32
         return set.next().copied().filter(|_| set.next().is_none());
     }
     match (letter, release?.version) {
-        ('X', version) if version >= (5, 3) => Some(16),
-        ('N', version) if version < (5, 3) => Some(30),
-        ('N', version) if version < (6, 0) => Some(31),
+        ('X', version) if version >= SUSE_BITS_MOVED => Some(bit::AUX),
+        ('N', version) if version < SUSE_BITS_MOVED => Some(bit::SUSE_OLD_NO_SUPPORT),
+        ('N', version) if version < TEST_SINCE => Some(bit::SUSE_NO_SUPPORT),
         _ => None,
     }
 }

@@ -1,20 +1,20 @@
-//! The taint state of each boot in a log, as its lines tell of it.
+//! The taint state of each boot in a log, reconstructed from its lines.
 //!
 //! In: findings, in order. Out: events, so that after each report the sum of the events is the state that the report
 //! prints: a flag of it that nothing explains is `listed` when a module of the report carries it, else `unattributed`.
 
 use std::collections::{HashMap, HashSet};
 
-use jiff::Timestamp;
-
-use super::{Finding, What, event, marks::LOCKDEP_OFF};
+use super::{Finding, Origin, What, event, marks::LOCKDEP_OFF, origin::own_table};
 use crate::{
-    event::{Event, Mask, Source},
+    event::{Event, Mask},
     taint::{
+        flags::bit,
         log::TaintLine,
         release,
-        tables::{LINUX, Table},
+        tables::LINUX,
         text::{Reader, Reading},
+        version::Version,
     },
 };
 
@@ -24,50 +24,12 @@ const MOST_MODULES: usize = 4096;
 /// Reports of two CPUs overlap for no longer.
 const AT_ONCE_NS: u64 = 2_000_000_000;
 /// P, F, R, M, B, D: set with `LOCKDEP_NOW_UNRELIABLE`.
-const LOCKDEP_ENDS: u64 = 1 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 7;
-
-/// What is known of a log beside its lines.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// The layer that the events name: `log`, or `crash`.
-    pub source: Source,
-    /// The machine's id; a name that the log has is no id.
-    pub host: Option<String>,
-    /// The boot that the log is of, when it is of one.
-    pub boot_id: Option<String>,
-    /// When that boot was, for lines that have only a time since the boot.
-    pub booted: Option<Timestamp>,
-    /// Whose kernel it was, when the user says so; else the log's own releases tell.
-    pub table: Option<&'static Table>,
-}
-
-impl Origin {
-    /// Whose flags a finding's are.
-    pub(super) fn table_of(&self, finding: &Finding) -> &'static Table {
-        self.table.or(own_table(finding)).unwrap_or(LINUX)
-    }
-}
-
-/// By the release of the boot, or of the report.
-fn own_table(finding: &Finding) -> Option<&'static Table> {
-    let releases = [&finding.boot.release, &finding.facts.release];
-    releases
-        .into_iter()
-        .flatten()
-        .find_map(|release| release::table_of(release))
-}
-
-impl Default for Origin {
-    fn default() -> Self {
-        Self {
-            source: Source::Log,
-            host: None,
-            boot_id: None,
-            booted: None,
-            table: None,
-        }
-    }
-}
+const LOCKDEP_ENDS: u64 = 1 << bit::PROPRIETARY_MODULE
+    | 1 << bit::FORCED_MODULE
+    | 1 << bit::FORCED_RMMOD
+    | 1 << bit::MACHINE_CHECK
+    | 1 << bit::BAD_PAGE
+    | 1 << bit::DIE;
 
 /// Makes events of findings, and keeps the sum.
 #[derive(Debug, Default)]
@@ -80,12 +42,12 @@ pub struct Reconstruction {
 #[derive(Debug, Default)]
 struct Ledger {
     mask: Mask,
-    /// Modules and flags that an event has told of.
-    told: HashSet<(String, u32)>,
+    /// Modules and flags that have an event.
+    recorded: HashSet<(String, u32)>,
     release: Option<String>,
-    /// Flags of readings that were told of.
-    either: Mask,
-    /// The last flag that was told of: a report on another CPU may have been begun before.
+    /// Flags of readings that have an event.
+    ambiguous: Mask,
+    /// The last flag that a line set: a report on another CPU may have begun before.
     last: Option<(u32, Option<u64>)>,
 }
 
@@ -98,7 +60,7 @@ impl Reconstruction {
         }
     }
 
-    /// The events of a finding; none for most that are no more than a state.
+    /// The events of a finding; most that only print a state have none.
     pub fn enter(&mut self, finding: &Finding) -> Vec<Event> {
         if self.boots.len() >= MOST_HOSTS && !self.boots.contains_key(&finding.host) {
             self.boots.clear();
@@ -116,23 +78,30 @@ impl Reconstruction {
                 Vec::new()
             }
             What::State => ledger.before(finding, &self.origin),
-            What::TaintLine(told) => {
+            What::TaintLine(taint_line) => {
                 let mut events = ledger.before(finding, &self.origin);
-                if ledger.is_echo(finding, told) || is_before_the_flag(finding, told) {
+                if ledger.repeats_licence(finding, taint_line)
+                    || is_before_the_flag(finding, taint_line)
+                {
                     return events;
                 }
-                events.push(event::told(finding, told, ledger.mask, &self.origin));
-                ledger.mask = ledger.mask.with(told.bit);
-                ledger.last = Some((told.bit, finding.at.since_boot));
-                if let Some(module) = &told.module {
-                    ledger.tell(module, told.bit);
+                events.push(event::from_taint_line(
+                    finding,
+                    taint_line,
+                    ledger.mask,
+                    &self.origin,
+                ));
+                ledger.mask = ledger.mask.with(taint_line.bit);
+                ledger.last = Some((taint_line.bit, finding.at.since_boot));
+                if let Some(module) = &taint_line.module {
+                    ledger.record(module, taint_line.bit);
                 }
                 events
             }
         }
     }
 
-    /// Takes over what another log explains of the last boot, as far as it is of the same kernel.
+    /// Takes over the flags that another log explains of the last boot, if that was the same kernel.
     pub fn absorb(&mut self, other: &Self, release: Option<&str>) {
         let sum = self.boots.entry(None).or_default();
         for ledger in other.boots.values() {
@@ -143,12 +112,12 @@ impl Reconstruction {
                 .is_some_and(|(a, b)| a != b);
             if !differs {
                 sum.mask = Mask(sum.mask.0 | ledger.mask.0);
-                sum.told.extend(ledger.told.iter().cloned());
+                sum.recorded.extend(ledger.recorded.iter().cloned());
             }
         }
     }
 
-    /// The state as the events so far have it.
+    /// The state after the events so far.
     #[must_use]
     pub fn mask(&self, host: Option<&str>) -> Mask {
         let ledger = self.boots.get(&host.map(str::to_owned));
@@ -157,13 +126,13 @@ impl Reconstruction {
 }
 
 impl Ledger {
-    /// What a report shows to have been there before it.
+    /// The flags that a report shows to be set before it.
     fn before(&mut self, finding: &Finding, origin: &Origin) -> Vec<Event> {
         let facts = &finding.facts;
         let mut events = Vec::new();
         for module in &facts.modules {
             for bit in module.flags.bits() {
-                if self.tell(&module.name, bit) {
+                if self.record(&module.name, bit) {
                     events.push(event::listed(finding, module, bit, self.mask, origin));
                     self.mask = self.mask.with(bit);
                 }
@@ -185,25 +154,30 @@ impl Ledger {
             return events;
         };
         if self.is_new(&facts.readings) {
-            events.push(event::either(finding, &facts.readings, self.mask, origin));
+            events.push(event::ambiguous(
+                finding,
+                &facts.readings,
+                self.mask,
+                origin,
+            ));
         }
         let own = match &finding.what {
-            What::TaintLine(told) if facts.mask_is_after => Mask(0).with(told.bit),
+            What::TaintLine(taint_line) if facts.mask_is_after => Mask(0).with(taint_line.bit),
             _ => Mask(0),
         };
         for bit in mask.minus(self.mask).minus(own).bits() {
             events.push(event::unattributed(finding, bit, self.mask, origin));
             self.mask = self.mask.with(bit);
         }
-        // A flag that is clear here was not set by the text that seemed to tell of it.
+        // A flag that is clear here was not set by the text that seemed to set it.
         if !facts.mask_is_doubtful {
-            let either = facts.readings.iter().map(|reading| reading.bit);
+            let ambiguous = facts.readings.iter().map(|reading| reading.bit);
             let fresh = self
                 .last
                 .filter(|(_, at)| is_soon_after(*at, finding.at.since_boot))
                 .map(|(bit, _)| bit)
                 .into_iter()
-                .chain(either)
+                .chain(ambiguous)
                 .fold(Mask(0), Mask::with);
             self.mask = self.mask.minus(self.mask.minus(mask).minus(fresh));
         }
@@ -216,42 +190,46 @@ impl Ledger {
             .iter()
             .map(|reading| reading.bit)
             .fold(Mask(0), Mask::with);
-        let known = Mask(bits.0 & (self.mask.0 | self.either.0));
-        self.either = Mask(self.either.0 | bits.0);
+        let known = Mask(bits.0 & (self.mask.0 | self.ambiguous.0));
+        self.ambiguous = Mask(self.ambiguous.0 | bits.0);
         known == Mask(0) && bits != Mask(0)
     }
 
     /// From 6.4 on the loader prints the licence of a module twice (`module_augment_kernel_taints`).
-    fn is_echo(&self, finding: &Finding, told: &TaintLine) -> bool {
+    fn repeats_licence(&self, finding: &Finding, taint_line: &TaintLine) -> bool {
         let line = finding.lines.first().map(String::as_str);
         let again = line.is_some_and(|line| line.ends_with("module license taints kernel."));
-        let module = told.module.clone().unwrap_or_default();
-        again && self.told.contains(&(module, told.bit))
+        let module = taint_line.module.clone().unwrap_or_default();
+        again && self.recorded.contains(&(module, taint_line.bit))
     }
 
-    /// Whether it is told for the first time.
-    fn tell(&mut self, module: &str, bit: u32) -> bool {
-        self.told.len() < MOST_MODULES && self.told.insert((module.to_owned(), bit))
+    /// Whether this is the first event of the module's flag.
+    fn record(&mut self, module: &str, bit: u32) -> bool {
+        self.recorded.len() < MOST_MODULES && self.recorded.insert((module.to_owned(), bit))
     }
 }
 
-/// Two reports that can have been written at once; without times nobody knows.
+/// Two reports that can have been written at once, which cannot be excluded without times.
 fn is_soon_after(before: Option<u64>, after: Option<u64>) -> bool {
     let apart = before.zip(after).map(|(one, other)| one.abs_diff(other));
     apart.is_none_or(|apart| apart < AT_ONCE_NS)
 }
 
 /// Whether it is a report of a kernel that has no flag for it: warnings, oopses and lockups are older than theirs.
-fn is_before_the_flag(finding: &Finding, told: &TaintLine) -> bool {
+fn is_before_the_flag(finding: &Finding, taint_line: &TaintLine) -> bool {
     let release = finding.boot.release.as_ref();
     let Some(release) = release.or(finding.facts.release.as_ref()) else {
         return false;
     };
-    let Some(version) = release::version(release) else {
+    let Some(version) = Version::parse(release) else {
         return false;
     };
-    let flag = release::table_of(release).unwrap_or(LINUX).flag(told.bit);
-    told.report && told.vendor == LINUX.vendor && flag.is_none_or(|flag| version < flag.since)
+    let flag = release::table_of(release)
+        .unwrap_or(LINUX)
+        .flag(taint_line.bit);
+    taint_line.report
+        && taint_line.vendor == LINUX.vendor
+        && flag.is_none_or(|flag| version < flag.since)
 }
 
 #[cfg(test)]
@@ -261,7 +239,7 @@ mod tests {
     #[test]
     fn two_lines_of_one_load_are_one_event() {
         let mut scanner = Scanner::new();
-        let mut account = Reconstruction::default();
+        let mut reconstruction = Reconstruction::default();
         let mut events = Vec::new();
         for line in [
             "a: module license 'X' taints kernel.",
@@ -269,16 +247,16 @@ mod tests {
             "a: module license taints kernel.",
         ] {
             for finding in scanner.push(&Line::of(line)) {
-                events.extend(account.enter(&finding));
+                events.extend(reconstruction.enter(&finding));
             }
         }
         assert_eq!(events.len(), 1, "{events:?}");
     }
 
-    /// The flags that are told of, and the state at the end.
-    fn told(lines: &[(u64, &str)]) -> (Vec<u32>, Mask) {
+    /// The flags of the events, and the state at the end.
+    fn flags_and_mask(lines: &[(u64, &str)]) -> (Vec<u32>, Mask) {
         let mut scanner = Scanner::new();
-        let mut account = Reconstruction::default();
+        let mut reconstruction = Reconstruction::default();
         let mut findings = Vec::new();
         for (second, text) in lines {
             findings.extend(scanner.push(&Line {
@@ -287,16 +265,18 @@ mod tests {
             }));
         }
         findings.extend(scanner.finish());
-        let events = findings.iter().flat_map(|finding| account.enter(finding));
+        let events = findings
+            .iter()
+            .flat_map(|finding| reconstruction.enter(finding));
         let events: Vec<_> = events.collect();
         let bits = events.iter().filter_map(Event::bit);
-        (bits.collect(), account.mask(None))
+        (bits.collect(), reconstruction.mask(None))
     }
 
     #[test]
     fn a_kernel_without_the_flag_did_not_set_it() {
         let lockup = |release: &str| {
-            told(&[
+            flags_and_mask(&[
                 (1, "BUG: soft lockup - CPU#0 stuck for 22s! [x:7]"),
                 (
                     1,
@@ -311,11 +291,14 @@ mod tests {
     }
 
     #[test]
-    fn a_state_that_is_printed_later_takes_back_what_was_misread() {
+    fn a_state_that_is_printed_later_corrects_what_was_misread() {
         let warning = (1, "WARNING: CPU: 1 PID: 7 at a.c:1 f+0x1/0x2");
         let state = |second| (second, "CPU: 0 PID: 1 Comm: x Not tainted 6.1.0 #1");
-        assert_eq!(told(&[warning, state(1)]).1, Mask(1 << 9));
+        assert_eq!(flags_and_mask(&[warning, state(1)]).1, Mask(1 << 9));
         let later = (300, "BUG: soft lockup - CPU#0 stuck for 22s! [x:7]");
-        assert_eq!(told(&[warning, later, state(300)]).1, Mask(1 << 14));
+        assert_eq!(
+            flags_and_mask(&[warning, later, state(300)]).1,
+            Mask(1 << 14)
+        );
     }
 }

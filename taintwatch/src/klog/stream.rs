@@ -7,10 +7,7 @@ use std::io::{self, BufRead, Read as _};
 
 use memchr::memchr;
 
-use super::{Line, journal, lines::Lines};
-
-/// No line of a kernel is longer, with all that loggers add.
-pub(super) const LONGEST_LINE: usize = 64 * 1024;
+use super::{Line, journal, line::LONGEST_LINE, lines::Lines};
 
 /// What was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

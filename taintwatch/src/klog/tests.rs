@@ -15,8 +15,10 @@ fn read(log: &str) -> Vec<String> {
     })
     .unwrap();
     findings.extend(scanner.finish());
-    let mut account = Reconstruction::new(Origin::default());
-    let events = findings.iter().flat_map(|finding| account.enter(finding));
+    let mut reconstruction = Reconstruction::new(Origin::default());
+    let events = findings
+        .iter()
+        .flat_map(|finding| reconstruction.enter(finding));
     let logged = events.filter(|event| {
         let cause = event.cause.as_ref().unwrap();
         cause.confidence == crate::event::Confidence::Logged

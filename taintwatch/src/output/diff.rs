@@ -1,11 +1,11 @@
 //! What differs between two boots, as a text.
 //!
-//! In: the differences. Out: a page that begins with the two boots, and says it when there is no difference.
+//! In: the differences. Out: the two boots, then each difference, or that there is none.
 
 use super::{
-    human::{BOLD, DIM},
+    format,
     layout::Layout,
-    words,
+    style::{BOLD, DIM},
 };
 use crate::history::{
     Diff, Identity, Side,
@@ -64,7 +64,7 @@ fn boot(name: &str, side: &Side, layout: &mut Layout) {
     } else {
         &side.letters
     };
-    let (from, to) = (words::clock(side.from), words::clock(side.to));
+    let (from, to) = (format::clock(side.from), format::clock(side.to));
     for (what, text) in [
         ("kernel", side.releases.join(", ")),
         ("known", format!("{from} to {to}")),
@@ -87,7 +87,7 @@ fn flag(set: &Set) -> String {
     let name = set.name.as_deref().unwrap_or("no known name");
     format!(
         "{name}, {}, {}",
-        words::times(set.count),
+        format::times(set.count),
         set.confidence.as_str()
     )
 }
@@ -118,12 +118,12 @@ fn shared(title: &str, sets: &[Both], layout: &mut Layout) {
         );
         for (name, set) in [("A", a), ("B", b)] {
             let causes = if set.causes.is_empty() {
-                "who set it is not recorded".to_owned()
+                "what set it is not recorded".to_owned()
             } else {
                 set.causes.join("; ")
             };
             let sure = set.confidence.as_str();
-            let text = format!("{}, {sure}: {causes}", words::times(set.count));
+            let text = format!("{}, {sure}: {causes}", format::times(set.count));
             layout.marked(6, name, 3, DIM, &text);
         }
     }
@@ -148,7 +148,7 @@ fn modules_only(title: &str, modules: &[Identity], layout: &mut Layout) {
     }
 }
 
-/// Silence in a boot that was not watched all the time is no proof.
+/// What is not recorded in a gap may have happened.
 fn doubts(diff: &Diff, layout: &mut Layout) {
     let sides = [("A", &diff.a), ("B", &diff.b)];
     let doubtful = sides
@@ -156,16 +156,15 @@ fn doubts(diff: &Diff, layout: &mut Layout) {
         .filter(|(_, side)| side.not_watched > 0 || side.lost > 0);
     for (number, (name, side)) in doubtful.enumerate() {
         if number == 0 {
-            layout.section(0, "What this cannot tell");
+            layout.section(0, "What this cannot show");
         }
-        let intervals = words::number(side.not_watched, "interval");
-        let mut text = format!("{intervals} of {name} had no full watch");
-        if side.lost > 0 {
-            text = format!("{text}, and {} records were lost", side.lost);
-        }
+        let intervals = format::number(side.not_watched, "interval");
+        let mut parts = vec![format!("{intervals} without full coverage")];
+        parts.extend(side.losses.sentences());
+        let parts = parts.join(", ");
         layout.indented(
             2,
-            &format!("{text}: what is not recorded there may have happened all the same"),
+            &format!("{name}: {parts}; more may have happened than is recorded"),
         );
     }
 }
@@ -248,11 +247,11 @@ mod tests {
               A  /lib/modules/6.1.0-18-amd64/updates/dkms/nvidia.ko.xz
               B  /lib/modules/6.1.0-20-amd64/updates/dkms/nvidia.ko.xz
 
-        What this cannot tell
-          1 interval of A had no full watch: what is not recorded there may have
-          happened all the same
-          1 interval of B had no full watch: what is not recorded there may have
-          happened all the same
+        What this cannot show
+          A: 1 interval without full coverage; more may have happened than is
+          recorded
+          B: 1 interval without full coverage; more may have happened than is
+          recorded
         "##);
         let same = history::diff(&history.boots[0], &history.boots[0]);
         let mut layout = Layout::new(MAIL);

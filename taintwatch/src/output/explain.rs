@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use super::{human, wrap};
+use super::{style, wrap};
 use crate::taint::{
     explain::{self, elsewhere::elsewhere},
     flags::{self, Flag},
@@ -13,7 +13,7 @@ use crate::taint::{
 
 /// The flags of a table on a line each, and what holds for all.
 pub(crate) fn table(table: &Table, width: usize, out: &mut dyn Write) -> io::Result<()> {
-    let bold = human::BOLD;
+    let bold = style::BOLD;
     let own = table
         .flags()
         .any(|flag| table.vendor_of(flag.bit) != flags::VENDOR);
@@ -43,7 +43,7 @@ pub(crate) fn table(table: &Table, width: usize, out: &mut dyn Write) -> io::Res
         table.source,
         policy.sources.join("; ")
     );
-    let dim = human::DIM;
+    let dim = style::DIM;
     writeln!(out, "{dim}{}{dim:#}", wrap::hanging(&sources, 0, width))?;
     Ok(())
 }
@@ -55,17 +55,13 @@ pub(crate) fn flag(
     width: usize,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let (bold, dim) = (human::BOLD, human::DIM);
+    let (bold, dim) = (style::BOLD, style::DIM);
     let words = explain::of(table, flag);
     let policy = explain::policy(table.family);
     writeln!(
         out,
         "{bold}{}  {}{bold:#}  bit {} of {}, since {}",
-        flag.letter,
-        flag.name,
-        flag.bit,
-        table.vendor,
-        flags::version_text(flag.since)
+        flag.letter, flag.name, flag.bit, table.vendor, flag.since
     )?;
     writeln!(out, "  {}", flag.happened)?;
     for (title, text) in [

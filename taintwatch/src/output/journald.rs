@@ -1,7 +1,7 @@
 //! Events as structured journal entries, by journald's native protocol.
 //!
 //! In: an event. Out: one entry; each kind has a `MESSAGE_ID` of its own, so `journalctl MESSAGE_ID=…`
-//! finds it for ever. No journal on the machine is no error: there is nobody to tell.
+//! always finds it. A machine without a journal is no error.
 
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use libsystemd::{
     logging::{Priority, journal_send},
 };
 
+use super::event_line;
 use crate::event::{Event, Kind};
 
 const SOCKET: &str = "/run/systemd/journal/socket";
@@ -22,7 +23,11 @@ pub fn is_there() -> bool {
 
 /// Sends one event.
 pub fn send(event: &Event) -> Result<(), SdError> {
-    journal_send(priority(event), &message(event), fields(event).into_iter())
+    journal_send(
+        priority(event),
+        &event_line::message(event),
+        fields(event).into_iter(),
+    )
 }
 
 /// Random, and never to change.
@@ -39,7 +44,7 @@ pub const fn message_id(kind: Kind) -> &'static str {
     }
 }
 
-/// Machine checks, bad pages, oopses, and whoever meddles with the mask are worse than a marker.
+/// Machine checks, bad pages, oopses, and direct writes to the mask are worse than a marker.
 fn priority(event: &Event) -> Priority {
     let bit = event.bit();
     let first = event
@@ -54,13 +59,6 @@ fn priority(event: &Event) -> Priority {
         (Kind::Taint | Kind::ModuleLoadFailed, _) => Priority::Notice,
         _ => Priority::Info,
     }
-}
-
-/// The sentence that `journalctl` shows.
-fn message(event: &Event) -> String {
-    let plain = anstream::adapter::strip_str(&super::human::line(event)).to_string();
-    // The journal has the time already.
-    plain.splitn(3, ' ').nth(2).unwrap_or(&plain).to_owned()
 }
 
 /// The entry's own fields; one that the event does not have is left out.

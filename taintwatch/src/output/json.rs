@@ -1,4 +1,4 @@
-//! JSON for people's pipes: what `--json` prints.
+//! JSON for pipes: what `--json` prints.
 //!
 //! In: any value. Out: one line of JSON in which no character has power over a terminal: those stand as `\\u009b`, which
 //! every reader of JSON gives back as they were. Errors are those of writing.

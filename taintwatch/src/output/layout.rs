@@ -1,7 +1,7 @@
 //! Text on a page of a fixed width: indented, wrapped, hanging.
 //!
-//! In: plain text that anybody may have written, and marks of our own. Out: lines that are safe to print, with
-//! colour codes in the marks alone.
+//! In: plain text of any origin, and marks of our own. Out: lines that are safe to print, with colour codes in the marks
+//! alone.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use anstyle::Style;
 
 use super::{
     escape::Escaped,
-    human::{BOLD, DIM},
+    style::{BOLD, DIM},
 };
 
 /// A page that fits a mail.
@@ -21,12 +21,15 @@ const WHOLE: usize = 110;
 /// Where the texts of rows begin.
 pub const ROW: usize = 20;
 
+/// Where the texts of events begin: behind the date, the time and the mark.
+const EVENT: usize = 34;
+
 /// What is printed.
 #[derive(Debug)]
 pub struct Layout {
     width: usize,
-    /// Where somebody sees it, at a glance: single lines end at the edge.
-    is_seen: bool,
+    /// It is a terminal: single lines are cut at its edge.
+    is_terminal: bool,
     text: String,
 }
 
@@ -35,7 +38,7 @@ impl Layout {
     pub const fn new(width: usize) -> Self {
         Self {
             width,
-            is_seen: false,
+            is_terminal: false,
             text: String::new(),
         }
     }
@@ -46,12 +49,17 @@ impl Layout {
         use std::io::IsTerminal as _;
         if std::io::stdout().is_terminal() {
             Self {
-                is_seen: true,
+                is_terminal: true,
                 ..Self::new(textwrap::termwidth().clamp(40, 100))
             }
         } else {
             Self::new(MAIL)
         }
+    }
+
+    #[must_use]
+    pub const fn is_terminal(&self) -> bool {
+        self.is_terminal
     }
 
     #[must_use]
@@ -88,8 +96,8 @@ impl Layout {
 
     /// An entry of a timeline: the time, a mark in `style`, and the text beside both.
     pub fn timed(&mut self, time: &str, mark: &str, style: Style, text: &str) {
-        let begin = format!("  {DIM}{time:<12}{DIM:#}  {style}{mark:<6}{style:#} ");
-        let hang = " ".repeat(23);
+        let begin = format!("  {DIM}{time:<12}{DIM:#}  {style}{mark:<8}{style:#} ");
+        let hang = " ".repeat(25);
         self.wrapped(&begin, &hang, text);
     }
 
@@ -98,6 +106,13 @@ impl Layout {
         let begin = format!("  {style}{mark:<2}{style:#} {name:<14} ");
         let hang = " ".repeat(ROW);
         self.wrapped(&begin, &hang, text);
+    }
+
+    /// The text of an event beside its time and mark; without them, where that text begins.
+    pub fn hanging(&mut self, begin: &str, text: &str) {
+        let hang = " ".repeat(EVENT);
+        let begin = if begin.is_empty() { &hang } else { begin };
+        self.wrapped(begin, &hang, text);
     }
 
     /// A text below an indent.
@@ -111,7 +126,7 @@ impl Layout {
         let text = Escaped(text).to_string();
         let room = self.width.saturating_sub(indent);
         // Writing to a String cannot fail.
-        _ = if self.is_seen && textwrap::core::display_width(&text) > room {
+        _ = if self.is_terminal && textwrap::core::display_width(&text) > room {
             let mut left = room.saturating_sub(1);
             let cut = text.chars().take_while(|c| {
                 let wide = textwrap::core::display_width(c.encode_utf8(&mut [0; 4]));
@@ -157,10 +172,10 @@ mod tests {
     #[test]
     fn hangs_below_the_mark() {
         let mut layout = Layout::new(30);
-        layout.marked(2, "W", 6, Style::new(), "a warning that is told in full\n");
+        layout.marked(2, "W", 6, Style::new(), "a warning that is seen whole\n");
         assert_eq!(
             layout.text(),
-            "  W     a warning that is told\n        in full\\x0a\n"
+            "  W     a warning that is seen\n        whole\\x0a\n"
         );
         let mut layout = Layout::new(30);
         layout.marked(2, "alone", 9, Style::new(), "");
@@ -168,10 +183,10 @@ mod tests {
     }
 
     #[test]
-    fn a_line_ends_at_the_edge_where_somebody_sees_it() {
+    fn a_line_ends_at_the_edge_of_a_terminal() {
         let mut layout = Layout::new(12);
         layout.line(2, "longer than this");
-        layout.is_seen = true;
+        layout.is_terminal = true;
         layout.line(2, "longer than this");
         layout.line(2, "漢字漢字漢字");
         layout.line(2, "as long as");

@@ -1,19 +1,23 @@
 //! Where events go: one sink a file.
 
-pub mod boots;
+pub mod analysis;
 pub mod check;
+pub mod coverage_line;
 pub mod diff;
 pub mod escape;
+pub mod event_line;
 pub mod explain;
 pub mod fields;
-mod flag_causes;
+pub mod format;
 pub mod html;
-pub mod human;
 pub mod journald;
 pub mod json;
 pub mod layout;
+pub mod limits;
 pub mod report;
+pub mod scope;
+pub mod selection;
 pub mod status;
+pub mod style;
 pub mod why;
-pub mod words;
 pub mod wrap;

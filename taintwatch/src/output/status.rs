@@ -1,4 +1,4 @@
-//! The state of now at one glance.
+//! The taint state now, on one screen.
 //!
 //! In: the mask and what the history knows of this boot. Out: a few lines that fit a terminal.
 
@@ -6,14 +6,15 @@ use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::{
-    fields, human,
+    coverage_line, event_line,
+    format::{self, clock, first_line},
     layout::Layout,
-    words::{self, clock},
+    style,
 };
 use crate::{
     coverage::{Gap, Interval},
     event::{Confidence, Event, Mask},
-    history,
+    history::{self, Losses},
     kernel::suse,
     taint::tables::Table,
 };
@@ -27,17 +28,18 @@ pub struct Status {
     pub cleared: Mask,
     /// The flags that this boot had at any time, as far as events tell: the mask without what was cleared.
     pub true_mask: Mask,
-    /// A watch records right now.
+    /// The daemon monitors now.
     pub covered: bool,
     pub intervals: Vec<Interval>,
     #[serde(rename = "holes")]
     pub gaps: Vec<Gap>,
-    /// Records of this boot that were lost.
+    /// All losses of this boot; `losses` has them by kind.
     pub lost: u64,
+    pub losses: Losses,
     /// What a SUSE kernel says of its support.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suse: Option<suse::Support>,
-    /// Why there is no history: then nothing is known of covers, gaps and losses.
+    /// Why there is no history: then coverage, gaps and losses are unknown.
     #[serde(rename = "history_error", skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
 }
@@ -54,7 +56,7 @@ pub struct Flag {
     pub confidence: Confidence,
 }
 
-/// One glance: what, since when, by whom, how much was watched, and what to ask next.
+/// Prints the flags, since when and by what they were set, the coverage, and what to ask next.
 pub fn print(status: &Status, table: &Table, layout: &mut Layout) {
     let is_cleared = status.mask == Mask(0) && status.cleared != Mask(0);
     if is_cleared {
@@ -69,12 +71,12 @@ pub fn print(status: &Status, table: &Table, layout: &mut Layout) {
         let firsts = status.flags.iter().map(|flag| flag.first.as_ref());
         let since = firsts.min_by_key(|first| first.map(|event| event.time));
         let since = since.flatten().map(|event| clock(event.time));
-        let since = since.map_or("before the record".to_owned(), |since| {
+        let since = since.map_or("before the first record".to_owned(), |since| {
             format!("{since}{}", if is_timed { "" } else { " or before" })
         });
         let since = format!("({}), since {since}", status.mask.0);
         let mark = format!("tainted: {letters}");
-        layout.marked(0, &mark, mark.len() + 1, human::BOLD, &since);
+        layout.marked(0, &mark, mark.len() + 1, style::BOLD, &since);
     }
     for it in &status.flags {
         flag(it, layout);
@@ -85,13 +87,13 @@ pub fn print(status: &Status, table: &Table, layout: &mut Layout) {
     if let Some(support) = &status.suse {
         layout.line(7, &support.to_string());
     }
-    cover(status, layout);
+    coverage(status, layout);
     if let Some(flag) = status.flags.first() {
         let bit = || flag.bit.to_string();
         let name = flag.letter.map_or_else(bit, String::from);
         let next =
             format!("`taintwatch why {name}` for the whole chain, `taintwatch report` for all");
-        layout.marked(0, "next", 6, human::DIM, &next);
+        layout.marked(0, "next", 6, style::DIM, &next);
     }
 }
 
@@ -100,11 +102,11 @@ fn flag(flag: &Flag, layout: &mut Layout) {
     let name = flag.name.unwrap_or("a flag that is not known here");
     let Some(event) = &flag.first else {
         let unknown = format!("{name}, {}", flag.confidence.as_str());
-        layout.marked(2, &mark, 5, human::BOLD, &unknown);
-        return layout.line(7, "who set it is not recorded");
+        layout.marked(2, &mark, 5, style::BOLD, &unknown);
+        return layout.line(7, "what set it is not recorded");
     };
     let again = if flag.count > 1 {
-        format!(", {}", words::times(flag.count))
+        format!(", {}", format::times(flag.count))
     } else {
         String::new()
     };
@@ -116,15 +118,15 @@ fn flag(flag: &Flag, layout: &mut Layout) {
     };
     let (how, when) = (flag.confidence.as_str(), clock(event.time));
     let text = format!("{name}{again}, {how}{by} {when}");
-    layout.marked(2, &mark, 5, human::BOLD, &text);
-    layout.line(7, &human::told(event));
+    layout.marked(2, &mark, 5, style::BOLD, &text);
+    layout.line(7, &event_line::sentence(event));
 }
 
 fn tampering(status: &Status, table: &Table, layout: &mut Layout) {
     let letters = table.letters(status.cleared);
     let mark = "tampered with:";
     let text = format!("{letters} was set in this boot and is clear now");
-    layout.marked(0, mark, mark.len() + 1, human::ALARM, &text);
+    layout.marked(0, mark, mark.len() + 1, style::ALARM, &text);
     let (seen, now) = (status.true_mask, status.mask.0);
     layout.line(
         7,
@@ -136,38 +138,43 @@ fn tampering(status: &Status, table: &Table, layout: &mut Layout) {
     );
     layout.line(
         7,
-        "`taintwatch report --kind mask_write` shows who wrote the mask",
+        "`taintwatch report --kind mask_write` shows what wrote the mask",
     );
 }
 
-/// BootCoverage, gaps and losses, a line each.
-fn cover(status: &Status, layout: &mut Layout) {
-    let last = status.intervals.last();
-    match last {
-        Some(last) if status.covered => layout.line(0, &human::interval(last)),
+/// Coverage, gaps and losses, a line each.
+fn coverage(status: &Status, layout: &mut Layout) {
+    match status.intervals.last() {
+        Some(last) if status.covered => layout.line(0, &coverage_line::interval(last)),
         Some(last) => {
-            let ended = last.ended.as_deref().unwrap_or("no watch runs");
-            layout.line(0, &format!("not watched since {}: {ended}", clock(last.to)));
+            let ended = last.ended.as_deref().unwrap_or("no daemon runs");
+            let since = clock(last.period.to);
+            let text = format!("not monitored since {since}: {}", first_line(ended));
+            layout.line(0, &text);
         }
-        None => {}
+        None => {
+            layout.indented(0, NOT_MONITORED);
+            // Without a history the error that is printed at the end has the same advice.
+            if status.unreadable.is_none() {
+                let advice = "`systemctl start taintwatch`, or `taintwatch daemon` as root";
+                layout.marked(0, "next", 6, style::DIM, advice);
+            }
+        }
     }
-    let gaps: SignedDuration = status.gaps.iter().map(fields::gap_length).sum();
-    let longest = status.gaps.iter().max_by_key(|gap| fields::gap_length(gap));
+    let gaps: SignedDuration = status.gaps.iter().map(|gap| gap.period.length()).sum();
+    let longest = status.gaps.iter().max_by_key(|gap| gap.period.length());
     if let Some(longest) = longest {
-        let (number, all) = (words::number(status.gaps.len(), "gap"), words::length(gaps));
-        let until = clock(longest.to);
-        layout.line(
-            0,
-            &format!(
-                "{number} in the cover, {all}; the longest until {until}: {}",
-                longest.reason
-            ),
-        );
+        let number = format::number(status.gaps.len(), "coverage gap");
+        let (all, until) = (format::length(gaps), clock(longest.period.to));
+        let reason = first_line(&longest.reason);
+        let text = format!("{number}, {all}; the longest until {until}: {reason}");
+        layout.line(0, &text);
     }
-    if status.lost > 0 {
-        layout.line(
-            0,
-            &format!("{} records of this boot were lost", status.lost),
-        );
+    for lost in status.losses.sentences() {
+        layout.line(0, &lost);
     }
 }
+
+/// What it means that no daemon ran in this boot.
+const NOT_MONITORED: &str = "this boot was not monitored: a flag that was set and cleared again is not seen, and when \
+                             and by what a flag was set is not recorded";

@@ -1,14 +1,14 @@
 //! How a flag came to be set: the chain, a link a paragraph.
 //!
-//! In: what the history knows of a flag. Out: words to paste, each link with what it rests on.
+//! In: what the history knows of a flag. Out: text to paste, each link with its evidence.
 
 use anstyle::Style;
 use serde::Serialize;
 
 use super::{
-    human::{BOLD, DIM},
+    format,
     layout::Layout,
-    words,
+    style::{BOLD, DIM},
 };
 use crate::{
     attribute::chain::Link,
@@ -42,15 +42,15 @@ const LINKS: usize = 8;
 pub fn print(why: &Why, layout: &mut Layout) {
     let mark = history::mark(why.bit, why.letter);
     let name = why.name.unwrap_or("unknown");
-    let state = if why.set { "" } else { ", clear by now" };
+    let state = if why.set { "" } else { ", now clear" };
     let times = match why.count {
         0 => "set, how often is not recorded".to_owned(),
-        count => format!("set {} in this boot", words::times(count)),
+        count => format!("set {} in this boot", format::times(count)),
     };
     let title = format!("{name}{state}: {times}, {}", why.confidence.as_str());
     layout.marked(0, &mark, mark.len() + 2, BOLD, &title);
     if why.chain.is_empty() {
-        layout.indented(2, "who set it is not recorded");
+        layout.indented(2, "what set it is not recorded");
     }
     for link in &why.chain {
         layout.marked(2, link.kind, LINKS, Style::new(), &link.text);

@@ -3,6 +3,9 @@
 //! In: a text without colours, and where its lines begin. Out: the same text in lines; the first is not
 //! indented, since something stands before it.
 
+/// Words up to this long stay whole, also where they are wider than the terminal: they are there to be copied.
+const WHOLE: usize = 110;
+
 /// Lines longer than this tire the eye; narrower terminals get narrower lines.
 #[must_use]
 pub fn width() -> usize {
@@ -17,6 +20,7 @@ pub fn hanging(text: &str, indent: usize, width: usize) -> String {
     let options = textwrap::Options::new(width.max(indent + 20))
         .word_separator(textwrap::WordSeparator::AsciiSpace)
         .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(text.split(' ').any(|word| word.len() > WHOLE))
         .initial_indent(&blanks)
         .subsequent_indent(&blanks);
     textwrap::fill(text, options).trim_start().to_owned()

@@ -19,8 +19,8 @@ use perf_event_open_sys::{
     ioctls, perf_event_open,
 };
 
-/// Watches writes to the eight bytes at `address` on `cpu` with `program`, until it is dropped.
-pub fn open(address: u64, cpu: u32, program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+/// Runs `program` on each write to the eight bytes at `address` on `cpu`, until it is dropped.
+pub(super) fn open(address: u64, cpu: u32, program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mut attr = perf_event_attr {
         type_: PERF_TYPE_BREAKPOINT,
         size: u32::try_from(size_of::<perf_event_attr>()).unwrap_or(0),
@@ -48,8 +48,8 @@ pub fn open(address: u64, cpu: u32, program: BorrowedFd<'_>) -> io::Result<Owned
     Ok(event)
 }
 
-/// Trips a watchpoint on a variable of this process on `cpu`, once. Takes a second slot for a moment.
-pub fn trip(cpu: u32, program: BorrowedFd<'_>) -> io::Result<()> {
+/// Trips a watchpoint on a variable of this process on `cpu`, once. Takes a second slot meanwhile.
+pub(super) fn trip(cpu: u32, program: BorrowedFd<'_>) -> io::Result<()> {
     static WATCHED: AtomicU64 = AtomicU64::new(0);
     let event = open(WATCHED.as_ptr().addr() as u64, cpu, program)?;
     let write = move || -> io::Result<()> {

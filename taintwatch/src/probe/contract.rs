@@ -1,77 +1,37 @@
-//! What the kernel half relies on in a kernel, in one place: how hooked functions are declared, and
-//! which members structures have. Checked against the running kernel's BTF before anything is hooked, so
-//! that a kernel that changed one is told by its name.
+//! What the eBPF programs rely on in a kernel: how hooked functions are declared, and which members structures have.
+//! Checked against the running kernel's BTF before anything is attached, so that a changed one is reported by its name.
 //!
-//! In: the kernel's types. Out: for each hook or member what the kernel has, when that is something else.
+//! In: the kernel's types, targets of the table of hooks. Out: what this kernel has instead, or lacks.
 
+use super::hooks::targets::Target;
 use crate::kernel::btf::Btf;
-
-/// A function that a program is hooked to, and each way in which 5.10 to 7.3 declare it.
-const FUNCTIONS: [(&str, &[&str]); 7] = [
-    // The wrapper that system calls get (arch/x86/include/asm/syscall_wrapper.h).
-    (
-        "__x64_sys_delete_module",
-        &["long int (const struct pt_regs *)"],
-    ),
-    // security/security.c; the third parameter since 5.10.
-    (
-        "security_kernel_read_file",
-        &["int (struct file *, enum kernel_read_file_id, bool)"],
-    ),
-    (
-        "security_kernel_load_data",
-        &["int (enum kernel_load_data_id, bool)"],
-    ),
-    // kernel/panic.c; `enum lockdep_ok` since 2.6.39.
-    ("add_taint", &["void (unsigned int, enum lockdep_ok)"]),
-    // kernel/sysctl.c, from 6.16 on kernel/panic.c; the table is const since 6.11.
-    (
-        "proc_taint",
-        &[
-            "int (struct ctl_table *, int, void *, size_t *, loff_t *)",
-            "int (const struct ctl_table *, int, void *, size_t *, loff_t *)",
-        ],
-    ),
-    // kernel/panic.c
-    (
-        "__warn",
-        &["void (const char *, int, void *, unsigned int, struct pt_regs *, struct warn_args *)"],
-    ),
-    // kernel/module.c, from 5.19 on kernel/module/main.c
-    (
-        "load_module",
-        &["int (struct load_info *, const char *, int)"],
-    ),
-];
-
-/// Tracepoints (`include/trace/events/module.h`), as their probes are called.
-const TRACEPOINTS: [(&str, &str); 3] = [
-    (
-        "module_request",
-        "void (void *, char *, bool, long unsigned int)",
-    ),
-    ("module_load", "void (void *, struct module *)"),
-    ("module_free", "void (void *, struct module *)"),
-];
 
 /// A member that programs read, and what is not known without it.
 pub struct Member {
     pub structure: &'static str,
     pub member: &'static str,
-    pub tells: &'static str,
+    pub gives: &'static str,
 }
 
-const fn member(structure: &'static str, member: &'static str, tells: &'static str) -> Member {
-    Member {
-        structure,
-        member,
-        tells,
+impl Member {
+    /// `structure.member`
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.structure, self.member)
     }
 }
 
-/// Members that every kernel from 5.10 to 7.3 has.
+const fn member(structure: &'static str, member: &'static str, gives: &'static str) -> Member {
+    Member {
+        structure,
+        member,
+        gives,
+    }
+}
+
+/// Members that every supported kernel has.
 pub const MEMBERS: [Member; 30] = [
-    member("pt_regs", "di", "which module an unload is of"),
+    member("pt_regs", "di", "which module is unloaded"),
     member("task_struct", "mm", "the program that a task runs"),
     member("task_struct", "comm", "the ancestors of a task"),
     member("task_struct", "loginuid", "the login of a task"),
@@ -93,9 +53,13 @@ pub const MEMBERS: [Member; 30] = [
     member("mount", "mnt_mountpoint", "paths of files"),
     member("vfsmount", "mnt_root", "paths of files"),
     member("task_struct", "real_parent", "the parent of a task"),
-    member("task_struct", "group_leader", "when a process began"),
+    member("task_struct", "group_leader", "the start time of a process"),
     member("task_struct", "tgid", "the parent of a task"),
-    member("task_struct", "start_boottime", "when a process began"),
+    member(
+        "task_struct",
+        "start_boottime",
+        "the start time of a process",
+    ),
     member(
         "load_info",
         "mod",
@@ -107,16 +71,26 @@ pub const MEMBERS: [Member; 30] = [
     member("module", "taints", "the flags of a module"),
 ];
 
-/// The kernel's own declaration of a hook, when it is none that the programs know. `None` is as it should
-/// be, and also a function that the kernel does not have: hooking it then fails by itself.
+/// The kernel's own declaration of a target, where it is none that the programs know. A function that the kernel does
+/// not have is no mismatch: attaching to it fails.
 #[must_use]
-pub fn differs(btf: &Btf, target: &str) -> Option<String> {
-    if let Some((_, known)) = TRACEPOINTS.iter().find(|(name, _)| *name == target) {
-        return btf.tracepoint(target).filter(|found| found != known);
-    }
-    let (_, known) = FUNCTIONS.iter().find(|(name, _)| *name == target)?;
-    btf.prototype(target)
-        .filter(|found| !known.contains(&found.as_str()))
+pub fn mismatch(btf: &Btf, target: Target) -> Option<String> {
+    let (found, known) = match target {
+        Target::Function(name, known, _) => (btf.prototype(name)?, known),
+        Target::Tracepoint(name, known) => (btf.tracepoint(name)?, known),
+        Target::Variable(_) | Target::File(_) => return None,
+    };
+    let name = target.name();
+    (!known.contains(&found.as_str())).then(|| {
+        format!("this kernel declares {name} as `{found}`, which this program does not know")
+    })
+}
+
+/// What is not known without the member of this name.
+#[must_use]
+pub fn gives(name: &str) -> Option<&'static str> {
+    let member = MEMBERS.iter().find(|member| member.name() == name)?;
+    Some(member.gives)
 }
 
 /// Members that this kernel does not have.
@@ -124,4 +98,83 @@ pub fn missing(btf: &Btf) -> impl Iterator<Item = &'static Member> {
     MEMBERS
         .iter()
         .filter(|wanted| btf.offset(wanted.structure, wanted.member).is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::hooks::{self, TAINT_ENTRY},
+        *,
+    };
+    use crate::kernel::btf::sample::Sample;
+
+    /// `void add_taint(…)` with these parameters, as ids of `sample`.
+    fn with_add_taint(mut sample: Sample, parameters: &[u32]) -> Btf {
+        let prototype = sample.prototype(0, parameters);
+        sample.function("add_taint", prototype);
+        sample.parse()
+    }
+
+    fn add_taint() -> Target {
+        hooks::by_name(TAINT_ENTRY).unwrap().target
+    }
+
+    #[test]
+    fn a_prototype_that_changed_is_reported_by_its_name() {
+        let mut sample = Sample::default();
+        let flag = sample.int("unsigned int", 4);
+        let lockdep_ok = sample.enumeration("lockdep_ok");
+        let known = with_add_taint(sample.clone(), &[flag, lockdep_ok]);
+        assert_eq!(mismatch(&known, add_taint()), None);
+        let changed = with_add_taint(sample, &[flag]);
+        assert_eq!(
+            mismatch(&changed, add_taint()).as_deref(),
+            Some(
+                "this kernel declares add_taint as `void (unsigned int)`, which this program does not know"
+            )
+        );
+    }
+
+    #[test]
+    fn a_tracepoint_that_changed_is_reported_by_its_name() {
+        let module_free = hooks::by_name(hooks::MODULE_FREE).unwrap().target;
+        let with_probe = |second: &str| {
+            let mut sample = Sample::default();
+            let data = sample.pointer(0);
+            let module = sample.structure(second, 8, &[]);
+            let module = sample.pointer(module);
+            let prototype = sample.prototype(0, &[data, module]);
+            let pointer = sample.pointer(prototype);
+            sample.typedef("btf_trace_module_free", pointer);
+            sample.parse()
+        };
+        assert_eq!(mismatch(&with_probe("module"), module_free), None);
+        let changed = mismatch(&with_probe("other"), module_free).unwrap();
+        assert!(changed.contains("module_free as `void (void *, struct other *)`"));
+    }
+
+    #[test]
+    fn a_function_that_the_kernel_lacks_is_no_mismatch() {
+        assert_eq!(mismatch(&Sample::default().parse(), add_taint()), None);
+    }
+
+    #[test]
+    fn a_member_that_changed_is_reported_by_its_name() {
+        let mut sample = Sample::default();
+        let number = sample.int("long unsigned int", 8);
+        for wanted in &MEMBERS {
+            let members: Vec<_> = MEMBERS
+                .iter()
+                .filter(|other| other.structure == wanted.structure)
+                .filter(|other| (other.structure, other.member) != ("module", "srcversion"))
+                .map(|other| (other.member, number))
+                .collect();
+            sample.structure(wanted.structure, 8, &members);
+        }
+        let btf = sample.parse();
+        let lost: Vec<_> = missing(&btf)
+            .map(|lost| (lost.structure, lost.member))
+            .collect();
+        assert_eq!(lost, [("module", "srcversion")]);
+    }
 }

@@ -1,7 +1,7 @@
-//! The kernel half's counts, read: what happened and was not told, and what was lost.
+//! The counts that the eBPF programs keep: occurrences that have no event of their own, and records that were dropped.
 //!
-//! In: the maps. Out: plain numbers, since the watch began. Reading changes nothing but this: keys that
-//! can grow no more are removed once they have been told.
+//! In: the maps. Out: plain numbers, since the programs were loaded. Reading changes nothing; keys that can grow no
+//! more are removed on request.
 
 use aya::{
     Ebpf,
@@ -9,7 +9,7 @@ use aya::{
 };
 use taintwatch_common::{Count, CountKey, kind};
 
-use super::{Error, watch::map};
+use super::{error::Error, maps};
 
 #[repr(transparent)]
 #[derive(Clone, Copy)]
@@ -35,34 +35,32 @@ impl Counts {
     /// Takes the maps of an object whose programs are loaded.
     pub fn take(ebpf: &mut Ebpf) -> Result<Self, Error> {
         Ok(Self {
-            by_key: map(ebpf, "COUNTS")?,
-            counters: map(ebpf, "COUNTERS")?,
-            lost: map(ebpf, "LOST")?,
-            epoch: map(ebpf, "EPOCH")?,
+            by_key: maps::take(ebpf, "COUNTS")?,
+            counters: maps::take(ebpf, "COUNTERS")?,
+            lost: maps::take(ebpf, "LOST")?,
+            epoch: maps::take(ebpf, "EPOCH")?,
         })
     }
 
     /// Every key with its count.
     pub fn all(&self) -> Result<Vec<(CountKey, Count)>, Error> {
         let read: Result<Vec<_>, _> = self.by_key.iter().collect();
-        let read = read.map_err(|error| map_error("COUNTS", error))?;
+        let read = read.map_err(maps::failed("COUNTS"))?;
         Ok(read
             .into_iter()
             .map(|(key, count)| (key.0, count.0))
             .collect())
     }
 
-    /// Forgets a key that can grow no more.
+    /// Removes a key that can grow no more.
     pub fn forget(&mut self, key: CountKey) {
-        // A key that is gone already is as good.
+        // It may be gone already.
         _ = self.by_key.remove(&Key(key));
     }
 
     /// How many modules have been freed.
     pub fn epoch(&self) -> Result<u64, Error> {
-        self.epoch
-            .get(&0, 0)
-            .map_err(|error| map_error("EPOCH", error))
+        self.epoch.get(&0, 0).map_err(maps::failed("EPOCH"))
     }
 
     /// One of [`taintwatch_common::counter`], of all CPUs.
@@ -73,27 +71,15 @@ impl Counts {
     /// One of [`taintwatch_common::counter`], a number a CPU.
     pub fn per_cpu(&self, index: u32) -> Result<Vec<u64>, Error> {
         let values = self.counters.get(&index, 0);
-        Ok(values
-            .map_err(|error| map_error("COUNTERS", error))?
-            .to_vec())
+        Ok(values.map_err(maps::failed("COUNTERS"))?.to_vec())
     }
 
-    /// Records that found no room in the ring, by kind.
+    /// Records that were dropped since the ring was full, by kind.
     pub fn lost(&self) -> Result<[u64; kind::END as usize], Error> {
         let mut lost = [0; kind::END as usize];
         for (index, lost) in (0..).zip(&mut lost) {
-            *lost = self
-                .lost
-                .get(&index, 0)
-                .map_err(|error| map_error("LOST", error))?;
+            *lost = self.lost.get(&index, 0).map_err(maps::failed("LOST"))?;
         }
         Ok(lost)
-    }
-}
-
-fn map_error(name: &'static str, error: aya::maps::MapError) -> Error {
-    Error::Map {
-        name,
-        error: Box::new(error),
     }
 }

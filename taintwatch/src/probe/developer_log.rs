@@ -1,4 +1,4 @@
-//! The kernel half's own lines, for the developer's eye: only in builds with the feature `bpf-log`.
+//! Lines that the eBPF programs log for developers: only in builds with the feature `bpf-log`.
 //!
 //! In: the loaded object. Out: lines of this program's log at the level `info` (`RUST_LOG=info`).
 
@@ -7,14 +7,14 @@ use std::time::Duration;
 use aya::Ebpf;
 use aya_log::EbpfLogger;
 
-/// Soon enough for an eye.
+/// Soon enough for a reader.
 const PACE: Duration = Duration::from_millis(100);
 
-/// Passes lines on while the runtime lives. A build without any line in it is told, and is no error.
+/// Passes lines on while the runtime lives. A build that logs no line is reported, and is no error.
 pub(super) fn follow(ebpf: &mut Ebpf) {
     let mut logger = match EbpfLogger::init(ebpf) {
         Ok(logger) => logger,
-        Err(error) => return log::warn!("the kernel half's log: {error}"),
+        Err(error) => return log::warn!("the log of the eBPF programs: {error}"),
     };
     tokio::spawn(async move {
         loop {

@@ -1,6 +1,6 @@
 //! Why the history cannot be written or read: what failed, on which file, and what to do.
 //!
-//! In: failures of SQLite, of the events' text, of the file system. Out: a sentence; no cause is told twice.
+//! In: failures of SQLite, of the events' text, of the file system. Out: a sentence; no cause is printed twice.
 
 use std::io;
 

@@ -1,9 +1,12 @@
-//! Which events a person asked for; the same words on every command.
+//! Which events a user asked for: the filter options, the same on every command.
 
-use super::{Moment, Wanted, glob};
-use crate::event::{Event, Kind};
+use super::{TimeArg, Wanted};
+use crate::{
+    event::{Event, Kind},
+    glob,
+};
 
-/// Lets pass what every given condition lets pass.
+/// An event passes when it meets every condition that is given.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Filter {
     /// Only these flags: letters, bit numbers or names, `P,O`
@@ -17,14 +20,14 @@ pub struct Filter {
     pub kinds: Vec<Kind>,
     /// Only from this time on: RFC 3339, a date, or `-2h` for two hours ago (`-3d`, `-1w`)
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub since: Option<Moment>,
+    pub since: Option<TimeArg>,
     /// Only up to this time
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub until: Option<Moment>,
+    pub until: Option<TimeArg>,
 }
 
 impl Filter {
-    /// Whether the event is one of those asked for.
+    /// Whether the event meets every condition.
     #[must_use]
     pub fn passes(&self, event: &Event) -> bool {
         (self.kinds.is_empty() || self.kinds.contains(&event.kind))
@@ -38,7 +41,7 @@ impl Filter {
             && self.until.is_none_or(|until| event.time.0 <= until.0)
     }
 
-    /// Whether times are asked for, and the event has none: a log of the past may have no date.
+    /// Whether a time is asked for and the event has none: a log of the past may have no date.
     #[must_use]
     pub fn cannot_judge(&self, event: &Event) -> bool {
         (self.since.is_some() || self.until.is_some()) && event.time.is_unknown()
@@ -53,5 +56,5 @@ fn concerns(event: &Event, wanted: &[Wanted]) -> bool {
 fn is_about(event: &Event, glob: &str) -> bool {
     let module = event.module.as_ref();
     let name = module.and_then(|module| module.name.as_deref());
-    name.is_some_and(|name| glob::fits(glob, name))
+    name.is_some_and(|name| glob::matches(glob, name))
 }

@@ -1,23 +1,19 @@
-//! One recorder a history: a lock that goes with its process, however that ends.
+//! One recorder per history: a lock that its process releases, however it ends.
 //!
-//! In: the history's path. Out: the lock, or whether somebody has it.
+//! In: the history's path. Out: the lock, or whether another process holds it. It is `flock(2)`, which every version of
+//! taintwatch takes.
 
 use std::{
     ffi::OsString,
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     io,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
-use nix::{
-    errno::Errno,
-    fcntl::{Flock, FlockArg},
-};
-
 /// Held by the recorder.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "what counts is that it is held")] Flock<File>);
+pub struct Lock(#[expect(dead_code, reason = "what counts is that it is held")] File);
 
 /// Takes the lock; `None` when another process has it.
 pub fn take(db: &Path) -> io::Result<Option<Lock>> {
@@ -27,10 +23,10 @@ pub fn take(db: &Path) -> io::Result<Option<Lock>> {
         .truncate(false)
         .mode(0o644)
         .open(path(db))?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Ok(Some(Lock(lock))),
-        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
-        Err((_, errno)) => Err(errno.into()),
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Lock(file))),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
@@ -40,10 +36,7 @@ pub fn is_held(db: &Path) -> bool {
     let Ok(file) = File::open(path(db)) else {
         return false;
     };
-    matches!(
-        Flock::lock(file, FlockArg::LockSharedNonblock),
-        Err((_, Errno::EWOULDBLOCK))
-    )
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
 fn path(db: &Path) -> PathBuf {

@@ -4,11 +4,10 @@
 
 mod error;
 mod filter;
-pub mod glob;
 pub mod lock;
-mod moment;
 mod open;
 mod rows;
+mod time_arg;
 mod wanted;
 
 use std::path::Path;
@@ -18,7 +17,7 @@ use rusqlite::Connection;
 use crate::event::{Event, Time};
 pub use error::{Error, Failure};
 pub use filter::Filter;
-pub use moment::Moment;
+pub use time_arg::TimeArg;
 pub use wanted::Wanted;
 
 /// Where the daemon keeps the history.
@@ -27,7 +26,7 @@ pub const DEFAULT_PATH: &str = "/var/lib/taintwatch/events.db";
 /// The history.
 pub struct Store {
     db: Connection,
-    /// For whoever is told that something failed.
+    /// For error messages.
     path: String,
 }
 
@@ -56,20 +55,20 @@ impl Store {
         done.map_err(|failure| failure.at(&self.path))
     }
 
-    /// Writes an event and gives it its sequence; an event that is there already stays as it is, and is not news.
+    /// Writes an event and gives it its sequence; false, and nothing written, when its id is there already.
     pub fn append(&mut self, event: &mut Event) -> Result<bool, Error> {
         let done = rows::append(&mut self.db, event);
         self.at(done)
     }
 
-    /// Notes that the watch of this boot is alive.
-    pub fn alive(&mut self, boot_id: &str, time: Time, boottime_ns: u64) -> Result<(), Error> {
-        self.at(rows::alive(&self.db, boot_id, time, boottime_ns))
+    /// Notes that the daemon of this boot runs at this time.
+    pub fn heartbeat(&mut self, boot_id: &str, time: Time, boottime_ns: u64) -> Result<(), Error> {
+        self.at(rows::heartbeat(&self.db, boot_id, time, boottime_ns))
     }
 
-    /// The last sign of life of a boot's watch.
-    pub fn last_alive(&self, boot_id: &str) -> Result<Option<(Time, u64)>, Error> {
-        self.at(rows::last_alive(&self.db, boot_id))
+    /// The last heartbeat of a boot's daemon.
+    pub fn last_heartbeat(&self, boot_id: &str) -> Result<Option<(Time, u64)>, Error> {
+        self.at(rows::last_heartbeat(&self.db, boot_id))
     }
 
     /// The events of a boot, oldest first.
@@ -82,12 +81,12 @@ impl Store {
         self.at(rows::boots(&self.db))
     }
 
-    /// The last moment of a boot that the history knows, by an event or by a sign of life.
+    /// The last time of a boot that the history knows, by an event or by a heartbeat.
     pub fn last_of(&self, boot_id: &str) -> Result<Option<(Time, u64)>, Error> {
         self.at(rows::last_of(&self.db, boot_id))
     }
 
-    /// The newest coverage event of each boot, where it is not of an end.
+    /// The newest coverage event of each boot whose monitoring has no recorded end.
     pub fn unended(&self) -> Result<Vec<Event>, Error> {
         self.at(rows::unended(&self.db))
     }
@@ -97,9 +96,9 @@ impl Store {
         self.at(rows::last_seq(&self.db))
     }
 
-    /// The events behind one, in order.
-    pub fn behind(&self, seq: u64) -> Result<Vec<Event>, Error> {
-        self.at(rows::behind(&self.db, seq))
+    /// The events after this sequence number, in order.
+    pub fn after(&self, seq: u64) -> Result<Vec<Event>, Error> {
+        self.at(rows::after(&self.db, seq))
     }
 
     /// The events that `filter` lets pass, oldest first; with `last`, only so many of the newest.
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_history_is_told_once_with_its_name_and_what_to_do() {
+    fn a_file_that_is_no_history_is_reported_once_with_its_name_and_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.db");
         let name = path.display().to_string();
@@ -211,12 +210,12 @@ mod tests {
         ] {
             std::fs::write(&path, bytes).unwrap();
             let read = Store::open(&path).and_then(|store| store.events(&Filter::default(), None));
-            let told = format!("{:#}", anyhow::Error::from(read.unwrap_err()));
+            let printed = format!("{:#}", anyhow::Error::from(read.unwrap_err()));
             let begin = format!(
                 "{name} is no history of taintwatch, or is damaged ({reason}): `--db` names"
             );
-            assert!(told.starts_with(&begin), "{told}");
-            assert_eq!(told.matches(reason).count(), 1, "{told}");
+            assert!(printed.starts_with(&begin), "{printed}");
+            assert_eq!(printed.matches(reason).count(), 1, "{printed}");
         }
         std::fs::write(&path, "no database, and long enough to be one").unwrap();
         let Err(Error::Broken { path, .. }) = Store::create(&path) else {
@@ -226,15 +225,15 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_cannot_be_read_is_told_once_with_the_historys_name() {
+    fn an_event_that_cannot_be_read_is_reported_once_with_the_historys_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.db");
         let mut store = Store::create(&path).unwrap();
         store.append(&mut event("a")).unwrap();
         store.db.execute("UPDATE event SET body = 'x'", []).unwrap();
-        let told = format!("{:#}", anyhow::Error::from(store.of_boot("b").unwrap_err()));
+        let printed = format!("{:#}", anyhow::Error::from(store.of_boot("b").unwrap_err()));
         assert_eq!(
-            told,
+            printed,
             format!(
                 "the history {}: an event in it cannot be read: expected value at line 1 column 1",
                 path.display()

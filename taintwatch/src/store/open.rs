@@ -43,7 +43,7 @@ SELECT seq,
 FROM event ORDER BY seq;
 ";
 
-/// The watch's last sign of life in each boot: where an interval ended that has no event of its end.
+/// The daemon's last heartbeat in each boot: when monitoring ended that has no event of its end.
 const SCHEMA_2: &str = "
 CREATE TABLE alive (
     boot_id      TEXT PRIMARY KEY,
@@ -52,7 +52,22 @@ CREATE TABLE alive (
 ) STRICT;
 ";
 
-/// How long somebody else may keep it busy.
+/// The table is named after what it holds.
+const SCHEMA_3: &str = "ALTER TABLE alive RENAME TO heartbeat;";
+
+/// What a reader sees in place of a table that came later: a reader does not migrate the file.
+const HEARTBEAT_OF_OLD: [(&str, &str); 2] = [
+    (
+        "alive",
+        "CREATE TEMP VIEW heartbeat AS SELECT boot_id, time_ns, boottime_ns FROM alive",
+    ),
+    (
+        "event",
+        "CREATE TEMP VIEW heartbeat AS SELECT '' AS boot_id, 0 AS time_ns, 0 AS boottime_ns WHERE false",
+    ),
+];
+
+/// How long another process may keep it busy.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Makes the folder, if need be.
@@ -69,15 +84,19 @@ pub(super) fn folder(path: &Path) -> Result<(), Error> {
 /// To write; the file is made when there is none.
 pub(super) fn for_writing(path: &Path) -> Result<Connection, Failure> {
     let mut connection = Connection::open(path)?;
-    // FULL: an event is on the disk before anybody is told of it.
+    // FULL: an event is on the disk before it is published.
     connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
     connection.busy_timeout(PATIENCE)?;
-    Migrations::new(vec![M::up(SCHEMA_1), M::up(SCHEMA_2)]).to_latest(&mut connection)?;
+    migrations().to_latest(&mut connection)?;
     Ok(connection)
 }
 
-/// To read, also where nobody may write: SQLite wants to make files beside the history, and does not need them while
-/// nobody writes.
+fn migrations() -> Migrations<'static> {
+    Migrations::new([SCHEMA_1, SCHEMA_2, SCHEMA_3].map(M::up).to_vec())
+}
+
+/// To read, also without the right to write: SQLite wants to make files beside the history, and does not need them
+/// while no process writes.
 pub(super) fn for_reading(path: &Path) -> Result<Connection, Failure> {
     let opened = read_only(path, OpenFlags::empty());
     let is_refused = opened.as_ref().err().is_some_and(is_refused);
@@ -92,16 +111,25 @@ pub(super) fn for_reading(path: &Path) -> Result<Connection, Failure> {
     Ok(opened?)
 }
 
-/// Opened, and found to be a database: SQLite looks at the file when it is asked for something.
+/// Opened, and found to be a database: SQLite reads the file only at the first query.
 fn read_only(path: &Path, more: OpenFlags) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
-    connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
+    let mut statement =
+        connection.prepare("SELECT name FROM sqlite_master WHERE type = 'table'")?;
+    let tables = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let tables = tables.collect::<Result<Vec<_>, _>>()?;
+    drop(statement);
+    let has = |name: &str| tables.iter().any(|table| table == name);
+    let view = HEARTBEAT_OF_OLD.iter().find(|(table, _)| has(table));
+    if let Some((_, view)) = view.filter(|_| !has("heartbeat")) {
+        connection.execute_batch(view)?;
+    }
     Ok(connection)
 }
 
-/// The URI of a file that nobody writes.
+/// The URI of a file that no process writes.
 fn immutable(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_no_folder| path.to_owned());
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/.-_".contains(byte);
@@ -136,17 +164,46 @@ pub(super) fn readable(path: &Path) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::OptionalExtension as _;
+
     use super::*;
 
     #[test]
-    fn any_path_can_be_opened_as_one_that_nobody_writes() {
+    fn any_path_can_be_opened_as_immutable() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a b?mode=rw#%41é.db");
         drop(for_writing(&path).unwrap());
         let connection = read_only(&immutable(&path), OpenFlags::SQLITE_OPEN_URI).unwrap();
-        let tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('event', 'alive')";
+        let tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('event', 'heartbeat')";
         let found: i64 = connection.query_row(tables, [], |row| row.get(0)).unwrap();
         assert_eq!(found, 2);
         assert!(!beside(&path, "-wal").exists() && !beside(&path, "-shm").exists());
+    }
+
+    #[test]
+    fn an_old_history_keeps_its_rows_and_can_be_read_before_it_is_migrated() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.db");
+        let insert = "INSERT INTO event VALUES (1, 'x', 'b', 'taint', 5, 9, NULL, '{}')";
+        let beat = "INSERT INTO alive VALUES ('b', 7, 8)";
+        let rows = |connection: &Connection| {
+            let query =
+                "SELECT heartbeat.time_ns, boottime_ns FROM heartbeat JOIN event USING (boot_id)";
+            let rows = connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)));
+            rows.optional().unwrap()
+        };
+        for (schema, expected) in [(1, None), (2, Some((7_i64, 8_i64)))] {
+            _ = std::fs::remove_file(&path);
+            let mut old = Connection::open(&path).unwrap();
+            migrations().to_version(&mut old, schema).unwrap();
+            old.execute_batch(insert).unwrap();
+            if expected.is_some() {
+                old.execute_batch(beat).unwrap();
+            }
+            drop(old);
+            assert_eq!(rows(&for_reading(&path).unwrap()), expected);
+            assert_eq!(rows(&for_writing(&path).unwrap()), expected);
+            assert_eq!(rows(&for_reading(&path).unwrap()), expected);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What is asked of the history's tables, and what is put into them.
+//! The queries on the history's tables.
 //!
 //! In: a connection, and events or conditions. Out: events in the order of their sequence.
 
@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, params};
 use super::{Filter, error::Failure};
 use crate::event::{Event, SCHEMA, Time};
 
-/// Writes an event and gives it its sequence; an event that is there already stays as it is, and is not news.
+/// Writes an event and gives it its sequence; false, and nothing written, when its id is there already.
 pub(super) fn append(db: &mut Connection, event: &mut Event) -> Result<bool, Failure> {
     let transaction = db.transaction()?;
     let known: Option<u64> = transaction
@@ -45,8 +45,8 @@ pub(super) fn append(db: &mut Connection, event: &mut Event) -> Result<bool, Fai
     Ok(true)
 }
 
-/// Notes that the watch of this boot is alive.
-pub(super) fn alive(
+/// Notes that the daemon of this boot runs at this time.
+pub(super) fn heartbeat(
     db: &Connection,
     boot_id: &str,
     time: Time,
@@ -54,16 +54,19 @@ pub(super) fn alive(
 ) -> Result<(), Failure> {
     let time_ns = i64::try_from(time.0.as_nanosecond()).unwrap_or(i64::MAX);
     db.execute(
-        "INSERT INTO alive (boot_id, time_ns, boottime_ns) VALUES (?1, ?2, ?3)
+        "INSERT INTO heartbeat (boot_id, time_ns, boottime_ns) VALUES (?1, ?2, ?3)
          ON CONFLICT (boot_id) DO UPDATE SET time_ns = ?2, boottime_ns = ?3",
         params![boot_id, time_ns, boottime_ns],
     )?;
     Ok(())
 }
 
-/// The last sign of life of a boot's watch.
-pub(super) fn last_alive(db: &Connection, boot_id: &str) -> Result<Option<(Time, u64)>, Failure> {
-    let query = "SELECT time_ns, boottime_ns FROM alive WHERE boot_id = ?1";
+/// The last heartbeat of a boot's daemon.
+pub(super) fn last_heartbeat(
+    db: &Connection,
+    boot_id: &str,
+) -> Result<Option<(Time, u64)>, Failure> {
+    let query = "SELECT time_ns, boottime_ns FROM heartbeat WHERE boot_id = ?1";
     let row = db.query_row(query, [boot_id], |row| {
         Ok((row.get::<_, i64>(0)?, row.get(1)?))
     });
@@ -88,7 +91,7 @@ pub(super) fn boots(db: &Connection) -> Result<Vec<String>, Failure> {
     Ok(boots.collect::<Result<_, _>>()?)
 }
 
-/// The last moment of a boot that the history knows, by an event or by a sign of life.
+/// The last time of a boot that the history knows, by an event or by a heartbeat.
 pub(super) fn last_of(db: &Connection, boot_id: &str) -> Result<Option<(Time, u64)>, Failure> {
     let query = "SELECT time_ns, body ->> '$.boottime_ns' AS at FROM event
         WHERE boot_id = ?1 AND at IS NOT NULL ORDER BY at DESC LIMIT 1";
@@ -99,11 +102,11 @@ pub(super) fn last_of(db: &Connection, boot_id: &str) -> Result<Option<(Time, u6
         let time = jiff::Timestamp::from_nanosecond(time_ns.into()).ok()?;
         Some((Time(time), at))
     });
-    let alive = last_alive(db, boot_id)?;
-    Ok(event.into_iter().chain(alive).max_by_key(|(_, at)| *at))
+    let heartbeat = last_heartbeat(db, boot_id)?;
+    Ok(event.into_iter().chain(heartbeat).max_by_key(|(_, at)| *at))
 }
 
-/// The newest coverage event of each boot, where it is not of an end.
+/// The newest coverage event of each boot whose monitoring has no recorded end.
 pub(super) fn unended(db: &Connection) -> Result<Vec<Event>, Failure> {
     let query = "SELECT body FROM event AS newest WHERE kind = 'coverage'
         AND body ->> '$.coverage.state' <> 'ended'
@@ -119,8 +122,8 @@ pub(super) fn last_seq(db: &Connection) -> Result<u64, Failure> {
     Ok(db.query_row(query, [], |row| row.get(0))?)
 }
 
-/// The events behind one, in order.
-pub(super) fn behind(db: &Connection, seq: u64) -> Result<Vec<Event>, Failure> {
+/// The events after this sequence number, in order.
+pub(super) fn after(db: &Connection, seq: u64) -> Result<Vec<Event>, Failure> {
     read(
         db,
         "SELECT body FROM event WHERE seq > ?1 ORDER BY seq",

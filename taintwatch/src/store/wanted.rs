@@ -1,7 +1,7 @@
-//! A flag as people give it; the same words on every command.
+//! A flag as a user gives it; the same spelling on every command.
 //!
-//! In: a letter, a bit, or a name. Out: which flags it may mean. What a letter or a name means depends on whose kernel it
-//! was.
+//! In: a letter, a bit, or a name. Out: which flags it may mean. What a letter or a name means depends on the vendor of the
+//! kernel.
 
 use std::{fmt, str::FromStr};
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// A flag that somebody asks for.
+/// A flag that a user asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     Bit(u32),
@@ -60,7 +60,7 @@ impl fmt::Display for Wanted {
 }
 
 impl Wanted {
-    /// Whether it is a bit of the kernels that a table is of. A bit that the table does not know may be anybody's.
+    /// Whether it names this bit by a vendor's table. A bit that the table does not know may be of any vendor.
     #[must_use]
     pub fn is(self, bit: u32, table: &Table) -> bool {
         table
@@ -68,7 +68,7 @@ impl Wanted {
             .map_or_else(|| self.may_be(bit), |flag| self.fits(flag))
     }
 
-    /// Whether an event tells of it.
+    /// Whether an event is about it.
     #[must_use]
     pub fn is_of(self, taint: &Taint) -> bool {
         let own = match self {

@@ -10,3 +10,4 @@ pub mod release;
 pub mod tables;
 pub mod text;
 pub mod vendor;
+pub mod version;

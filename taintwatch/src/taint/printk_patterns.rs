@@ -3,7 +3,11 @@
 //! Texts as in the sources of 2.6.18 to 7.3 and in the patches of vendors. Most kernels that have a text set its flag; where
 //! an older one printed the text without the flag, or with another, `since` or `before` says so.
 
-use super::release::Release;
+use super::{
+    flags::{SOFTLOCKUP_SINCE, UNSIGNED_MODULE_SINCE, bit},
+    release::{Release, SUSE_BITS_MOVED},
+    version::Version,
+};
 
 /// Where in a line the text stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +29,14 @@ pub(super) struct PrintkPattern {
     pub(super) report: bool,
     pub(super) vendor: &'static str,
     /// The first upstream kernel that sets the flag with it.
-    pub(super) since: (u32, u32),
+    pub(super) since: Version,
 }
 
 const fn report(
     text: &'static str,
     bit: u32,
     place: &'static str,
-    since: (u32, u32),
+    since: Version,
 ) -> PrintkPattern {
     PrintkPattern {
         text,
@@ -58,7 +62,7 @@ const fn says(text: &'static str, bit: u32, place: &'static str) -> PrintkPatter
 }
 
 const fn oops(text: &'static str) -> PrintkPattern {
-    report(text, 7, "die", EVER)
+    report(text, bit::DIE, "die", EVER)
 }
 
 const fn vendor(vendor: &'static str, text: &'static str, bit: u32) -> PrintkPattern {
@@ -73,28 +77,28 @@ const fn vendor(vendor: &'static str, text: &'static str, bit: u32) -> PrintkPat
     }
 }
 
-const EVER: (u32, u32) = (0, 0);
+const EVER: Version = Version::new(0, 0);
 
 /// By the kernel. The first that fits counts.
 #[rustfmt::skip]
 pub(super) const KERNEL: &[PrintkPattern] = &[
-    report("BUG: scheduling while atomic", 9, "__schedule_bug", (3, 8)),
-    report("BUG: scheduling in a non-blocking section", 9, "__schedule", EVER),
-    report("BUG: sleeping function called from invalid context", 9, "__might_resched", (4, 9)),
-    report("BUG: assuming atomic context", 9, "__cant_sleep", EVER),
-    report("BUG: assuming non migratable context", 9, "__cant_migrate", EVER),
-    report("watchdog: BUG: soft lockup", 14, "watchdog_timer_fn", EVER),
-    report("NMI watchdog: BUG: soft lockup", 14, "watchdog_timer_fn", (3, 17)),
-    report("BUG: soft lockup", 14, "watchdog_timer_fn", (3, 17)),
-    report("BUG: Bad page state", 5, "bad_page", EVER),
-    report("BUG: Bad page map", 5, "print_bad_pte", EVER),
-    report("BUG: Bad page cache", 5, "filemap_unaccount_folio", EVER),
-    report("Bad page state in process", 5, "bad_page", EVER),
-    report("Bad page state at ", 5, "bad_page", EVER),
-    report("BUG: KASAN: ", 5, "end_report", EVER),
-    report("BUG: KASan: ", 5, "end_report", EVER),
-    report("BUG: KFENCE: ", 5, "kfence_report_error", EVER),
-    report("BUG: KMSAN: ", 5, "kmsan_report", EVER),
+    report("BUG: scheduling while atomic", bit::WARN, "__schedule_bug", Version::new(3, 8)),
+    report("BUG: scheduling in a non-blocking section", bit::WARN, "__schedule", EVER),
+    report("BUG: sleeping function called from invalid context", bit::WARN, "__might_resched", Version::new(4, 9)),
+    report("BUG: assuming atomic context", bit::WARN, "__cant_sleep", EVER),
+    report("BUG: assuming non migratable context", bit::WARN, "__cant_migrate", EVER),
+    report("watchdog: BUG: soft lockup", bit::SOFTLOCKUP, "watchdog_timer_fn", EVER),
+    report("NMI watchdog: BUG: soft lockup", bit::SOFTLOCKUP, "watchdog_timer_fn", SOFTLOCKUP_SINCE),
+    report("BUG: soft lockup", bit::SOFTLOCKUP, "watchdog_timer_fn", SOFTLOCKUP_SINCE),
+    report("BUG: Bad page state", bit::BAD_PAGE, "bad_page", EVER),
+    report("BUG: Bad page map", bit::BAD_PAGE, "print_bad_pte", EVER),
+    report("BUG: Bad page cache", bit::BAD_PAGE, "filemap_unaccount_folio", EVER),
+    report("Bad page state in process", bit::BAD_PAGE, "bad_page", EVER),
+    report("Bad page state at ", bit::BAD_PAGE, "bad_page", EVER),
+    report("BUG: KASAN: ", bit::BAD_PAGE, "end_report", EVER),
+    report("BUG: KASan: ", bit::BAD_PAGE, "end_report", EVER),
+    report("BUG: KFENCE: ", bit::BAD_PAGE, "kfence_report_error", EVER),
+    report("BUG: KMSAN: ", bit::BAD_PAGE, "kmsan_report", EVER),
     oops("BUG: kernel NULL pointer dereference"),
     oops("BUG: Kernel NULL pointer dereference"),
     oops("BUG: unable to handle"),
@@ -113,77 +117,77 @@ pub(super) const KERNEL: &[PrintkPattern] = &[
     oops("Internal error: "),
     oops("Unable to handle kernel "),
     oops("Unable to handle paging request"),
-    report("mce: [Hardware Error]: CPU ", 4, "do_machine_check", EVER),
-    report("[Hardware Error]: CPU ", 4, "do_machine_check", EVER),
-    says("Kernel panic - not syncing: Fatal hardware error!", 4, "__ghes_panic"),
-    report("SError Interrupt on CPU", 4, "arm64_serror_panic", (6, 17)),
-    says("Setting dangerous option ", 6, "param_check_unsafe"),
-    says("protected VMs are experimental and for development only, tainting kernel", 6, "pkvm_init_host_vm"),
-    says("Unexpected write to kernel-exclusive config offset", 6, "pci_write_config"),
-    says("debugfs cache_only=Y forced", 6, "regmap_cache_only_write_file"),
-    says("debugfs cache_bypass=Y forced", 6, "regmap_cache_bypass_write_file"),
-    says("SBR happened without memory regions removal", 6, "cxl_reset_done"),
-    says("Adding kernel taint for vfio-noiommu group", 6, "vfio_group_find_or_alloc"),
-    says("Adding kernel taint for vfio-noiommu cdev", 6, "__vfio_register_dev"),
-    says("Force probing unsupported Device ID ", 6, "i915_pci_probe"),
-    says("Write to unrecognized MSR ", 2, "msr_write"),
-    says("in use, this is for TESTING ONLY, may break things horribly", 2, "cpu_parse_early_param"),
-    says("x86/CPU: Running old microcode", 2, "cpu_set_bug_bits"),
-    says("It is a very very bad idea to disable the blobs SHA check", 2, "load_ucode_amd_bsp"),
-    says("Late microcode loading without minimal revision check", 2, "load_late_stop_cpus"),
-    says("late microcode loading - it is dangerous and taints the kernel", 2, "microcode_reload_late"),
-    says("Unsupported CPU feature variation detected", 2, "update_cpu_features"),
-    says("Known broken EL2 virtual timer", 2, "has_broken_el2_vtimer"),
-    says("Non-architectural vgic, tainting kernel", 2, "kvm_vgic_hyp_init"),
-    says("Overdrive is enabled, please disable it before reporting any bugs", 2, "amdgpu_init"),
-    says("processors is not suitable for SMP", 2, "init_amd_k7"),
-    says("PAE forced!", 2, "intel_workarounds"),
-    says("incorrect mask, fixing it", 11, "generic_get_mtrr"),
-    says("[Firmware Bug]: Overriding NUMA node to ", 11, "numa_node_store"),
-    says("[Firmware Bug]: IRQ flags corrupted (", 11, "efi_call_virt_check_flags"),
-    says("in EFI runtime service", 11, "efi_runtime_fixup_exception"),
-    says("(tainting kernel)", 11, "pci_amd_enable_64bit_bar"),
-    says("Fatal error while evaluating ACPI control method", 11, "acpi_os_signal"),
-    says("APICID_TAG_MAP set incorrectly by BIOS", 11, "ioat_dca_init"),
-    says("Your BIOS is broken", 11, "warn_invalid_dmar"),
-    says("BIOS assigned incorrect VT-d unit", 11, "quirk_ioat_snb_local_iommu"),
-    says("This system BIOS has enabled interrupt remapping", 11, "intel_prepare_irq_remapping"),
-    says("this is unsafe: tainting kernel", 8, "acpi_table_taint"),
-    says("Expected reserved range [", 10, "its_probe_one"),
-    says("Booted with LPIs enabled, memory probably corrupted", 10, "its_probe_one"),
-    says("This is a pre-production stepping", 4, "intel_detect_preproduction_hw"),
-    says("Pre-production workarounds for this platform have already been removed", 4, "detect_preproduction_hw"),
-    says("lockup timeout disabled", 14, "amdgpu_device_get_job_timeout_settings"),
-    says("CI tainted: 0x9 by ", 9, "__add_taint_for_CI"),
-    says("start of unittest - you will see error messages", 18, "of_unittest"),
-    says("has requested full access to the physical device", 19, "fwctl_cmd_rpc"),
-    says("btrfs RAID5/6 is EXPERIMENTAL and has known data-loss bugs", 16, "open_ctree"),
-    says("Using fanotify permission checks may lead to deadlock; tainting kernel", 16, "do_fanotify_mark"),
-    vendor("rhel", "TECH PREVIEW: ", 16),
-    vendor("rhel", "is a Partner supported GPL module and not supported directly by Red Hat", 26),
-    vendor("rhel", "Support for this device has been removed in this major release", 27),
-    vendor("rhel", "UNSUPPORTED HARDWARE DEVICE: ", 28),
+    report("mce: [Hardware Error]: CPU ", bit::MACHINE_CHECK, "do_machine_check", EVER),
+    report("[Hardware Error]: CPU ", bit::MACHINE_CHECK, "do_machine_check", EVER),
+    says("Kernel panic - not syncing: Fatal hardware error!", bit::MACHINE_CHECK, "__ghes_panic"),
+    report("SError Interrupt on CPU", bit::MACHINE_CHECK, "arm64_serror_panic", Version::new(6, 17)),
+    says("Setting dangerous option ", bit::USER, "param_check_unsafe"),
+    says("protected VMs are experimental and for development only, tainting kernel", bit::USER, "pkvm_init_host_vm"),
+    says("Unexpected write to kernel-exclusive config offset", bit::USER, "pci_write_config"),
+    says("debugfs cache_only=Y forced", bit::USER, "regmap_cache_only_write_file"),
+    says("debugfs cache_bypass=Y forced", bit::USER, "regmap_cache_bypass_write_file"),
+    says("SBR happened without memory regions removal", bit::USER, "cxl_reset_done"),
+    says("Adding kernel taint for vfio-noiommu group", bit::USER, "vfio_group_find_or_alloc"),
+    says("Adding kernel taint for vfio-noiommu cdev", bit::USER, "__vfio_register_dev"),
+    says("Force probing unsupported Device ID ", bit::USER, "i915_pci_probe"),
+    says("Write to unrecognized MSR ", bit::CPU_OUT_OF_SPEC, "msr_write"),
+    says("in use, this is for TESTING ONLY, may break things horribly", bit::CPU_OUT_OF_SPEC, "cpu_parse_early_param"),
+    says("x86/CPU: Running old microcode", bit::CPU_OUT_OF_SPEC, "cpu_set_bug_bits"),
+    says("It is a very very bad idea to disable the blobs SHA check", bit::CPU_OUT_OF_SPEC, "load_ucode_amd_bsp"),
+    says("Late microcode loading without minimal revision check", bit::CPU_OUT_OF_SPEC, "load_late_stop_cpus"),
+    says("late microcode loading - it is dangerous and taints the kernel", bit::CPU_OUT_OF_SPEC, "microcode_reload_late"),
+    says("Unsupported CPU feature variation detected", bit::CPU_OUT_OF_SPEC, "update_cpu_features"),
+    says("Known broken EL2 virtual timer", bit::CPU_OUT_OF_SPEC, "has_broken_el2_vtimer"),
+    says("Non-architectural vgic, tainting kernel", bit::CPU_OUT_OF_SPEC, "kvm_vgic_hyp_init"),
+    says("Overdrive is enabled, please disable it before reporting any bugs", bit::CPU_OUT_OF_SPEC, "amdgpu_init"),
+    says("processors is not suitable for SMP", bit::CPU_OUT_OF_SPEC, "init_amd_k7"),
+    says("PAE forced!", bit::CPU_OUT_OF_SPEC, "intel_workarounds"),
+    says("incorrect mask, fixing it", bit::FIRMWARE_WORKAROUND, "generic_get_mtrr"),
+    says("[Firmware Bug]: Overriding NUMA node to ", bit::FIRMWARE_WORKAROUND, "numa_node_store"),
+    says("[Firmware Bug]: IRQ flags corrupted (", bit::FIRMWARE_WORKAROUND, "efi_call_virt_check_flags"),
+    says("in EFI runtime service", bit::FIRMWARE_WORKAROUND, "efi_runtime_fixup_exception"),
+    says("(tainting kernel)", bit::FIRMWARE_WORKAROUND, "pci_amd_enable_64bit_bar"),
+    says("Fatal error while evaluating ACPI control method", bit::FIRMWARE_WORKAROUND, "acpi_os_signal"),
+    says("APICID_TAG_MAP set incorrectly by BIOS", bit::FIRMWARE_WORKAROUND, "ioat_dca_init"),
+    says("Your BIOS is broken", bit::FIRMWARE_WORKAROUND, "warn_invalid_dmar"),
+    says("BIOS assigned incorrect VT-d unit", bit::FIRMWARE_WORKAROUND, "quirk_ioat_snb_local_iommu"),
+    says("This system BIOS has enabled interrupt remapping", bit::FIRMWARE_WORKAROUND, "intel_prepare_irq_remapping"),
+    says("this is unsafe: tainting kernel", bit::OVERRIDDEN_ACPI_TABLE, "acpi_table_taint"),
+    says("Expected reserved range [", bit::CRAP, "its_probe_one"),
+    says("Booted with LPIs enabled, memory probably corrupted", bit::CRAP, "its_probe_one"),
+    says("This is a pre-production stepping", bit::MACHINE_CHECK, "intel_detect_preproduction_hw"),
+    says("Pre-production workarounds for this platform have already been removed", bit::MACHINE_CHECK, "detect_preproduction_hw"),
+    says("lockup timeout disabled", bit::SOFTLOCKUP, "amdgpu_device_get_job_timeout_settings"),
+    says("CI tainted: 0x9 by ", bit::WARN, "__add_taint_for_CI"),
+    says("start of unittest - you will see error messages", bit::TEST, "of_unittest"),
+    says("has requested full access to the physical device", bit::FWCTL, "fwctl_cmd_rpc"),
+    says("btrfs RAID5/6 is EXPERIMENTAL and has known data-loss bugs", bit::AUX, "open_ctree"),
+    says("Using fanotify permission checks may lead to deadlock; tainting kernel", bit::AUX, "do_fanotify_mark"),
+    vendor("rhel", "TECH PREVIEW: ", bit::AUX),
+    vendor("rhel", "is a Partner supported GPL module and not supported directly by Red Hat", bit::RED_HAT_PARTNER_SUPPORTED),
+    vendor("rhel", "Support for this device has been removed in this major release", bit::RED_HAT_SUPPORT_REMOVED),
+    vendor("rhel", "UNSUPPORTED HARDWARE DEVICE: ", bit::RED_HAT_HARDWARE_UNSUPPORTED),
 ];
 
 /// `NAME: text`, by the module loader (`kernel/module.c`, `kernel/module/main.c`), with the flag and whose it is.
 #[rustfmt::skip]
 pub(super) const LOADER: &[(&str, u32, &str)] = &[
-    ("loading out-of-tree module", 12, "linux"),
-    ("module license '", 0, "linux"),
-    ("module license taints kernel.", 0, "linux"),
-    ("module is from the staging directory", 10, "linux"),
-    ("tainting kernel with TAINT_LIVEPATCH", 15, "linux"),
-    ("loading test module taints kernel.", 18, "linux"),
-    ("module verification failed: signature and/or", 13, "linux"),
-    ("module signature verification failed, tainting kernel", 13, "linux"),
-    ("bad vermagic: kernel tainted.", 1, "linux"),
-    ("no version magic, tainting kernel.", 1, "linux"),
-    ("no versions for exported symbols: kernel tainted.", 1, "linux"),
-    ("no versions for exported symbols tainting kernel", 1, "linux"),
-    ("module_layout: kernel tainted.", 1, "linux"),
-    ("externally supported module, setting X kernel taint flag.", 16, "suse"),
-    ("module is not supported by SUSE.", 31, "suse"),
-    ("allowing unsupported features, kernel tainted.", 31, "suse"),
+    ("loading out-of-tree module", bit::OOT_MODULE, "linux"),
+    ("module license '", bit::PROPRIETARY_MODULE, "linux"),
+    ("module license taints kernel.", bit::PROPRIETARY_MODULE, "linux"),
+    ("module is from the staging directory", bit::CRAP, "linux"),
+    ("tainting kernel with TAINT_LIVEPATCH", bit::LIVEPATCH, "linux"),
+    ("loading test module taints kernel.", bit::TEST, "linux"),
+    ("module verification failed: signature and/or", bit::UNSIGNED_MODULE, "linux"),
+    ("module signature verification failed, tainting kernel", bit::UNSIGNED_MODULE, "linux"),
+    ("bad vermagic: kernel tainted.", bit::FORCED_MODULE, "linux"),
+    ("no version magic, tainting kernel.", bit::FORCED_MODULE, "linux"),
+    ("no versions for exported symbols: kernel tainted.", bit::FORCED_MODULE, "linux"),
+    ("no versions for exported symbols tainting kernel", bit::FORCED_MODULE, "linux"),
+    ("module_layout: kernel tainted.", bit::FORCED_MODULE, "linux"),
+    ("externally supported module, setting X kernel taint flag.", bit::SUSE_EXTERNAL_SUPPORT, "suse"),
+    ("module is not supported by SUSE.", bit::SUSE_NO_SUPPORT, "suse"),
+    ("allowing unsupported features, kernel tainted.", bit::SUSE_NO_SUPPORT, "suse"),
 ];
 
 /// What a line's flag is on a kernel that printed the same text for another one.
@@ -191,12 +195,20 @@ pub(super) fn bit_on(release: Release, vendor: &str, bit: u32, text: &str) -> u3
     let before = |version| release.version < version;
     match (vendor, bit) {
         // `TAINT_UNSIGNED_MODULE` came with 3.15, and to RHEL 7; the text is from 3.7 and set F (`kernel/module.c`).
-        ("linux", 13) if before((3, 15)) && release.el != Some(7) => 1,
+        ("linux", bit::UNSIGNED_MODULE)
+            if before(UNSIGNED_MODULE_SINCE) && release.el != Some(7) =>
+        {
+            bit::FORCED_MODULE
+        }
         // SUSE's bits of the time before 5.3.
-        ("suse", 16) if before((5, 3)) => 31,
-        ("suse", 31) if before((5, 3)) => 30,
+        ("suse", bit::SUSE_EXTERNAL_SUPPORT) if before(SUSE_BITS_MOVED) => {
+            bit::SUSE_OLD_EXTERNAL_SUPPORT
+        }
+        ("suse", bit::SUSE_NO_SUPPORT) if before(SUSE_BITS_MOVED) => bit::SUSE_OLD_NO_SUPPORT,
         // Technology previews had a flag of their own up to RHEL 8.
-        ("rhel", 16) if text.starts_with("TECH") && release.el.is_some_and(|el| el <= 8) => 29,
+        ("rhel", bit::AUX) if text.starts_with("TECH") && release.el.is_some_and(|el| el <= 8) => {
+            bit::RED_HAT_TECH_PREVIEW
+        }
         _ => bit,
     }
 }

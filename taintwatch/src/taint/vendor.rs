@@ -3,12 +3,10 @@
 //! In: the word after `--vendor`, os-release. Out: the table that reads its flags, or none where that is not certain.
 //! A release says more than os-release does: a container's os-release is not its kernel's.
 
-use std::fs;
-
 use super::{
-    flags::Version,
-    release::{RED_HAT, suse_era, table_of, version},
+    release::{RED_HAT, suse_era, table_of},
     tables::Table,
+    version::Version,
 };
 
 /// Whose flags to read; the newest era of a vendor has no suffix.
@@ -53,16 +51,6 @@ impl Vendor {
     }
 }
 
-/// The table of this machine's kernel, when os-release or the release tells. An absent file is no error.
-#[must_use]
-pub fn local() -> Option<&'static Table> {
-    let release = crate::kernel::identity::release().unwrap_or_default();
-    let os_release = fs::read_to_string("/etc/os-release")
-        .or_else(|_absent| fs::read_to_string("/usr/lib/os-release"))
-        .unwrap_or_default();
-    of_machine(&os_release, &release)
-}
-
 /// The table of a machine, by its os-release and `uname -r`.
 #[must_use]
 pub fn of_machine(os_release: &str, release: &str) -> Option<&'static Table> {
@@ -84,7 +72,7 @@ fn of_os_release(os_release: &str, release: &str) -> Option<&'static Table> {
     let (id, like, at) = (field("ID"), field("ID_LIKE"), field("VERSION_ID"));
     let is =
         |wanted: &str| id == wanted || like.split_ascii_whitespace().any(|word| word == wanted);
-    let kernel = version(release);
+    let kernel = Version::parse(release);
     if is("suse")
         || id.starts_with("opensuse")
         || ["sles", "sled", "sle-micro", "sl-micro"].contains(&id.as_str())

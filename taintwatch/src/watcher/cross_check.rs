@@ -1,28 +1,28 @@
-//! Two layers see each call of `add_taint`: its entry, and the write that follows. What one sees and the other
-//! does not tells of a hook that was taken away.
+//! Two hooks see each call of `add_taint`: its entry, and the write that follows. What one sees and the other does not
+//! shows that a hook was detached.
 //!
-//! In: how many each has seen, by CPU. Out: which layer is silent. Pure.
+//! In: how many each has seen, by CPU. Out: which one missed calls. Pure.
 
-/// What the layers have seen since the watch began, a number a CPU.
+/// What the hooks have seen since the start, a number a CPU.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) entries: Vec<u64>,
     /// Writes that an entry explained.
     pub(super) explained: Vec<u64>,
-    /// Writes inside `add_taint` that none did.
+    /// Writes inside `add_taint` that no entry explained.
     pub(super) unexplained: Vec<u64>,
 }
 
-/// A layer that is silent.
+/// Calls that a hook did not see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Silent {
-    /// The watch, on this CPU.
-    Watch(usize),
-    /// The hook on `add_taint`.
-    Entry,
+pub(super) enum Missed {
+    /// The watchpoint on this CPU.
+    ByWatchpoint(usize),
+    /// The hook on the entry of `add_taint`.
+    ByEntry,
 }
 
-/// Compares at quiet moments alone: between an entry and its write there is always a moment.
+/// Compares only when nothing moves: a write follows its entry after a while.
 #[derive(Debug, Default)]
 pub(super) struct CrossCheck {
     last: Seen,
@@ -37,10 +37,10 @@ impl CrossCheck {
         }
     }
 
-    /// Takes a new look. In a storm there is no quiet moment, and a single trap may be left out: the kernel runs
-    /// no program on a breakpoint while a map is read on that CPU (`bpf_prog_active`,
-    /// `kernel/events/core.c`). So a layer is silent when it saw nothing at all of what the other saw.
-    pub(super) fn look(&mut self, seen: Seen) -> Option<Silent> {
+    /// Compares with the last numbers. In a storm they always move, and a single trap may be left out: the kernel runs no
+    /// program on a breakpoint while a map is read on that CPU (`bpf_prog_active`, `kernel/events/core.c`). So a hook
+    /// missed calls only when it saw nothing at all of what the other one saw.
+    pub(super) fn compare(&mut self, seen: Seen) -> Option<Missed> {
         let quiet = seen == self.last;
         self.last = seen.clone();
         if !quiet {
@@ -59,18 +59,18 @@ impl CrossCheck {
         let unexplained = grown(&self.compared.unexplained, &before.unexplained);
         let sum = |values: &[u64]| values.iter().sum::<u64>();
         if sum(&entries) == 0 && sum(&unexplained) > 0 {
-            return Some(Silent::Entry);
+            return Some(Missed::ByEntry);
         }
         // A task may have moved between its entry and its write: then the sums agree.
         if sum(&explained) + sum(&unexplained) >= sum(&entries) {
             return None;
         }
         let watched = explained.iter().zip(&unexplained).map(|(a, b)| a + b);
-        let silent = entries
+        let missed = entries
             .iter()
             .zip(watched)
             .position(|(entered, seen)| *entered > 0 && seen == 0);
-        silent.map(Silent::Watch)
+        missed.map(Missed::ByWatchpoint)
     }
 }
 
@@ -86,27 +86,27 @@ mod tests {
         }
     }
 
-    fn at_rest(before: Seen, after: Seen) -> Option<Silent> {
+    fn at_rest(before: Seen, after: Seen) -> Option<Missed> {
         let mut cross_check = CrossCheck::new(before);
         assert_eq!(
-            cross_check.look(after.clone()),
+            cross_check.compare(after.clone()),
             None,
             "things are still moving"
         );
-        cross_check.look(after)
+        cross_check.compare(after)
     }
 
     #[test]
-    fn knows_which_layer_is_silent() {
+    fn knows_which_hook_missed_calls() {
         let none = || seen([0, 0], [0, 0], [0, 0]);
         assert_eq!(at_rest(none(), seen([3, 1], [3, 1], [0, 0])), None);
         assert_eq!(
             at_rest(none(), seen([3, 1], [3, 0], [0, 0])),
-            Some(Silent::Watch(1))
+            Some(Missed::ByWatchpoint(1))
         );
         assert_eq!(
             at_rest(none(), seen([0, 0], [0, 0], [0, 2])),
-            Some(Silent::Entry)
+            Some(Missed::ByEntry)
         );
         assert_eq!(
             at_rest(none(), seen([1, 0], [0, 1], [0, 0])),

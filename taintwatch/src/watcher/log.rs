@@ -1,4 +1,4 @@
-//! The kernel log as it goes by, kept for a while.
+//! The last lines of the kernel log, kept for a while.
 //!
 //! In: `/dev/kmsg`. Out: for an event, the lines that belong to it.
 
@@ -11,9 +11,10 @@ use crate::{
         kmsg::{From, Kmsg, Next},
         log_clock,
     },
+    taint::flags::bit,
 };
 
-/// Lines read at one look: the kernel's buffer has no more.
+/// Lines read at once: the kernel's buffer has no more.
 const MOST_AT_ONCE: usize = 100_000;
 /// Lines kept: a report is some sixty.
 const KEPT: usize = 2000;
@@ -22,11 +23,10 @@ const TAKEN: usize = 256;
 /// The end of an oops is printed when its flag is set already (`oops_end`, `arch/x86/kernel/dumpstack.c`), and so is
 /// the whole text of some flags.
 const REST: Duration = Duration::from_millis(60);
-/// How often a text that follows is looked for.
-const LOOKS: u32 = 5;
-const DIE: u32 = 7;
+/// How often a text that follows is searched for.
+const TRIES: u32 = 5;
 
-/// The log from the start of the watch on; nothing where it cannot be read.
+/// The log from the start on; nothing where it cannot be read.
 pub(super) struct Log {
     kmsg: Option<Kmsg>,
     lines: VecDeque<Logged>,
@@ -51,7 +51,7 @@ impl Log {
         let Some(kmsg) = &mut self.kmsg else {
             return;
         };
-        // A writer that is faster is caught up with at the next look.
+        // A writer that is faster is caught up with the next time.
         for _ in 0..MOST_AT_ONCE {
             match kmsg.read() {
                 Ok(Next::Line(line)) => {
@@ -74,21 +74,21 @@ impl Log {
 
     /// Adds an event's lines to it.
     pub(super) fn add_to(&mut self, event: &mut Event) {
-        let bit = event.bit();
-        if bit == Some(DIE) {
+        let flag = event.bit();
+        if flag == Some(bit::DIE) {
             sleep(REST);
         }
-        let follows = bit.is_some_and(|bit| TEXT_FOLLOWS.contains(&bit));
-        for _ in 0..LOOKS {
-            if self.look(event) || !follows {
+        let follows = flag.is_some_and(|flag| TEXT_FOLLOWS.contains(&flag));
+        for _ in 0..TRIES {
+            if self.find(event) || !follows {
                 return;
             }
             sleep(REST);
         }
     }
 
-    /// Looks for the lines among those that were printed by now.
-    fn look(&mut self, event: &mut Event) -> bool {
+    /// Finds the lines among those that were printed by now.
+    fn find(&mut self, event: &mut Event) -> bool {
         self.catch_up();
         let taken: Vec<_> = self.taken.iter().copied().collect();
         let found = lines_of(event, self.lines.make_contiguous(), &taken);

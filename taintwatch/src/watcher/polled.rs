@@ -1,8 +1,8 @@
-//! Watching without hooks: the mask, read again and again, and the kernel log beside it.
+//! Monitoring without hooks: the mask, read again and again, and the kernel log beside it.
 //!
-//! In: `/proc/sys/kernel/tainted`, `/dev/kmsg`. Out: events whose cause the log tells (`logged`) or nobody
-//! (`unattributed`). What the mask cannot show is lost: repeats that the kernel does not print, writes that
-//! were undone in between, who did it.
+//! In: `/proc/sys/kernel/tainted`, `/dev/kmsg`. Out: events whose cause is a line of the log (`logged`) or not known
+//! (`unattributed`). What the mask cannot show is lost: repeats that the kernel does not print, writes that were undone in
+//! between, and the task.
 
 use std::{
     collections::VecDeque,
@@ -11,18 +11,25 @@ use std::{
 
 use tokio::io::{Interest, unix::AsyncFd};
 
-use super::{Error, attributor, before, coverage};
+use super::{
+    error::Error,
+    events::{Change, attributor, before, coverage},
+};
 use crate::{
     attribute::Attributor,
     baseline::Past,
     event::{CoverageState, Event, Hook, Mask},
     kernel::{
         identity::{Identity, boottime_ns},
-        kmsg::{From, Kmsg, Line, Next},
+        kmsg::{self, From, Kmsg, Line, Next},
         log_clock, mask,
     },
-    probe::ladder::hook,
-    taint::log::{TaintLine, told},
+    probe::{
+        attempts::{Refused, hook},
+        hooks::{LOG, MASK},
+        mechanism::Mechanism,
+    },
+    taint::log::TaintLine,
 };
 
 /// How often the mask is read: the log wakes the reader earlier.
@@ -30,20 +37,24 @@ const PACE: Duration = Duration::from_secs(1);
 /// The kernel prints some lines before it sets the flag, and some after.
 const APART: Duration = Duration::from_millis(300);
 
-/// A watch without hooks.
+/// What is lost without hooks: the end of the reason.
+pub const LIMITS: &str = "The mask and the kernel log are read instead: repeats, writes that are undone at once, and \
+    the task are not seen unless the kernel prints them";
+
+/// Reads the mask and the log.
 pub struct Polled {
     log: Option<AsyncFd<Kmsg>>,
     hooks: Vec<Hook>,
     attributor: Attributor,
-    /// Lines that told of a flag, and when they were read.
-    told: Vec<(Instant, Line, TaintLine)>,
+    /// Lines that name a flag, and when they were read.
+    lines: Vec<(Instant, Line, TaintLine)>,
     /// When the mask was first seen to differ.
     changed: Option<Instant>,
     next: VecDeque<Event>,
 }
 
 impl Polled {
-    pub(super) fn begin(identity: Identity, reason: &Error) -> Result<Self, Error> {
+    pub(super) fn start(identity: Identity, reason: &Error) -> Result<Self, Error> {
         let mask = mask::read()?;
         let log = Kmsg::open(From::Now).and_then(|log| {
             // SAFETY: the log owns its descriptor and never replaces it.
@@ -51,22 +62,25 @@ impl Polled {
             fd.map_err(std::io::Error::from)
         });
         let log_hook = match &log {
-            Ok(_) => hook("log", Some("kmsg"), None),
-            Err(error) => hook(
-                "log",
-                None,
-                Some(format!("{}: {error}", crate::kernel::kmsg::PATH)),
-            ),
+            Ok(_) => hook(LOG, Some(Mechanism::Kmsg), &[]),
+            Err(error) => {
+                let why = format!("{}: {error}", kmsg::PATH);
+                let mechanism = Some(Mechanism::Kmsg);
+                hook(LOG, None, &[Refused { mechanism, why }])
+            }
         };
-        let reason = format!(
-            "no hooks: {reason}. The mask and the kernel log are watched instead: repeats, writes that are undone \
-             at once, and who did it are not seen unless the kernel prints them"
-        );
+        let mut hooks = reason.refused().to_vec();
+        hooks.extend([hook(MASK, Some(Mechanism::Proc), &[]), log_hook]);
+        let reason = reason.to_string();
+        log::debug!("no hooks: {reason}");
+        // Some errors go on over many lines: the verifier's, for example.
+        let cause = reason.lines().next().unwrap_or_default();
+        let reason = format!("no hooks: {cause}. {LIMITS}");
         let mut polled = Self {
             log: log.ok(),
-            hooks: vec![hook("mask", Some("proc"), None), log_hook],
+            hooks,
             attributor: attributor(identity, mask),
-            told: Vec::new(),
+            lines: Vec::new(),
             changed: None,
             next: VecDeque::new(),
         };
@@ -90,9 +104,9 @@ impl Polled {
                 return Ok(event);
             }
             log_clock::measure();
-            let waiting = self.changed.is_some() || !self.told.is_empty();
+            let waiting = self.changed.is_some() || !self.lines.is_empty();
             self.wait(if waiting { APART } else { PACE }).await?;
-            self.look()?;
+            self.check()?;
         }
     }
 
@@ -117,11 +131,11 @@ impl Polled {
         loop {
             match ready.get_inner_mut().read().map_err(Error::Log)? {
                 Next::Line(line) => {
-                    if let Some(what) = told(&line.text) {
-                        self.told.push((Instant::now(), line, what));
+                    if let Some(what) = TaintLine::parse(&line.text) {
+                        self.lines.push((Instant::now(), line, what));
                     }
                 }
-                // The mask tells of the flags; only the lines are gone.
+                // The mask still has the flags; only the lines are gone.
                 Next::Gap => log::warn!("the kernel log moved on before it was read"),
                 Next::End => break,
             }
@@ -130,13 +144,13 @@ impl Polled {
         Ok(())
     }
 
-    fn look(&mut self) -> Result<(), Error> {
+    fn check(&mut self) -> Result<(), Error> {
         let now = mask::read()?;
         if now != self.attributor.mask {
             self.changed.get_or_insert_with(Instant::now);
         }
         let oldest = self
-            .told
+            .lines
             .iter()
             .map(|(at, ..)| *at)
             .chain(self.changed)
@@ -147,10 +161,10 @@ impl Polled {
         Ok(())
     }
 
-    /// Each line whose flag is set is an event, and each change that no line tells of.
+    /// Each line whose flag is set is an event, and each change that no line names.
     fn settle(&mut self, now: Mask) {
         self.changed = None;
-        for (_, line, what) in std::mem::take(&mut self.told) {
+        for (_, line, what) in std::mem::take(&mut self.lines) {
             if now.has(what.bit) {
                 let event = self.attributor.logged(
                     &what,
@@ -168,6 +182,12 @@ impl Polled {
     }
 
     fn coverage(&self, state: CoverageState, reason: String) -> Event {
-        coverage(&self.attributor, state, reason, &self.hooks)
+        let change = Change {
+            state,
+            reason,
+            hooks: self.hooks.clone(),
+            self_test: None,
+        };
+        coverage(&self.attributor, change)
     }
 }

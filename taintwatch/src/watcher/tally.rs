@@ -1,7 +1,7 @@
-//! What the kernel half counted and did not tell becomes events that stand for many.
+//! Occurrences that the eBPF programs counted without a record become events that stand for many.
 //!
-//! In: the counts as they are now. Out: an event a key that grew: at once when it is quiet, else every
-//! few seconds, so that a storm of hours is a line now and then.
+//! In: the counts as they are now. Out: an event for each key that grew: at once when it is quiet, else every few
+//! seconds, so that a storm of hours is a line now and then.
 
 use std::collections::HashMap;
 
@@ -20,21 +20,21 @@ const QUIET_NS: u64 = 1_000_000_000;
 /// A key that did not grow for so long is forgotten: its burst is refilled by then.
 const OLD_NS: u64 = 600_000_000_000;
 
-/// What has been told.
+/// What events stand for so far.
 #[derive(Default)]
 pub(super) struct Tally {
-    told: HashMap<CountKey, Told>,
+    reported: HashMap<CountKey, Reported>,
     unkeyed: u64,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Told {
+struct Reported {
     count: u64,
     at_ns: u64,
 }
 
 impl Tally {
-    /// Events for what grew; with `all`, also for what was told a moment ago.
+    /// Events for what grew; with `all`, also for keys that had one just now.
     pub(super) fn events(
         &mut self,
         counts: &mut Counts,
@@ -45,13 +45,14 @@ impl Tally {
         let mut events = Vec::new();
         let epoch = counts.epoch()?;
         for (key, count) in counts.all()? {
-            let told = self.told.entry(key).or_default();
+            let reported = self.reported.entry(key).or_default();
             let total = count.suppressed + count.unsent;
-            let more = total.saturating_sub(told.count);
+            let more = total.saturating_sub(reported.count);
             let quiet_ns = now_ns.saturating_sub(count.last_ns);
-            let due = all || quiet_ns > QUIET_NS || now_ns.saturating_sub(told.at_ns) > STORM_NS;
+            let due =
+                all || quiet_ns > QUIET_NS || now_ns.saturating_sub(reported.at_ns) > STORM_NS;
             if more > 0 && due {
-                *told = Told {
+                *reported = Reported {
                     count: total,
                     at_ns: now_ns,
                 };
@@ -59,7 +60,7 @@ impl Tally {
             }
             let past = key.epoch < epoch || key.load != 0;
             if more == 0 && (quiet_ns > OLD_NS || past && quiet_ns > STORM_NS) {
-                self.told.remove(&key);
+                self.reported.remove(&key);
                 counts.forget(key);
             }
         }

@@ -30,12 +30,12 @@ fn events(bytes: &[u8]) -> Vec<Event> {
     })
     .unwrap();
     findings.extend(scanner.finish());
-    let mut account = Reconstruction::new(Origin::default());
+    let mut reconstruction = Reconstruction::new(Origin::default());
     let mut events = Vec::new();
     for finding in &findings {
         assert!(finding.lines.len() <= 200);
-        events.extend(account.enter(finding));
-        let mask = account.mask(finding.host.as_deref());
+        events.extend(reconstruction.enter(finding));
+        let mask = reconstruction.mask(finding.host.as_deref());
         // A line that is cut shows no release of its own: the report's tells whose flags it has.
         let releases = [&finding.boot.release, &finding.facts.release];
         let facts = finding.facts.read_by(&Reader {

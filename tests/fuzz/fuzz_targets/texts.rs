@@ -1,5 +1,5 @@
-//! Single texts: the taint state, what the kernel says, the forms of a line, the facts of a report, lists of modules,
-//! whose kernel it is, records of the kernel's log and of its devices.
+//! Single texts: a taint state, a line of the kernel log and its prefix, the facts of a report, lists of modules, the
+//! vendor of a kernel, records of /dev/kmsg and of uevents.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -9,7 +9,7 @@ use taintwatch::{
     output::escape::Escaped,
     store::Moment,
     taint::{
-        log,
+        log::TaintLine,
         release::{Release, table_of},
         tables::TABLES,
         text, vendor,
@@ -20,8 +20,8 @@ use taintwatch::{
 fuzz_target!(|text: &str| {
     _ = text::decode(text);
     _ = text::line(text);
-    _ = log::told(text);
-    _ = log::told_on(text, Release::parse(text));
+    _ = TaintLine::parse(text);
+    _ = TaintLine::parse_on(text, Release::parse(text));
     _ = table_of(text);
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
     _ = vendor::of_machine(rest, first);

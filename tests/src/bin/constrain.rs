@@ -1,7 +1,7 @@
 //! Runs a program with something taken away, and ends as it ends: what a test needs to see which
 //! mechanism takes the place of another, and what a person is told.
 //!
-//! `constrain nobody CMD`, without any right; `constrain no-bpf CMD`, on a kernel that answers
+//! `constrain unprivileged CMD`, without any right; `constrain no-bpf CMD`, on a kernel that answers
 //! bpf(2) with ENOSYS; `constrain without CAP_BPF,CAP_SYS_ADMIN CMD`; `constrain no-breakpoint CMD`,
 //! while every debug register is in use.
 
@@ -22,7 +22,7 @@ use perf_event_open_sys::{
 };
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
-const NOBODY: u32 = 65534;
+const UNPRIVILEGED: u32 = 65534;
 /// x86 and arm64 have four breakpoints a CPU (`HBP_NUM`, `arch/x86/include/asm/hw_breakpoint.h`).
 const SLOTS: usize = 4;
 
@@ -30,8 +30,8 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
     let words: Vec<_> = arguments.iter().map(String::as_str).collect();
     let status = match words.as_slice() {
-        ["nobody", command @ ..] => run(command, |command| {
-            command.uid(NOBODY).gid(NOBODY);
+        ["unprivileged", command @ ..] => run(command, |command| {
+            command.uid(UNPRIVILEGED).gid(UNPRIVILEGED);
             Ok(())
         }),
         ["no-bpf", command @ ..] => run(command, without_bpf),
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
             occupy().and_then(|held| run(command, |_| Ok(())).inspect(|_| drop(held)))
         }
         _ => Err(anyhow!(
-            "constrain nobody|no-bpf|without CAPS|no-breakpoint COMMAND"
+            "constrain unprivileged|no-bpf|without CAPS|no-breakpoint COMMAND"
         )),
     };
     match status {

@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context as _, Error, Result, anyhow};
 
-use super::{Ended, Flow, Guest, LOOK};
+use super::{Ended, Flow, Guest, Heard, LOOK};
 
 /// What the guest's first process says before all else.
 pub(crate) const BEGAN: &str = "guest: began";
@@ -53,15 +53,15 @@ impl Death {
     }
 }
 
-impl Guest<'_> {
+impl Guest {
     /// Boots once.
-    pub(super) fn boot(&self, line: &mut impl FnMut(&str) -> Flow) -> Result<Ended, Death> {
+    pub(super) fn boot(&self, hear: &mut impl FnMut(Heard) -> Flow) -> Result<Ended, Death> {
         let mut early = false;
-        self.follow(&mut early, line)
+        self.follow(&mut early, hear)
             .map_err(|error| Death { early, error })
     }
 
-    fn follow(&self, early: &mut bool, line: &mut impl FnMut(&str) -> Flow) -> Result<Ended> {
+    fn follow(&self, early: &mut bool, hear: &mut impl FnMut(Heard) -> Flow) -> Result<Ended> {
         let (mut child, console) = self.start(Stdio::piped(), "stdio")?;
         *early = true;
         let lines = lines(child.stdout.take().context("QEMU has no output")?);
@@ -71,13 +71,14 @@ impl Guest<'_> {
             match lines.recv_timeout(LOOK) {
                 Ok(text) => match text.strip_prefix(EXIT) {
                     Some(status) => exit = status.trim().parse().ok(),
-                    None if text == BEGAN => *early = false,
                     None if text == ASKS_FOR_MACHINE_CHECK => self.monitor(MACHINE_CHECK)?,
-                    None if line(&text) == Flow::Kill => {
-                        end(&mut child)?;
-                        return Ok(Ended::Killed);
+                    None => {
+                        *early &= text != BEGAN;
+                        if hear(heard(&text)) == Flow::Kill {
+                            end(&mut child)?;
+                            return Ok(Ended::Killed);
+                        }
                     }
-                    None => {}
                 },
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
@@ -103,6 +104,14 @@ impl Guest<'_> {
     fn died(&self, how: &str, console: &Path) -> Error {
         let (name, tail) = (&self.name, tail(console));
         anyhow!("the guest {name} {how}; its console ended with:\n{tail}")
+    }
+}
+
+fn heard(text: &str) -> Heard<'_> {
+    if text == BEGAN {
+        Heard::Began
+    } else {
+        Heard::Line(text)
     }
 }
 

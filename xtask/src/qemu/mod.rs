@@ -1,23 +1,23 @@
 //! Boots a guest and follows it to its end.
 //!
-//! In: a kernel, an initramfs. Out: the lines that the guest's job printed on the second serial port,
-//! and how it ended. The kernel's console is a file.
+//! In: a kernel, the archive that its guests share, a guest's own files. Out: the lines that the guest's job printed on
+//! the second serial port, and how it ended. The kernel's console is a file.
 
 mod follow;
+mod start;
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Write as _},
-    os::unix::{net::UnixStream, process::CommandExt as _},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    io::{self, BufRead as _, BufReader, Write as _},
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    process::Stdio,
     time::Duration,
 };
 
 use anyhow::{Context as _, Result};
-use nix::sys::{prctl, signal::Signal};
 
-use crate::{cache, initramfs::Initramfs};
+use crate::initramfs::Initramfs;
 pub(crate) use follow::BEGAN;
 
 /// How often the console is looked at while the job is silent.
@@ -26,16 +26,31 @@ const LOOK: Duration = Duration::from_millis(500);
 const BOOTS: usize = 3;
 
 /// A machine to boot.
-pub(crate) struct Guest<'a> {
+pub(crate) struct Guest {
     pub(crate) name: String,
-    pub(crate) image: &'a Path,
-    pub(crate) initramfs: &'a Initramfs,
+    /// The kernel.
+    pub(crate) image: PathBuf,
+    /// The archive of what guests of this kernel share.
+    pub(crate) base: PathBuf,
+    /// What this guest has besides: its job.
+    pub(crate) files: Initramfs,
     pub(crate) memory_mib: u32,
-    pub(crate) append: &'a str,
-    pub(crate) disk: Option<&'a Path>,
+    pub(crate) append: &'static str,
+    pub(crate) disk: Option<PathBuf>,
     pub(crate) limit: Duration,
     /// It panics on purpose, and boots again in the same machine, with its memory as it was.
     pub(crate) survives_panic: bool,
+}
+
+/// What is heard of a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard<'a> {
+    /// Its first process runs.
+    Began,
+    /// The job printed a line.
+    Line(&'a str),
+    /// The kernel died before its first process, of this, and is booted again.
+    Again(&'a str),
 }
 
 /// What to do after a line.
@@ -54,21 +69,51 @@ pub(crate) enum Ended {
     Killed,
 }
 
-impl Guest<'_> {
-    /// Boots, and hands each line of the job to `line`.
+impl Guest {
+    /// Boots, and hands each line of the job to `hear`.
     ///
-    /// A kernel that dies before its first process is booted again, and that is told: QEMU's threads race with a kernel
-    /// that patches its own code, and may run a breakpoint that is not there any more (`Oops: int3` at a `nop`).
-    pub(crate) fn run(&self, mut line: impl FnMut(&str) -> Flow) -> Result<Ended> {
+    /// A kernel that dies before its first process is booted again: QEMU's threads race with a kernel that patches its
+    /// own code, and may run a breakpoint that is not there any more (`Oops: int3` at a `nop`).
+    pub(crate) fn run(&self, mut hear: impl FnMut(Heard) -> Flow) -> Result<Ended> {
+        let ended = self.boot_until_begun(&mut hear);
+        // It is as large as a system; the console stays, for whoever looks into a failure.
+        let removed = fs::remove_file(self.archive_path()?);
+        if ended.is_ok() {
+            removed.context("remove the guest's archive")?;
+        }
+        ended
+    }
+
+    fn boot_until_begun(&self, hear: &mut impl FnMut(Heard) -> Flow) -> Result<Ended> {
         for _ in 1..BOOTS {
-            match self.boot(&mut line) {
+            match self.boot(hear) {
                 Err(death) if death.early => {
-                    println!("note: {} is booted again: {}", self.name, death.why());
+                    hear(Heard::Again(&format!(
+                        "{} is booted again: {}",
+                        self.name,
+                        death.why()
+                    )));
                 }
                 ended => return ended.map_err(|death| death.error),
             }
         }
-        self.boot(&mut line).map_err(|death| death.error)
+        self.boot(hear).map_err(|death| death.error)
+    }
+
+    /// Boots with the job's lines on standard output; a closed pipe ends the guest.
+    pub(crate) fn run_shown(&self) -> Result<Ended> {
+        self.run(|heard| {
+            let shown = match heard {
+                Heard::Began => Ok(()),
+                Heard::Line(line) => writeln!(io::stdout(), "{line}"),
+                Heard::Again(why) => writeln!(io::stderr(), "note: {why}"),
+            };
+            if shown.is_ok() {
+                Flow::Continue
+            } else {
+                Flow::Kill
+            }
+        })
     }
 
     /// One command for QEMU itself, which takes it as soon as it is read.
@@ -95,78 +140,5 @@ impl Guest<'_> {
         let (mut child, _console) = self.start(Stdio::inherit(), "mon:stdio")?;
         child.wait()?;
         Ok(())
-    }
-
-    fn start(&self, output: Stdio, channel: &str) -> Result<(Child, PathBuf)> {
-        let folder = cache::checkout()?.join("target/guests");
-        fs::create_dir_all(&folder)?;
-        let archive = folder.join(format!("{}.initramfs", self.name));
-        self.initramfs.write(&archive)?;
-        let console = folder.join(format!("{}.console", self.name));
-        let mut qemu = Command::new("qemu-system-x86_64");
-        qemu.args([
-            "-accel",
-            accelerator(),
-            "-cpu",
-            "max",
-            "-smp",
-            "2",
-            "-nodefaults",
-        ]);
-        if !self.survives_panic {
-            qemu.arg("-no-reboot");
-        }
-        qemu.args(["-display", "none", "-m", &self.memory_mib.to_string()]);
-        qemu.arg("-kernel")
-            .arg(self.image)
-            .arg("-initrd")
-            .arg(&archive);
-        let append = format!(
-            "console=ttyS0 panic=-1 mitigations=off quiet loglevel=5 {}",
-            self.append
-        );
-        qemu.args([
-            "-append",
-            &append,
-            "-serial",
-            &format!("file:{}", console.display()),
-        ]);
-        qemu.args(["-serial", channel]);
-        let monitor = self.monitor_path()?;
-        qemu.args([
-            "-monitor",
-            &format!("unix:{},server=on,wait=off", monitor.display()),
-        ]);
-        if let Some(disk) = self.disk {
-            qemu.args([
-                "-drive",
-                &format!(
-                    "file={},if=virtio,format=raw,cache=writeback",
-                    disk.display()
-                ),
-            ]);
-        }
-        let input = if channel == "stdio" {
-            Stdio::null()
-        } else {
-            Stdio::inherit()
-        };
-        qemu.stdin(input).stdout(output);
-        // SAFETY: prctl is one system call, and touches nothing of this process.
-        let qemu = unsafe { qemu.pre_exec(|| Ok(prctl::set_pdeathsig(Signal::SIGKILL)?)) };
-        Ok((qemu.spawn().context("start qemu-system-x86_64")?, console))
-    }
-}
-
-/// `/dev/kvm` can be there and hang every guest: the processor's own word counts.
-fn accelerator() -> &'static str {
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let virtual_machines = cpu
-        .split_whitespace()
-        .any(|flag| flag == "vmx" || flag == "svm");
-    if virtual_machines && Path::new("/dev/kvm").exists() {
-        "kvm"
-    } else {
-        "tcg,thread=multi"
     }
 }

@@ -4,8 +4,9 @@
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::power_cut;
+use super::{guests::run_guest, matrix::Matrix, power_cut};
 use crate::{
+    image,
     kernels::Kernel,
     patched,
     qemu::{Ended, Flow},
@@ -18,15 +19,7 @@ const RAMOOPS: &str = "mem_address=0x30000000 mem_size=0x100000 record_size=0x10
 const DB: &str = "/mnt/events.db";
 
 /// Both boots run the same job: the first leaves a mark on the disk.
-pub(super) fn run(kernel: &Kernel) -> Result<()> {
-    let disk = power_cut::disk(kernel, "crash")?;
-    let mut files = vm::files(kernel)?;
-    vm::add_disk_modules(kernel, &mut files)?;
-    for (number, name) in ["reed_solomon", "ramoops"].into_iter().enumerate() {
-        let module = patched::stock(kernel, name)?;
-        let module = module.with_context(|| format!("{} has no {name}", kernel.release))?;
-        files.file(&format!("crash/{number}-{name}.ko"), 0o644, module);
-    }
+pub(super) fn run(kernel: &Kernel, matrix: &mut Matrix) -> Result<()> {
     let mount = power_cut::MOUNT;
     let job = format!(
         "{mount}insmod /crash/0-reed_solomon.ko; insmod /crash/1-ramoops.ko {RAMOOPS} || exit 8\n\
@@ -34,20 +27,26 @@ pub(super) fn run(kernel: &Kernel) -> Result<()> {
          if [ -e /mnt/second ]; then exec scenarios crashed {DB}; fi\n\
          touch /mnt/second; sync; exec scenarios crash {DB}\n"
     );
-    files.file("etc/job", 0o755, job.into_bytes());
-    let mut guest = vm::guest(kernel, &files, "crash");
-    guest.disk = Some(&disk);
+    let mut guest = vm::guest(kernel, "crash", &job)?;
+    image::add_disk_modules(kernel, &mut guest.files)?;
+    for (number, name) in ["reed_solomon", "ramoops"].into_iter().enumerate() {
+        let module = patched::stock(kernel, name)?;
+        let module = module.with_context(|| format!("{} has no {name}", kernel.release))?;
+        let path = format!("crash/{number}-{name}.ko");
+        guest.files.file(&path, 0o644, module);
+    }
+    guest.disk = Some(power_cut::disk(kernel, "crash")?);
     guest.append = APPEND;
     guest.survives_panic = true;
-    let mut said = Vec::new();
-    let ended = guest.run(|line| {
-        said.push(line.to_owned());
+    let mut printed = Vec::new();
+    let ended = run_guest(&guest, matrix, |line, _| {
+        printed.push(line.to_owned());
         Flow::Continue
     })?;
     ensure!(
-        ended == Ended::Exited(0) && said.iter().any(|line| line == "PASS crashed"),
-        "{ended:?}; it said:\n{}",
-        said.join("\n")
+        ended == Ended::Exited(0) && printed.iter().any(|line| line == "PASS crashed"),
+        "{ended:?}; it printed:\n{}",
+        printed.join("\n")
     );
     Ok(())
 }

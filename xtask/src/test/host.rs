@@ -1,49 +1,78 @@
-//! What needs no guest: formatting, lints on both halves, unit and property tests, snapshots, a browser.
+//! What needs no guest: formatting, lints, unit and property tests, snapshots, a browser.
+//!
+//! In: the checkout. Out: results, and how long each took.
 
-use std::process::Command;
+use std::{process::Command, time::Instant};
 
 use anyhow::Result;
 
-use super::{browser, matrix::Matrix};
+use super::{browser, matrix::Matrix, times::Times};
 use crate::{cache, run};
 
-pub(super) fn run(matrix: &mut Matrix) -> Result<()> {
-    let checkout = cache::checkout()?;
-    let cargo = |arguments: &[&str]| {
-        let mut cargo = Command::new("cargo");
-        cargo.args(arguments).current_dir(&checkout);
-        cargo
+/// Lines of failed tests that are worth showing.
+const OF_TESTS: usize = 200;
+
+/// How much is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Host {
+    /// Formatting and tests: what a change of texts can break.
+    Tests,
+    /// Lints as well.
+    Lints,
+    /// Everything.
+    Browser,
+    BrowserAlone,
+}
+
+type Check = (&'static str, Host, fn() -> Result<()>);
+
+const CHECKS: [Check; 5] = [
+    ("formatting", Host::Tests, formatting),
+    ("clippy", Host::Lints, clippy),
+    ("clippy of the eBPF programs", Host::Lints, ebpf_clippy),
+    ("unit, property and snapshot tests", Host::Tests, tests),
+    ("the HTML report in a browser", Host::Browser, browser::run),
+];
+
+/// One check after the other, since cargo's runs wait for each other.
+pub(super) fn run(asked: Host, matrix: &mut Matrix, times: &mut Times) {
+    let is_asked = |needs: Host| {
+        if asked == Host::BrowserAlone {
+            needs == Host::Browser
+        } else {
+            needs <= asked
+        }
     };
-    matrix.check(
-        "formatting",
-        run::quiet(&mut cargo(&["fmt", "--all", "--check"])).map(drop),
-    );
-    let clippy = [
-        "clippy",
-        "--quiet",
-        "--locked",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    matrix.check("clippy", run::quiet(&mut cargo(&clippy)).map(drop));
-    matrix.check(
-        "clippy of the kernel half",
-        kernel_half_clippy(&mut cargo(&[])),
-    );
-    let tests = run::shown(&mut cargo(&["test", "--quiet", "--locked"]));
-    matrix.check("unit, property and snapshot tests", tests);
-    in_a_browser(matrix);
-    Ok(())
+    for (name, _, check) in CHECKS.iter().filter(|(_, needs, _)| is_asked(*needs)) {
+        let began = Instant::now();
+        matrix.check(name, check());
+        times.add(name, began.elapsed(), 0);
+    }
 }
 
-pub(super) fn in_a_browser(matrix: &mut Matrix) {
-    matrix.check("the HTML report in a browser", browser::run());
+fn cargo(arguments: &[&str]) -> Result<Command> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(arguments).current_dir(cache::checkout()?);
+    Ok(cargo)
 }
 
-/// The kernel half is linted for its own target, with the core library that it is built with.
-fn kernel_half_clippy(cargo: &mut Command) -> Result<()> {
+fn formatting() -> Result<()> {
+    run::quiet(&mut cargo(&["fmt", "--all", "--check"])?).map(drop)
+}
+
+fn clippy() -> Result<()> {
+    let mut clippy = cargo(&["clippy", "--quiet", "--locked", "--all-targets"])?;
+    run::quiet(clippy.args(["--", "-D", "warnings"])).map(drop)
+}
+
+fn tests() -> Result<()> {
+    let mut tests = cargo(&["test", "--quiet", "--locked"])?;
+    run::quiet_with_last(&mut tests, OF_TESTS).map(drop)
+}
+
+/// They are linted for their own target, with the core library that they are built with.
+fn ebpf_clippy() -> Result<()> {
+    let mut cargo = cargo(&["clippy", "--quiet", "--locked"])?;
     let library = cache::dir()?.join("rust-src/library");
     if library.is_dir() {
         cargo.env("__CARGO_TESTS_ONLY_SRC_ROOT", library);
@@ -51,22 +80,8 @@ fn kernel_half_clippy(cargo: &mut Command) -> Result<()> {
     cargo
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "--cfg bpf_target_arch=\"x86_64\"");
-    cargo.args([
-        "clippy",
-        "--quiet",
-        "--locked",
-        "--package",
-        "taintwatch-ebpf",
-        "--target",
-        "bpfel-unknown-none",
-    ]);
-    cargo.args([
-        "-Zbuild-std=core",
-        "--target-dir",
-        "target/bpf",
-        "--",
-        "-D",
-        "warnings",
-    ]);
-    run::quiet(cargo).map(drop)
+    cargo.args(["--package", "taintwatch-ebpf"]);
+    cargo.args(["--target", "bpfel-unknown-none", "-Zbuild-std=core"]);
+    cargo.args(["--target-dir", "target/bpf", "--", "-D", "warnings"]);
+    run::quiet(&mut cargo).map(drop)
 }

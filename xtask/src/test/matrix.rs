@@ -1,4 +1,6 @@
-//! Results by kernel and scenario, told as they come, and as a table at the end.
+//! Results by kernel and scenario: a line each, and a table at the end.
+//!
+//! In: results of checks, lines of guests. Out: text; who prints it is another matter, since guests run at once.
 
 use anyhow::Result;
 
@@ -49,6 +51,10 @@ pub(super) struct Matrix {
     /// Scenario, kernel, result; in the order of the first kernel.
     cells: Vec<(String, String, Cell)>,
     names: Vec<Names>,
+    /// What is printed of it at once.
+    lines: Vec<String>,
+    /// How often a guest's first process ran.
+    pub(super) boots: u32,
     passed: u32,
     failed: u32,
 }
@@ -56,7 +62,30 @@ pub(super) struct Matrix {
 impl Matrix {
     /// The result of a check that belongs to no kernel.
     pub(super) fn check(&mut self, name: &str, result: Result<()>) {
-        self.tell(name, result);
+        self.count(name, result);
+    }
+
+    /// A remark beside the results.
+    pub(super) fn note(&mut self, text: String) {
+        self.lines.push(text);
+    }
+
+    /// The results of a part that was run by itself.
+    pub(super) fn absorb(&mut self, part: Self) {
+        let Self {
+            cells,
+            names,
+            lines,
+            boots,
+            passed,
+            failed,
+        } = part;
+        self.cells.extend(cells);
+        self.names.extend(names);
+        self.lines.extend(lines);
+        self.boots += boots;
+        self.passed += passed;
+        self.failed += failed;
     }
 
     /// The result of a scenario on a kernel.
@@ -68,7 +97,7 @@ impl Matrix {
         };
         self.cells
             .push((scenario.to_owned(), kernel.to_owned(), cell));
-        self.tell(&format!("{kernel}: {scenario}"), result);
+        self.count(&format!("{kernel}: {scenario}"), result);
     }
 
     /// A line of the guest's scenarios; `may_lack` says that this kernel can have no built modules.
@@ -94,24 +123,36 @@ impl Matrix {
         true
     }
 
-    fn tell(&mut self, name: &str, result: Result<()>) {
+    fn count(&mut self, name: &str, result: Result<()>) {
         match result {
             Ok(()) => {
                 self.passed += 1;
-                println!("ok      {name}");
+                self.lines.push(format!("ok      {name}"));
             }
             Err(error) => {
                 self.failed += 1;
-                println!("FAILED  {name}: {error:#}");
+                self.lines.push(format!("FAILED  {name}: {error:#}"));
             }
         }
     }
 
-    /// The table, and the sum. Gives how many failed.
-    pub(super) fn end(&self) -> u32 {
-        print!("{}{}", self.table(), self.names());
-        println!("\n{} passed, {} failed", self.passed, self.failed);
+    /// A line for each result and remark, in their order.
+    pub(super) fn lines(&self) -> String {
+        self.lines.join("\n")
+    }
+
+    pub(super) fn failed(&self) -> u32 {
         self.failed
+    }
+
+    /// The tables.
+    pub(super) fn tables(&self) -> String {
+        format!("{}{}", self.table(), self.names())
+    }
+
+    /// The last line.
+    pub(super) fn sum(&self) -> String {
+        format!("{} passed, {} failed", self.passed, self.failed)
     }
 
     /// Who was named, against the truth.

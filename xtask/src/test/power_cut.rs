@@ -1,11 +1,12 @@
-//! An event is on the disk before anybody is told of it: the power goes, and a second guest looks.
+//! An event is on the disk before anybody can read of it: the power goes, and a second guest looks.
 
 use std::{path::PathBuf, process::Command, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
+use super::{guests::run_guest, matrix::Matrix};
 use crate::{
-    cache,
+    image,
     kernels::Kernel,
     qemu::{Ended, Flow},
     run, vm,
@@ -19,8 +20,7 @@ pub(super) const MOUNT: &str = "for m in /stock/*.ko; do insmod $m 2>/dev/null; 
 
 /// An empty disk with a file system.
 pub(super) fn disk(kernel: &Kernel, name: &str) -> Result<PathBuf> {
-    let disk = format!("target/guests/{name}-{}.img", kernel.series);
-    let disk = cache::checkout()?.join(disk);
+    let disk = image::folder()?.join(format!("{name}-{}.img", kernel.series));
     std::fs::File::create(&disk)?.set_len(64 << 20)?;
     run::quiet(Command::new("/usr/sbin/mkfs.ext4").arg("-q").arg(&disk))
         .context("make a file system")?;
@@ -28,21 +28,18 @@ pub(super) fn disk(kernel: &Kernel, name: &str) -> Result<PathBuf> {
 }
 
 /// One second after an event the power goes; a second guest finds the event in the same store.
-pub(super) fn run(kernel: &Kernel) -> Result<()> {
+pub(super) fn run(kernel: &Kernel, matrix: &mut Matrix) -> Result<()> {
     let disk = disk(kernel, "power-cut")?;
-    let mut files = vm::files(kernel)?;
-    vm::add_disk_modules(kernel, &mut files)?;
-    let mount = MOUNT;
     let first = format!(
-        "{mount}taintwatch --db /mnt/events.db daemon >/tmp/daemon 2>&1 &\n\
+        "{MOUNT}taintwatch --db /mnt/events.db daemon >/tmp/daemon 2>&1 &\n\
          i=0; while [ ! -S /run/taintwatch/events.sock ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done; sleep 1\n\
          echo 64 > /proc/sys/kernel/tainted; echo written; sleep 60\n"
     );
-    files.file("etc/job", 0o755, first.into_bytes());
-    let mut guest = vm::guest(kernel, &files, "power-cut");
-    guest.disk = Some(&disk);
+    let mut guest = vm::guest(kernel, "power-cut", &first)?;
+    image::add_disk_modules(kernel, &mut guest.files)?;
+    guest.disk = Some(disk.clone());
     let mut lines = Vec::new();
-    let ended = guest.run(|line| {
+    let ended = run_guest(&guest, matrix, |line, _| {
         if line != "written" {
             lines.push(line.to_owned());
             return Flow::Continue;
@@ -50,25 +47,25 @@ pub(super) fn run(kernel: &Kernel) -> Result<()> {
         std::thread::sleep(CUT_AFTER);
         Flow::Kill
     })?;
-    anyhow::ensure!(
+    ensure!(
         ended == Ended::Killed,
-        "the first guest ended by itself: {ended:?}; it said:\n{}",
+        "the first guest ended by itself: {ended:?}; it printed:\n{}",
         lines.join("\n")
     );
     let second =
-        format!("{mount}taintwatch --db /mnt/events.db report --boot all --kind taint --json");
-    files.file("etc/job", 0o755, second.into_bytes());
-    let mut guest = vm::guest(kernel, &files, "power-back");
-    guest.disk = Some(&disk);
+        format!("{MOUNT}taintwatch --db /mnt/events.db report --boot all --kind taint --json");
+    let mut guest = vm::guest(kernel, "power-back", &second)?;
+    image::add_disk_modules(kernel, &mut guest.files)?;
+    guest.disk = Some(disk);
     let mut lines = Vec::new();
-    guest.run(|line| {
+    run_guest(&guest, matrix, |line, _| {
         lines.push(line.to_owned());
         Flow::Continue
     })?;
     let found = lines.iter().any(|line| {
         line.contains("\"class\":\"sysctl_write\"") && line.contains("\"letter\":\"U\"")
     });
-    anyhow::ensure!(
+    ensure!(
         found,
         "the event is not in the store; it says: {}",
         lines.join("\n")

@@ -1,8 +1,10 @@
-//! What the end of a load tells of the flags that the load set.
+//! A flag that a load set, with what the event at the end of the same load adds.
+//!
+//! In: an event, and the other events of its boot. Out: the same event with the module's file, device and log lines.
 
 use crate::event::{Class, Event, Kind};
 
-/// A flag of a load, with what the end of the same load tells: the file was read then, and the device found.
+/// The event of a flag with what the end of the load adds: only then is the file read and the device found.
 #[must_use]
 pub fn with_load(event: &Event, events: &[Event]) -> Event {
     let mut event = event.clone();
@@ -46,7 +48,7 @@ mod tests {
     };
 
     #[test]
-    fn the_end_of_the_same_load_tells_more_of_it() {
+    fn the_end_of_the_same_load_adds_to_its_flags() {
         let end = |ns, module: &str| {
             event(
                 "module_load",
@@ -57,12 +59,12 @@ mod tests {
                 }),
             )
         };
-        let told = with_load(&flag(), &[end(0, "m"), end(2, "m")]);
+        let found = with_load(&flag(), &[end(0, "m"), end(2, "m")]);
         assert_eq!(
-            told.module.as_ref().unwrap().license.as_deref(),
+            found.module.as_ref().unwrap().license.as_deref(),
             Some("XPL")
         );
-        assert_eq!(chain(&told)[0].kind, "device");
+        assert_eq!(chain(&found)[0].kind, "device");
         assert_eq!(
             with_load(&flag(), &[end(2, "other"), end(3, "m")]),
             flag(),

@@ -1,14 +1,14 @@
-//! From who asked to the line of code: each link of a flag's cause, with what it rests on.
+//! The evidence chain of a flag, from the device or task that asked for a module to the code that set the flag.
 //!
-//! In: an event, and the other events of its boot. Out: links, in words to paste. Pure.
+//! In: an event, and the other events of its boot. Out: links, each a text with its evidence. Pure.
 
-mod grounds;
+mod link_evidence;
+mod link_text;
 mod load;
-mod words;
 
 use serde::Serialize;
 
-use self::grounds::Grounds;
+use self::link_evidence::LinkEvidence;
 use crate::event::{Cause, Class, Confidence, Event};
 pub use load::with_load;
 
@@ -18,45 +18,49 @@ pub struct Link {
     /// `device`, `asked`, `task`, `file`, `module`, `code`, `flag`, `log`.
     pub kind: &'static str,
     pub text: String,
-    /// What it rests on.
+    /// How it is known.
     pub evidence: String,
 }
 
-/// The links, from who asked to the flag; what is not known is left out.
+/// The links in order; what is not known is left out.
 #[must_use]
 pub fn chain(event: &Event) -> Vec<Link> {
     let module = event.module.as_ref();
     let by = event.requested_by.as_ref();
     let cause = event.cause.as_ref();
-    let grounds = Grounds::of(event);
+    let evidence = LinkEvidence::of(event);
     let observed_load = cause.is_some_and(|cause| {
         cause.class == Class::ModuleLoad && cause.confidence == Confidence::Observed
     });
-    let by_loader = "the loader, which had it in hand";
+    let by_loader = "the module loader, which was loading it";
     let layers = cause
         .filter(|cause| cause.confidence == Confidence::Observed)
-        .map(Cause::describe_sources)
+        .map(Cause::source_descriptions)
         .filter(|layers| !layers.is_empty());
     let links = [
         (
             "device",
-            by.and_then(words::device),
+            by.and_then(link_text::device),
             "the kernel's uevents and the module's own list of aliases",
         ),
         (
             "asked",
-            by.and_then(words::asked),
+            by.and_then(link_text::asked),
             "the tracepoint module_request",
         ),
-        ("task", event.task.as_ref().map(words::task), grounds.task),
-        ("file", module.and_then(words::file), grounds.file),
+        (
+            "task",
+            event.task.as_ref().map(link_text::task),
+            evidence.task,
+        ),
+        ("file", module.and_then(link_text::file), evidence.file),
         (
             "module",
-            module.and_then(words::identity),
+            module.and_then(link_text::identity),
             if observed_load {
                 by_loader
             } else {
-                grounds.module
+                evidence.module
             },
         ),
         (
@@ -64,15 +68,15 @@ pub fn chain(event: &Event) -> Vec<Link> {
             event
                 .caller
                 .as_ref()
-                .map(|caller| words::code(caller, event)),
-            grounds.code,
+                .map(|caller| link_text::code(caller, event)),
+            evidence.code,
         ),
         (
             "flag",
             cause.map(|cause| cause.summary.clone()),
-            layers.as_deref().unwrap_or(grounds.flag),
+            layers.as_deref().unwrap_or(evidence.flag),
         ),
-        ("log", words::log(event), "the kernel log"),
+        ("log", link_text::log(event), "the kernel log"),
     ];
     let known = links
         .into_iter()
@@ -125,12 +129,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_was_read_is_not_told_as_seen() {
+    fn what_was_read_later_is_not_shown_as_observed() {
         let mut event = flag();
         event.cause.as_mut().unwrap().confidence = Confidence::Listed;
         let links = chain(&event);
         assert!(
-            links.iter().all(|link| !link.evidence.contains("in hand")),
+            links
+                .iter()
+                .all(|link| !link.evidence.contains("was loading it")),
             "{links:?}"
         );
         let module = links.iter().find(|link| link.kind == "module").unwrap();

@@ -19,7 +19,7 @@ use crate::{
         input::{self, Fact, Snapshot, Visitor},
         stream,
     },
-    output::{boots::Boots, escape::Escaped, human, json, words},
+    output::{analysis::BootText, escape::Escaped, format, json, style},
     store::Filter,
     taint::{tables::Table, vendor::Vendor},
 };
@@ -92,7 +92,7 @@ struct Analysis<'a> {
     /// The log that is read.
     name: String,
     snapshot: Snapshot,
-    accounts: Vec<Reconstruction>,
+    reconstructions: Vec<Reconstruction>,
     known: Known,
     bar: ProgressBar,
     failed: Option<io::Error>,
@@ -111,7 +111,7 @@ impl<'a> Analysis<'a> {
             lines: 0,
             name: String::new(),
             snapshot: Snapshot::default(),
-            accounts: Vec::new(),
+            reconstructions: Vec::new(),
             known: Known::default(),
             bar: ProgressBar::hidden(),
             failed: None,
@@ -122,10 +122,10 @@ impl<'a> Analysis<'a> {
     fn finding(
         &mut self,
         finding: &Finding,
-        account: &mut Reconstruction,
-        boots: &mut Boots,
+        reconstruction: &mut Reconstruction,
+        boot: &mut BootText,
     ) -> io::Result<()> {
-        let mut events = account.enter(finding);
+        let mut events = reconstruction.enter(finding);
         events.retain(|event| self.known.is_new(event) && self.passes(event));
         for event in &mut events {
             self.seq += 1;
@@ -135,7 +135,7 @@ impl<'a> Analysis<'a> {
         let (out, as_json) = (&mut *self.out, self.args.json);
         self.bar.suspend(|| {
             if !as_json {
-                return boots.enter(finding, &events, out);
+                return boot.add(finding, &events, out);
             }
             events.iter().try_for_each(|event| json::line(event, out))
         })
@@ -155,15 +155,15 @@ impl<'a> Analysis<'a> {
         self.known.next_log();
         let is_crash = input::pstore::is_part(name) || name.contains("vmcore-dmesg");
         let source = if is_crash { Source::Crash } else { Source::Log };
-        let mut account = Reconstruction::new(Origin {
+        let mut reconstruction = Reconstruction::new(Origin {
             source,
             table: self.table(),
             ..Origin::default()
         });
         if !self.args.json {
-            writeln!(self.out, "{}{}{:#}", human::DIM, Escaped(name), human::DIM)?;
+            writeln!(self.out, "{}{}{:#}", style::DIM, Escaped(name), style::DIM)?;
         }
-        let mut boots = Boots::default();
+        let mut boot = BootText::default();
         let mut scanner = Scanner::new();
         let mut failed = None;
         // Two closures cannot both hold what is written to.
@@ -173,7 +173,7 @@ impl<'a> Analysis<'a> {
                 if failed.is_none() {
                     failed = this
                         .borrow_mut()
-                        .finding(&finding, &mut account, &mut boots)
+                        .finding(&finding, &mut reconstruction, &mut boot)
                         .err();
                 }
             }
@@ -181,14 +181,14 @@ impl<'a> Analysis<'a> {
         let this = this.into_inner();
         for finding in scanner.finish() {
             if failed.is_none() {
-                failed = this.finding(&finding, &mut account, &mut boots).err();
+                failed = this.finding(&finding, &mut reconstruction, &mut boot).err();
             }
         }
         if !this.args.json && failed.is_none() {
-            failed = boots.end(this.out).err();
+            failed = boot.end(this.out).err();
         }
         this.failed = this.failed.take().or(failed);
-        this.accounts.push(account);
+        this.reconstructions.push(reconstruction);
         this.lines += read?.lines;
         Ok(())
     }
@@ -204,17 +204,17 @@ impl<'a> Analysis<'a> {
         );
         if let Some(finding) = finding {
             self.name = path.display().to_string();
-            let mut account = Reconstruction::new(Origin {
+            let mut reconstruction = Reconstruction::new(Origin {
                 table: self.table(),
                 ..Origin::default()
             });
-            for log in &self.accounts {
-                account.absorb(log, self.snapshot.release.as_deref());
+            for log in &self.reconstructions {
+                reconstruction.absorb(log, self.snapshot.release.as_deref());
             }
-            let mut boots = Boots::default();
-            self.finding(&finding, &mut account, &mut boots)?;
+            let mut boot = BootText::default();
+            self.finding(&finding, &mut reconstruction, &mut boot)?;
             if !self.args.json {
-                boots.end(self.out)?;
+                boot.end(self.out)?;
             }
         }
         if self.undated > 0 {
@@ -239,7 +239,7 @@ impl<'a> Analysis<'a> {
             (0, 0) => "no line of a kernel was found there".to_owned(),
             // Text without any mark of a kernel may be one's all the same.
             (0, lines) => {
-                let lines = words::number(usize::try_from(lines).unwrap_or(usize::MAX), "line");
+                let lines = format::number(usize::try_from(lines).unwrap_or(usize::MAX), "line");
                 format!("{lines} that may be a kernel's: none tells of a taint")
             }
             (1, _) => "1 event, and it is none of those that were asked for".to_owned(),

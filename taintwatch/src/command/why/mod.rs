@@ -1,5 +1,4 @@
-//! `taintwatch why`: for each set flag the chain from who asked to the line of code, each link with what it
-//! rests on.
+//! `taintwatch why`: for each set flag the chain from the request to the line of code, each link with its evidence.
 
 use std::{collections::BTreeSet, io::Write, path::Path};
 
@@ -9,18 +8,16 @@ use crate::{
     attribute::chain::{chain, with_load},
     enrich::modules,
     event::{Confidence, Event, Kind, Mask},
+    glob,
     history::count,
-    kernel::{identity::Identity, mask},
+    kernel::{identity::Identity, mask, os_release},
     output::{
         json,
         layout::Layout,
         why::{Why, print},
     },
-    store::{Store, Wanted, glob},
-    taint::{
-        tables::{LINUX, Table},
-        vendor,
-    },
+    store::{Store, Wanted},
+    taint::tables::{LINUX, Table},
 };
 
 /// Show how each flag came to be set: who asked, which task, which file, which module, which code, which log lines
@@ -37,9 +34,9 @@ pub struct Args {
 /// Exit 0; 2 as for any error.
 pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let id = Identity::read()?.boot_id;
-    let boot = Boot {
+    let boot = CurrentBoot {
         mask: mask::read()?,
-        table: vendor::local().unwrap_or(LINUX),
+        table: os_release::vendor_table().unwrap_or(LINUX),
         events: Store::open(db)?.of_boot(&id)?,
     };
     let about = About::of(&args.about, &boot.modules(modules::names()))?;
@@ -74,7 +71,7 @@ impl About {
         let mut about = Self::default();
         for word in words {
             let flag: Option<Wanted> = word.parse().ok();
-            let is_module = known.iter().any(|name| glob::fits(word, name));
+            let is_module = known.iter().any(|name| glob::matches(word, name));
             ensure!(
                 flag.is_some() || is_module,
                 "{word:?} is no flag, and no module that is loaded or in the record of this boot: give a letter \
@@ -91,19 +88,19 @@ impl About {
     }
 
     fn has_module_of(&self, event: &Event) -> bool {
-        let fits = |name: &str| self.modules.iter().any(|glob| glob::fits(glob, name));
+        let fits = |name: &str| self.modules.iter().any(|glob| glob::matches(glob, name));
         event.kind == Kind::Taint && event.module_name().is_some_and(fits)
     }
 }
 
 /// What is known of the boot that runs.
-struct Boot {
+struct CurrentBoot {
     mask: Mask,
     table: &'static Table,
     events: Vec<Event>,
 }
 
-impl Boot {
+impl CurrentBoot {
     /// Every module that the events name, beside those that are loaded.
     fn modules(&self, loaded: Vec<String>) -> BTreeSet<String> {
         let names = self.events.iter().filter_map(Event::module_name);

@@ -1,9 +1,9 @@
-//! Which flags an answer is of, and how it is printed.
+//! Which flags an answer is about, and how it is printed.
 
 use super::*;
 
-/// `m` set P, without a count, and E; nobody is known to have set bit 31.
-fn boot() -> Boot {
+/// `my_module` set P, without a count, and E; what set bit 31 is not known.
+fn boot() -> CurrentBoot {
     let event = |seq: u64, bit: u32, count: Option<u64>| {
         let mut taint = LINUX.named_flag(bit);
         taint.count = count;
@@ -16,7 +16,7 @@ fn boot() -> Boot {
         });
         serde_json::from_value(event).unwrap()
     };
-    Boot {
+    CurrentBoot {
         mask: Mask(1 << 31 | 1 << 13),
         table: LINUX,
         events: vec![
@@ -78,12 +78,12 @@ fn fits_the_page() {
     }
     let text = layout.text();
     insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string(), @r"
-    P  PROPRIETARY_MODULE, clear by now: set once in this boot,
+    P  PROPRIETARY_MODULE, now clear: set once in this boot,
        observed
       file    /lib/name/name/name/name/name/name/name/name/name/name/name/name.ko
               by the file that the kernel opened
       module  my_module
-              by the loader, which had it in hand
+              by the module loader, which was loading it
       code    load_module+0x12c4
               by the stack, resolved when it happened
       flag    an unsigned module was loaded: my_module, loaded
@@ -93,6 +93,6 @@ fn fits_the_page() {
       event   1 of 2026-01-01T00:00:00.000000000Z
 
     [31]  unknown: set, how often is not recorded, unattributed
-      who set it is not recorded
+      what set it is not recorded
     ");
 }

@@ -4,21 +4,20 @@
 //! decides: the class is by the code that the log names, the sentence by the place that prints such a text.
 
 mod running;
+mod summary;
 mod taint_line;
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-pub(super) use running::Running;
-pub(super) use taint_line::told;
+use running::Running;
+pub(super) use taint_line::from_taint_line;
 
 use super::{Finding, Listed, Origin};
 use crate::{
     event::{Cause, Class, Confidence, Event, Kind, Mask, Module, Taint, Time},
-    taint::text::Reading,
+    taint::{flags::bit::RANDSTRUCT, text::Reading},
 };
-
-const RANDSTRUCT: u32 = 17;
 
 /// A flag that a module of a list carries.
 pub(super) fn listed(
@@ -62,7 +61,7 @@ pub(super) fn unattributed(finding: &Finding, bit: u32, before: Mask, origin: &O
     );
     // `tainted_mask` begins with it (kernel/panic.c): no call sets it, and no line tells.
     let built_in = bit == RANDSTRUCT;
-    let (class, told) = if built_in {
+    let (class, why) = if built_in {
         (
             Class::Boot,
             "is set from the first moment on: the kernel was built with randomised structures",
@@ -75,7 +74,7 @@ pub(super) fn unattributed(finding: &Finding, bit: u32, before: Mask, origin: &O
     };
     event.cause = Some(Cause {
         class,
-        summary: format!("{name} {told}"),
+        summary: format!("{name} {why}"),
         confidence: Confidence::Unattributed,
         sources: vec![origin.source],
     });
@@ -102,7 +101,7 @@ pub(super) fn lockdep_off(finding: &Finding, before: Mask, origin: &Origin) -> E
 }
 
 /// A place of a state that kernels mean differently: every reading, and no guess.
-pub(super) fn either(
+pub(super) fn ambiguous(
     finding: &Finding,
     readings: &[Reading],
     before: Mask,

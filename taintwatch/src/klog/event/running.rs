@@ -13,9 +13,9 @@ use crate::{
 
 /// What ran.
 #[derive(Debug)]
-pub(in crate::klog) enum Running {
+pub(super) enum Running {
     /// No line tells, or no task has a part in it.
-    Nobody(Option<Context>),
+    NoTask(Option<Context>),
     /// The task of this CPU; where the context is absent, an interrupt may have come in its way.
     Task(Task, Option<Context>),
     /// An interrupt, and the task that it came in the way of.
@@ -25,7 +25,7 @@ pub(in crate::klog) enum Running {
 impl Running {
     pub(super) fn context(&self) -> Option<Context> {
         match self {
-            Self::Nobody(context) | Self::Task(_, context) | Self::Interrupting(_, context) => {
+            Self::NoTask(context) | Self::Task(_, context) | Self::Interrupting(_, context) => {
                 *context
             }
         }
@@ -35,14 +35,14 @@ impl Running {
     pub(super) fn task(self) -> Option<Task> {
         match self {
             Self::Task(task, _) => Some(task),
-            Self::Nobody(_) | Self::Interrupting(..) => None,
+            Self::NoTask(_) | Self::Interrupting(..) => None,
         }
     }
 }
 
-pub(super) fn running(finding: &Finding, told: &TaintLine) -> Running {
-    let place = told.place;
-    let part = place.and_then(|place| callers::known(place, told.bit));
+pub(super) fn running(finding: &Finding, taint_line: &TaintLine) -> Running {
+    let place = taint_line.place;
+    let part = place.and_then(|place| callers::known(place, taint_line.bit));
     let part = part.map(|place| place.part);
     // The watchdog is an interrupt itself; the task that it names is the one that does not stop.
     let ran = match finding.facts.ran {
@@ -55,8 +55,8 @@ pub(super) fn running(finding: &Finding, told: &TaintLine) -> Running {
         Ran::Unknown => (part == Some(Part::Asked)).then_some(Context::Task),
     };
     let named = || named(finding);
-    match named().filter(|_| part != Some(Part::Nobody)) {
-        None => Running::Nobody(context.filter(|context| *context != Context::Task)),
+    match named().filter(|_| part != Some(Part::NoTask)) {
+        None => Running::NoTask(context.filter(|context| *context != Context::Task)),
         Some(task) if matches!(ran, Ran::Interrupt(_)) => Running::Interrupting(task, context),
         Some(task) => Running::Task(task, context),
     }

@@ -3,47 +3,50 @@
 //! In: the finding, what its first line tells. Out: the event. The code that a report names beside is the culprit of
 //! an oops and of a WARN only.
 
-use super::{blank, running};
+use super::{blank, running, summary};
 use crate::{
     event::{Cause, Class, Confidence, Event, Mask, Module},
-    klog::{Finding, Origin, summary},
+    klog::{Finding, Origin},
     taint::{
-        flags::VENDOR,
-        log::{TaintLine, Teller},
+        flags::{VENDOR, bit},
+        log::{Printer, TaintLine},
         tables::Table,
     },
 };
 
-const DIE: u32 = 7;
-const WARN: u32 = 9;
-const SOFT_LOCKUP: u32 = 14;
-
 /// A flag that the log tells of.
-pub(in crate::klog) fn told(
+pub(in crate::klog) fn from_taint_line(
     finding: &Finding,
-    told: &TaintLine,
+    taint_line: &TaintLine,
     before: Mask,
     origin: &Origin,
 ) -> Event {
-    let mut event = blank(finding, told.bit, told.module.as_deref(), "told", origin);
-    let table = table_of(told, finding, origin);
-    event.taint = Some(table.taint(told.bit, before));
+    let mut event = blank(
+        finding,
+        taint_line.bit,
+        taint_line.module.as_deref(),
+        "told",
+        origin,
+    );
+    let table = table_of(taint_line, finding, origin);
+    event.taint = Some(table.taint(taint_line.bit, before));
     let facts = &finding.facts;
-    let is_first = !before.has(told.bit);
-    let by_report = told.code.is_none() && told.module.is_none() && names_its_place(told);
+    let is_first = !before.has(taint_line.bit);
+    let by_report =
+        taint_line.code.is_none() && taint_line.module.is_none() && names_its_place(taint_line);
     let (code, module) = if by_report {
         (facts.code.clone(), facts.module.clone())
     } else {
-        (told.code.clone(), told.module.clone())
+        (taint_line.code.clone(), taint_line.module.clone())
     };
-    let class = class(told, module.is_some());
+    let class = class(taint_line, module.is_some());
     event.cpu = facts.cpu;
-    let running = running::running(finding, told);
+    let running = running::running(finding, taint_line);
     event.context = running.context();
     event.cause = Some(Cause {
         class,
-        summary: summary::told(
-            told,
+        summary: summary::sentence(
+            taint_line,
             class,
             &summary::Around {
                 table,
@@ -56,7 +59,7 @@ pub(in crate::klog) fn told(
                     .lines
                     .first()
                     .map(String::as_str)
-                    .filter(|_| told.from == Teller::Kernel && !told.report),
+                    .filter(|_| taint_line.printer == Printer::Kernel && !taint_line.report),
             },
         ),
         confidence: Confidence::Logged,
@@ -70,7 +73,7 @@ pub(in crate::klog) fn told(
     }
     // A soft lockup is where the CPU was, not what it did wrong; with no module to blame the place is told in words.
     event.caller = code
-        .filter(|_| told.bit != SOFT_LOCKUP)
+        .filter(|_| taint_line.bit != bit::SOFTLOCKUP)
         .map(|code| summary::place(&code, module.as_deref()));
     event.task = running.task();
     event.log.clone_from(&finding.lines);
@@ -79,7 +82,7 @@ pub(in crate::klog) fn told(
 
 /// Whether a report says by its registers where the kernel was. The reports of `dump_stack` alone have none of their own:
 /// what stands in them is of somebody whom an interrupt interrupted.
-fn names_its_place(told: &TaintLine) -> bool {
+fn names_its_place(taint_line: &TaintLine) -> bool {
     let dumps_registers = |place| {
         matches!(
             place,
@@ -93,23 +96,23 @@ fn names_its_place(told: &TaintLine) -> bool {
         )
     };
     // A WARN has no place in the table.
-    told.report && told.place.is_none_or(dumps_registers)
+    taint_line.report && taint_line.place.is_none_or(dumps_registers)
 }
 
 /// A text that one vendor's kernels alone print tells whose flag it is.
-fn table_of(told: &TaintLine, finding: &Finding, origin: &Origin) -> &'static Table {
+fn table_of(taint_line: &TaintLine, finding: &Finding, origin: &Origin) -> &'static Table {
     let table = origin.table_of(finding);
-    match Table::named(told.vendor) {
-        Some(own) if told.vendor != VENDOR && table.flag(told.bit).is_none() => own,
+    match Table::named(taint_line.vendor) {
+        Some(own) if taint_line.vendor != VENDOR && table.flag(taint_line.bit).is_none() => own,
         _ => table,
     }
 }
 
-fn class(told: &TaintLine, in_module: bool) -> Class {
-    match (told.from, told.bit) {
-        (Teller::Loader, _) => Class::ModuleLoad,
+fn class(taint_line: &TaintLine, in_module: bool) -> Class {
+    match (taint_line.printer, taint_line.bit) {
+        (Printer::Loader, _) => Class::ModuleLoad,
         // A report of bad memory names who came upon it, a lockup where the CPU was: that code is not guilty of it.
-        (Teller::Kernel, WARN | DIE) if in_module => Class::ModuleCode,
-        (Teller::Kernel, _) => Class::KernelCode,
+        (Printer::Kernel, bit::WARN | bit::DIE) if in_module => Class::ModuleCode,
+        (Printer::Kernel, _) => Class::KernelCode,
     }
 }

@@ -4,7 +4,7 @@
 //! log explains comes out like that of a report.
 
 use super::{
-    super::{Boot, Facts, Finding, Listed, Moment, What, modules},
+    super::{Facts, Finding, Listed, LoggedBoot, Moment, What, modules},
     Fact,
 };
 use crate::{event::Mask, taint::release::Release};
@@ -124,9 +124,9 @@ impl Snapshot {
         Some(Finding {
             what: What::State,
             host: None,
-            boot: Boot {
+            boot: LoggedBoot {
                 release: self.release.clone(),
-                ..Boot::default()
+                ..LoggedBoot::default()
             },
             at: Moment::default(),
             lines: said.into_iter().collect(),

@@ -5,7 +5,7 @@
 use std::io::{self, BufRead, Read as _};
 
 use super::{
-    super::{Line, stream::LONGEST_LINE},
+    super::{Line, line::LONGEST_LINE},
     Entry,
 };
 

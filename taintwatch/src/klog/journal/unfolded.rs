@@ -4,7 +4,7 @@
 //! part of an entry at all. An entry is held up to the limit of a line; the rest of a longer one is left out.
 
 use super::{
-    super::{Line, stream::LONGEST_LINE},
+    super::{Line, line::LONGEST_LINE},
     entry,
     verbose::Fields,
 };

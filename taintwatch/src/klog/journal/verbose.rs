@@ -2,7 +2,7 @@
 //!
 //! In: those lines. Out: the entry, when it is the kernel's.
 
-use super::{super::stream::LONGEST_LINE, Entry};
+use super::{super::line::LONGEST_LINE, Entry};
 
 #[derive(Debug, Default)]
 pub(super) struct Fields {

@@ -4,34 +4,31 @@
 //! mark, where the next thing begins, after too long a pause, where lines are missing, or where lines follow that cannot
 //! be a part of it.
 
-mod belongs;
+mod membership;
 
-use belongs::task_of;
+use membership::task_of;
 
 use super::{
-    Boot, Facts, Finding, Line, Moment, What,
+    Facts, Finding, Line, LoggedBoot, Moment, What,
     facts::Runner,
+    line::{LONGEST_KEPT, cut},
     marks::{ARM_CUT_HERE, CUT_HERE, END, cpu_of, is_trace, number_behind},
 };
-use crate::taint::{
-    log::{TaintLine, told_on},
-    release::Release,
-};
+use crate::taint::{log::TaintLine, release::Release};
 
-/// No report has more lines; a line is cut at so many bytes.
+/// No report has more lines.
 const MOST: usize = 200;
-pub(super) const LONGEST: usize = 4096;
 const MOST_BYTES: usize = 64 * 1024;
 /// No mail program and no terminal leaves lines so long; a logger's limit does.
 const WIDEST_MAIL: usize = 250;
 /// So many lines behind a stack trace that are not a part of the report end it.
-const STRANGERS: usize = 3;
+const MOST_UNRELATED: usize = 3;
 
 /// A report that is not complete.
 #[derive(Debug)]
 pub(super) struct Report {
     /// The flag; none for a panic without one.
-    pub(super) told: Option<TaintLine>,
+    pub(super) taint_line: Option<TaintLine>,
     at: Moment,
     pub(super) caller: Option<String>,
     pub(super) cpu: Option<u32>,
@@ -42,7 +39,7 @@ pub(super) struct Report {
     pub(super) has_header: bool,
     has_trace: bool,
     pub(super) has_end: bool,
-    strangers: usize,
+    unrelated: usize,
     /// The number of the oops.
     oops: Option<u32>,
     /// The task that the first line names.
@@ -52,12 +49,12 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(told: Option<TaintLine>, line: &Line<'_>) -> Self {
+    pub(super) fn new(taint_line: Option<TaintLine>, line: &Line<'_>) -> Self {
         Self {
             task: task_of(line.text),
             runner: Runner::of(line.text.trim()),
-            cpu: told.as_ref().and_then(|_| cpu_of(line.text)),
-            told,
+            cpu: taint_line.as_ref().and_then(|_| cpu_of(line.text)),
+            taint_line,
             at: line.into(),
             caller: line.caller.map(str::to_owned),
             lines: vec![cut(line.text).to_owned()],
@@ -66,13 +63,13 @@ impl Report {
             has_header: false,
             has_trace: false,
             has_end: false,
-            strangers: 0,
+            unrelated: 0,
             oops: number_behind(line.text, "[#"),
         }
     }
 
     pub(super) fn bit(&self) -> Option<u32> {
-        self.told.as_ref().map(|told| told.bit)
+        self.taint_line.as_ref().map(|taint_line| taint_line.bit)
     }
 
     /// Adds a line; `false` when the report is complete.
@@ -91,14 +88,14 @@ impl Report {
                 ..line.into()
             };
         }
-        if self.is_stranger(text) {
-            self.strangers += 1;
-            if self.strangers >= STRANGERS || self.ends_without_mark() {
-                self.drop_strangers();
+        if self.is_unrelated(text) {
+            self.unrelated += 1;
+            if self.unrelated >= MOST_UNRELATED || self.ends_without_mark() {
+                self.drop_unrelated();
                 return false;
             }
         } else {
-            self.strangers = 0;
+            self.unrelated = 0;
         }
         self.note(text);
         self.lines.push(text.to_owned());
@@ -107,8 +104,8 @@ impl Report {
         let complete = self.lines.len() >= MOST
             || self.bytes >= MOST_BYTES
             || text.starts_with("---[ end Kernel panic")
-            || (self.has_end && !self.lingers())
-            || (is_rule && self.is_sanitizers());
+            || (self.has_end && !self.can_panic_after_end())
+            || (is_rule && self.is_sanitizer_report());
         !complete
     }
 
@@ -118,9 +115,9 @@ impl Report {
     }
 
     /// Goes on in the line that was broken.
-    pub(super) fn go_on(&mut self, text: &str) {
+    pub(super) fn append_to_last(&mut self, text: &str) {
         if let Some(last) = self.lines.last_mut()
-            && last.len() + text.len() < LONGEST
+            && last.len() + text.len() < LONGEST_KEPT
         {
             // What breaks a long line breaks words too: the halves of a name are no names.
             let joint = if last.len() > WIDEST_MAIL { '…' } else { ' ' };
@@ -143,26 +140,26 @@ impl Report {
         }
     }
 
-    fn drop_strangers(&mut self) {
-        let kept = self.lines.len().saturating_sub(self.strangers - 1);
+    fn drop_unrelated(&mut self) {
+        let kept = self.lines.len().saturating_sub(self.unrelated - 1);
         self.lines.truncate(kept.max(1));
     }
 
     /// The report as far as it came.
-    pub(super) fn finding(mut self, host: Option<&str>, boot: &Boot) -> Finding {
+    pub(super) fn finding(mut self, host: Option<&str>, boot: &LoggedBoot) -> Finding {
         let facts = Facts::read_of(&self.lines, self.caller.as_deref());
         // The first line may have been broken when it was read, and the release unknown.
         let release = boot.release.as_deref().or(facts.release.as_deref());
         let release = release.and_then(Release::parse);
         let first = self.lines.first().map(String::as_str).unwrap_or_default();
         let mut what = What::State;
-        if let Some(mut told) = self.told.take() {
-            if let Some(again) = told_on(first, release) {
-                told.code = again.code;
-                told.module = again.module;
-                what = What::TaintLine(told);
-            } else if told_on(first, None).is_none() {
-                what = What::TaintLine(told);
+        if let Some(mut taint_line) = self.taint_line.take() {
+            if let Some(again) = TaintLine::parse_on(first, release) {
+                taint_line.code = again.code;
+                taint_line.module = again.module;
+                what = What::TaintLine(taint_line);
+            } else if TaintLine::parse_on(first, None).is_none() {
+                what = What::TaintLine(taint_line);
             }
         }
         Finding {
@@ -174,14 +171,4 @@ impl Report {
             facts,
         }
     }
-}
-
-/// At most so much of a line, at a character's border.
-pub(super) fn cut(text: &str) -> &str {
-    let text = text.trim_end();
-    let mut end = text.len().min(LONGEST);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
 }

@@ -23,10 +23,10 @@ fn findings(log: &[(u64, Option<&str>, &str)]) -> Vec<Finding> {
 }
 
 fn events(log: &[(u64, Option<&str>, &str)]) -> Vec<Event> {
-    let mut account = Reconstruction::new(Origin::default());
+    let mut reconstruction = Reconstruction::new(Origin::default());
     findings(log)
         .iter()
-        .flat_map(|finding| account.enter(finding))
+        .flat_map(|finding| reconstruction.enter(finding))
         .collect()
 }
 

@@ -6,13 +6,14 @@
 mod reports;
 
 use super::{
-    Boot, Facts, Finding, Line, What,
+    Facts, Finding, Line, LoggedBoot, What,
     before::Before,
     clock::Clock,
+    line::cut,
     marks::{BOOT, CUT_HERE, is_loss, may_matter},
-    report::{Report, cut},
+    report::Report,
 };
-use crate::taint::{log::told_on, release::Release};
+use crate::taint::{log::TaintLine, release::Release};
 
 /// The first line of a kernel comes within so many lines of the clock's beginning.
 const EARLY: u64 = 64;
@@ -20,7 +21,7 @@ const EARLY: u64 = 64;
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
     host: Option<String>,
-    boot: Boot,
+    boot: LoggedBoot,
     release: Option<Release>,
     has_begun: bool,
     lines_of_boot: u64,
@@ -31,7 +32,7 @@ pub(super) struct Tracker {
     /// What stands behind a cut mark, before the report that it belongs to.
     before: Option<Before>,
     /// The end mark of a report that is over can still come.
-    owes_end: bool,
+    awaits_end_mark: bool,
     /// A failure of control-flow integrity was told, and its WARN is to come.
     cfi: bool,
 }
@@ -62,25 +63,33 @@ impl Tracker {
             return;
         }
         let text = line.text.trim();
-        let told = if matters { told_on(text, None) } else { None };
+        let taint_line = if matters {
+            TaintLine::parse_on(text, None)
+        } else {
+            None
+        };
         if text == CUT_HERE {
-            self.tell_alone(out);
+            self.flush_before(out);
             self.before = Some(Before::new(line));
         }
         // A report that begins there is no rest of the line before.
-        if line.continues && !self.open.is_empty() && told.as_ref().is_none_or(|told| !told.report)
+        if line.continues
+            && !self.open.is_empty()
+            && taint_line
+                .as_ref()
+                .is_none_or(|taint_line| !taint_line.report)
         {
-            self.go_on(line.text);
+            self.append_to_last(line.text);
             return;
         }
-        match told {
-            Some(told) => self.told(told, line, out),
+        match taint_line {
+            Some(taint_line) => self.taint_line(taint_line, line, out),
             None => self.plain(text, line, out),
         }
     }
 
     pub(super) fn finish(&mut self, out: &mut Vec<Finding>) {
-        self.tell_alone(out);
+        self.flush_before(out);
         self.last = None;
         for report in std::mem::take(&mut self.open) {
             self.emit(report, out);
@@ -101,9 +110,9 @@ impl Tracker {
         let begins = self.has_begun && (other_id || back || (first && !already));
         if begins {
             self.finish(out);
-            self.boot = Boot {
+            self.boot = LoggedBoot {
                 ordinal: self.boot.ordinal + 1,
-                ..Boot::default()
+                ..LoggedBoot::default()
             };
             self.lines_of_boot = 0;
             self.clock.restart(line);
@@ -129,12 +138,12 @@ impl Tracker {
         let Some(before) = &mut self.before else {
             return false;
         };
-        if !before.is_by_writer_of(line) {
+        if !before.has_writer_of(line) {
             return false;
         }
         let is_its = is_free && before.take(line);
         if !is_its {
-            self.tell_alone(out);
+            self.flush_before(out);
         }
         is_its
     }
@@ -145,7 +154,7 @@ impl Tracker {
     }
 
     /// No report comes behind the cut mark.
-    fn tell_alone(&mut self, out: &mut Vec<Finding>) {
+    fn flush_before(&mut self, out: &mut Vec<Finding>) {
         out.extend(self.before.take().and_then(Before::alone));
     }
 
@@ -169,10 +178,10 @@ impl Tracker {
             _ => Facts::read(&lines),
         };
         let mut what = what;
-        if let (What::TaintLine(told), Some(release)) = (&mut what, self.release)
-            && let Some(again) = told_on(line.text.trim(), Some(release))
+        if let (What::TaintLine(taint_line), Some(release)) = (&mut what, self.release)
+            && let Some(again) = TaintLine::parse_on(line.text.trim(), Some(release))
         {
-            told.bit = again.bit;
+            taint_line.bit = again.bit;
         }
         Finding {
             what,

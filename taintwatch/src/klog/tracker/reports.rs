@@ -11,57 +11,63 @@ use crate::{
         marks::{CFI, CUT_HERE, END, LOCKDEP_OFF, MODULES, PANIC, UNLOADED, cpu_of},
         report::Report,
     },
-    taint::log::{TaintLine, told_on},
+    taint::{flags::bit, log::TaintLine},
 };
 
 /// More reports are not followed at once.
 const MOST_OPEN: usize = 4;
-const WARN: u32 = 9;
 
 impl Tracker {
-    pub(super) fn told(&mut self, told: TaintLine, line: &Line<'_>, out: &mut Vec<Finding>) {
+    pub(super) fn taint_line(
+        &mut self,
+        taint_line: TaintLine,
+        line: &Line<'_>,
+        out: &mut Vec<Finding>,
+    ) {
         // Whose oops goes on is not known while two are open: it is none of its own.
         let goes_on = || {
-            let takes = |report: &Report| line.caller.is_none() && report.takes(&told, line.text);
+            let takes = |report: &Report| {
+                line.caller.is_none() && report.continues_with(&taint_line, line.text)
+            };
             self.open.iter().rposition(takes)
         };
         if let Some(index) = self.of_writer(line).or_else(goes_on) {
             let report = self.open.get_mut(index);
             if let Some(report) = report {
-                if report.takes(&told, line.text) {
+                if report.continues_with(&taint_line, line.text) {
                     self.add(index, line, out);
                     return;
                 }
-                if report.takes_text_of(&told) {
-                    if let Some(of_report) = &mut report.told {
-                        of_report.bit = told.bit;
-                        of_report.place = told.place;
+                if report.takes_warn_taint(&taint_line) {
+                    if let Some(of_report) = &mut report.taint_line {
+                        of_report.bit = taint_line.bit;
+                        of_report.place = taint_line.place;
                     }
                     self.add(index, line, out);
                     return;
                 }
             }
         }
-        if !told.report {
-            if self.is_held(&told, line) {
+        if !taint_line.report {
+            if self.is_held(&taint_line, line) {
                 return;
             }
-            self.tell_alone(out);
-            if told_on(line.text.trim(), self.release).is_some() {
-                out.push(self.single(What::TaintLine(told), line));
+            self.flush_before(out);
+            if TaintLine::parse_on(line.text.trim(), self.release).is_some() {
+                out.push(self.single(What::TaintLine(taint_line), line));
             }
             return;
         }
-        self.begin(Some(told), line, out);
+        self.begin(Some(taint_line), line, out);
     }
 
     /// Whether a line can be the text of a WARN that follows.
-    fn is_held(&mut self, told: &TaintLine, line: &Line<'_>) -> bool {
-        let can_hold = |before: &Before| before.can_hold(told, line);
-        let tells = told_on(line.text.trim(), self.release).is_some();
+    fn is_held(&mut self, taint_line: &TaintLine, line: &Line<'_>) -> bool {
+        let can_hold = |before: &Before| before.can_hold(taint_line, line);
+        let tells = TaintLine::parse_on(line.text.trim(), self.release).is_some();
         let holds = tells && self.is_free() && self.before.as_ref().is_some_and(can_hold);
         if holds {
-            let alone = self.single(What::TaintLine(told.clone()), line);
+            let alone = self.single(What::TaintLine(taint_line.clone()), line);
             if let Some(before) = &mut self.before {
                 before.hold(line, alone);
             }
@@ -69,39 +75,49 @@ impl Tracker {
         holds
     }
 
-    fn begin(&mut self, mut told: Option<TaintLine>, line: &Line<'_>, out: &mut Vec<Finding>) {
-        if let Some(told) = told.as_mut().filter(|told| told.bit == WARN)
+    fn begin(
+        &mut self,
+        mut taint_line: Option<TaintLine>,
+        line: &Line<'_>,
+        out: &mut Vec<Finding>,
+    ) {
+        if let Some(taint_line) = taint_line
+            .as_mut()
+            .filter(|taint_line| taint_line.bit == bit::WARN)
             && std::mem::take(&mut self.cfi)
         {
             // `report_cfi_failure` passes no flag, which is bit 0 (kernel/cfi.c).
-            told.bit = 0;
-            told.place = Some("report_cfi_failure");
+            taint_line.bit = bit::PROPRIETARY_MODULE;
+            taint_line.place = Some("report_cfi_failure");
         }
-        let mut new = Report::new(told, line);
+        let mut new = Report::new(taint_line, line);
         if let Some(before) = &mut self.before
-            && before.is_by_writer_of(line)
+            && before.has_writer_of(line)
         {
             new.explain(before.text());
-            if let Some(warning) = new.told.as_mut().filter(|told| told.bit == WARN)
+            if let Some(warning) = new
+                .taint_line
+                .as_mut()
+                .filter(|taint_line| taint_line.bit == bit::WARN)
                 && let Some(flag) = before.flag()
             {
                 warning.bit = flag.bit;
                 warning.place = flag.place;
             }
         }
-        self.tell_alone(out);
+        self.flush_before(out);
         // What the same writer, or the same CPU, had open is behind; so is what had its end.
         let is_over = |report: &Report| {
             report.has_end
                 || (new.caller.is_some() && report.caller == new.caller)
                 || (new.cpu.is_some() && report.cpu == new.cpu)
-                || report.has_task_of(&new)
-                || (new.caller.is_none() && report.is_behind())
+                || report.has_same_task(&new)
+                || (new.caller.is_none() && report.has_printed_trace())
         };
         let (over, mut open): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open)
             .into_iter()
             .partition(is_over);
-        self.owes_end = new.caller.is_none() && over.iter().any(Report::owes_its_end);
+        self.awaits_end_mark = new.caller.is_none() && over.iter().any(Report::needs_end_mark);
         for report in over {
             self.emit(report, out);
         }
@@ -122,7 +138,7 @@ impl Tracker {
         if let Some(index) = self.of_writer(line)
             && !self.ends_with(index, text, out)
         {
-            if !self.is_owed(index, text) {
+            if !self.is_awaited_end_mark(index, text) {
                 self.add(index, line, out);
             }
             return;
@@ -164,11 +180,11 @@ impl Tracker {
     }
 
     /// Whether a line is the end mark of a report that was over before: this one has only begun.
-    fn is_owed(&mut self, index: usize, text: &str) -> bool {
+    fn is_awaited_end_mark(&mut self, index: usize, text: &str) -> bool {
         let begins = |report: &Report| !report.has_header;
         text.starts_with(END)
             && self.open.get(index).is_some_and(begins)
-            && std::mem::take(&mut self.owes_end)
+            && std::mem::take(&mut self.awaits_end_mark)
     }
 
     /// The open report that a line belongs to.
@@ -187,7 +203,7 @@ impl Tracker {
                 let unnamed = || {
                     self.open
                         .iter()
-                        .position(|report| report.can_take(line.text))
+                        .position(|report| report.can_take_cpu_line(line.text))
                 };
                 let named = self.open.iter().position(|report| report.cpu == Some(cpu));
                 named.or_else(unnamed)
@@ -207,9 +223,9 @@ impl Tracker {
         }
     }
 
-    pub(super) fn go_on(&mut self, text: &str) {
+    pub(super) fn append_to_last(&mut self, text: &str) {
         if let Some(report) = self.last.and_then(|last| self.open.get_mut(last)) {
-            report.go_on(text);
+            report.append_to_last(text);
         }
     }
 
@@ -217,14 +233,14 @@ impl Tracker {
         if self
             .before
             .as_ref()
-            .is_some_and(|before| before.is_over_at(line))
+            .is_some_and(|before| before.has_timed_out_at(line))
         {
-            self.tell_alone(out);
+            self.flush_before(out);
         }
-        if self.open.iter().any(|report| report.is_over_at(line)) {
+        if self.open.iter().any(|report| report.has_timed_out_at(line)) {
             let (over, open) = std::mem::take(&mut self.open)
                 .into_iter()
-                .partition(|report| report.is_over_at(line));
+                .partition(|report| report.has_timed_out_at(line));
             self.open = open;
             self.last = None;
             for report in Vec::from_iter::<Vec<_>>(over) {

@@ -1,11 +1,11 @@
-//! Where on the width of a drawing a moment is.
+//! Where on the width of a drawing a time is.
 //!
 //! In: a boot. Out: places in hundredths of a percent, whole numbers all the way. Most flags are set while a
 //! machine starts: of a long boot the first two minutes take a quarter of the width, and the rest is what is left.
 
 use std::fmt;
 
-use crate::{coverage::Stamp, event::Time, history::Boot};
+use crate::{coverage::Stamp, event::Time, history::BootHistory};
 
 const SECOND: u64 = 1_000_000_000;
 /// How much of a boot counts as its start.
@@ -50,14 +50,14 @@ impl fmt::Display for Place {
 
 /// The time that a drawing spans.
 pub(super) struct Axis {
-    /// When the boot began, on the wall clock of its first stamp; where that is not known, the first moment.
+    /// When the boot began, on the wall clock of its first stamp; where that is not known, the first time.
     began: Time,
     span: u64,
     is_long: bool,
 }
 
 impl Axis {
-    pub(super) fn of(boot: &Boot<'_>) -> Self {
+    pub(super) fn of(boot: &BootHistory<'_>) -> Self {
         let mut stamps = boot.events.iter().map(|event| Stamp::of(event));
         let began = stamps.find_map(Stamp::boot);
         let began = began.unwrap_or(boot.from).time;

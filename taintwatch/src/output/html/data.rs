@@ -1,17 +1,16 @@
-//! The events of the page as data, for whoever wants to read them with a program.
+//! The events of the page as data, for a program.
 //!
-//! In: events. Out: a block that no browser runs, in JSON that cannot end the block early: what HTML or a reader's
-//! eye could take for something else is written by its number, which is the same JSON.
+//! In: events. Out: a block that no browser runs, in JSON that cannot end the block early: what HTML or a reader could
+//! take for something else is written by its number, which is the same JSON.
 
 use std::fmt::Write as _;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::Entries;
-use crate::output::escape::Escaped;
+use crate::output::{escape::Escaped, selection::Selection};
 
-pub(super) fn block(entries: &Entries<'_>) -> Markup {
-    let events: Vec<_> = entries.all().map(|entry| entry.event).collect();
+pub(super) fn block(selection: &Selection<'_>) -> Markup {
+    let events: Vec<_> = selection.entries().map(|entry| entry.event).collect();
     let json = serde_json::to_string(&events).unwrap_or_else(|_| "[]".to_owned());
     html! {
         script #events type="application/json" { (PreEscaped(harmless(&json))) }

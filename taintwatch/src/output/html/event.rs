@@ -2,15 +2,24 @@
 
 use maud::{Markup, html};
 
-use super::{bits, module_of, text, time};
+use super::{
+    filter::{bits, module_of},
+    text, time,
+};
 use crate::{
     event::{Event, Kind, Module, RequestedBy, Task},
     history::{Entry, count},
-    output::{fields::evidence, human, words},
+    output::{
+        event_line,
+        fields::{HIDDEN, evidence},
+        format,
+    },
 };
 
-/// Times of repeats that are listed; their number is told in any case.
-const LISTED: usize = 50;
+/// Times of repeats that are listed; their number is printed in any case.
+const REPEATS: usize = 50;
+/// Lines of a stack or of the log that are on the page; the first ones say most.
+const LINES: usize = 60;
 
 pub(super) fn entry(entry: &Entry<'_>) -> Markup {
     let event = entry.event;
@@ -19,12 +28,12 @@ pub(super) fn entry(entry: &Entry<'_>) -> Markup {
         details.event.key[is_key(event)] id={ "e" (event.seq) } data-event=(event.seq) data-kind=(event.kind)
             data-bits=(bits(event)) data-module=(text(module_of(event))) data-confidence=[confidence] {
             summary {
-                (time(event.time, &words::time_of_day(event.time)))
+                (time(event.time, &format::time_of_day(event.time)))
                 (mark(entry))
-                span.told {
-                    (text(&human::told(event)))
+                span.sentence {
+                    (text(&event_line::sentence(event)))
                     @if let Some(last) = entry.again.last() {
-                        span.also { "; the last at " (time(last.time, &words::time_of_day(last.time))) }
+                        span.also { "; the last at " (time(last.time, &format::time_of_day(last.time))) }
                     }
                 }
                 @if let Some(confidence) = confidence {
@@ -39,7 +48,7 @@ pub(super) fn entry(entry: &Entry<'_>) -> Markup {
                     @if let Some(by) = &event.requested_by { (devices(by)) }
                     @if let Some(module) = &event.module { (module_fields(module)) }
                     @if let Some(task) = &event.task { (task_facts(task)) }
-                    (rest(event))
+                    (other_fields(event))
                 }
                 @if !event.stack.is_empty() { (lines("Call stack", &event.stack)) }
                 @if !event.log.is_empty() { (lines("Kernel log", &event.log)) }
@@ -56,7 +65,7 @@ fn is_key(event: &Event) -> bool {
     matches!(event.kind, Kind::Taint | Kind::MaskWrite) && first
 }
 
-/// The flag's letter, or what happened instead, in the look that it has in the drawing.
+/// The flag's letter, or what happened instead, in the colour that it has in the drawing.
 fn mark(entry: &Entry<'_>) -> Markup {
     let event = entry.event;
     let class = match event.kind {
@@ -65,7 +74,7 @@ fn mark(entry: &Entry<'_>) -> Markup {
         Kind::Lost | Kind::ModuleLoadFailed => "bad",
         Kind::ModuleLoad | Kind::ModuleUnload | Kind::Coverage => "plain",
     };
-    let (_, mark) = human::mark(event, entry.count());
+    let (_, mark) = event_line::mark(event, entry.count());
     html! { span class={ "mark " (class) } { (text(&mark)) } }
 }
 
@@ -79,7 +88,7 @@ fn devices(by: &RequestedBy) -> Markup {
 
 fn module_fields(module: &Module) -> Markup {
     let hidden = module.hidden.filter(|hidden| *hidden);
-    let hidden = hidden.map(|_| "it runs code, and is in no list of modules".to_owned());
+    let hidden = hidden.map(|_| HIDDEN.to_owned());
     let fields = [
         ("module", &module.name),
         ("version", &module.version),
@@ -111,24 +120,25 @@ fn task_facts(task: &Task) -> Markup {
     }
 }
 
-fn rest(event: &Event) -> Markup {
+fn other_fields(event: &Event) -> Markup {
     let context = event
         .context
         .map(|context| format!("{context:?}").to_lowercase());
     let coverage = event.coverage.as_ref();
     html! {
+        @if let Some(reason) = coverage.map(|it| it.reason.trim()).filter(|it| it.contains('\n')) { (fact("reason", reason)) }
         @if let Some(context) = context { (fact("context", &context)) }
         @if let Some(cpu) = event.cpu { (fact("cpu", &cpu.to_string())) }
         @if let Some(release) = coverage.and_then(|coverage| coverage.release.as_ref()) { (fact("kernel", release)) }
-        @if let Some(tested) = coverage.and_then(|coverage| coverage.self_test.as_ref()) { (fact("proof", tested)) }
+        @if let Some(tested) = coverage.and_then(|coverage| coverage.self_test.as_ref()) { (fact("self-test", tested)) }
         @for hook in coverage.map(|coverage| coverage.hooks.as_slice()).unwrap_or_default() {
-            @let mechanism = hook.mechanism.as_deref().unwrap_or("not to be had");
+            @let mechanism = hook.mechanism.as_deref().unwrap_or("not attached");
             @let reason = hook.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
             (fact(&hook.layer, &format!("{mechanism}{reason}")))
         }
         dt { "time" } dd { (event.time) }
         @if let Some(at) = event.boottime_ns {
-            (fact("after boot", &words::length(jiff::SignedDuration::from_nanos(i64::try_from(at).unwrap_or(i64::MAX)))))
+            (fact("after boot", &format::length(jiff::SignedDuration::from_nanos(i64::try_from(at).unwrap_or(i64::MAX)))))
         }
         dt { "event" } dd { (event.seq) ", " code { (text(&event.id)) } }
     }
@@ -137,7 +147,10 @@ fn rest(event: &Event) -> Markup {
 fn lines(title: &str, lines: &[String]) -> Markup {
     html! {
         h5 { (title) }
-        pre tabindex="0" { @for line in lines { (text(line)) "\n" } }
+        pre tabindex="0" {
+            @for line in lines.iter().take(LINES) { (text(line)) "\n" }
+            @if lines.len() > LINES { "… " (lines.len() - LINES) " more lines\n" }
+        }
     }
 }
 
@@ -145,11 +158,11 @@ fn repeats(entry: &Entry<'_>) -> Markup {
     html! {
         h5 { "Again" }
         ul.again {
-            @for event in entry.again.iter().take(LISTED) {
-                li { (time(event.time, &words::time_of_day(event.time))) @if count(event) > 1 { " ×" (count(event)) } }
+            @for event in entry.again.iter().take(REPEATS) {
+                li { (time(event.time, &format::time_of_day(event.time))) @if count(event) > 1 { " ×" (count(event)) } }
             }
-            @if entry.again.len() > LISTED {
-                li { "and " (entry.again.len() - LISTED) " more events until " (words::clock(entry.again.last().unwrap_or(&entry.event).time)) }
+            @if entry.again.len() > REPEATS {
+                li { "and " (entry.again.len() - REPEATS) " more events until " (format::clock(entry.again.last().unwrap_or(&entry.event).time)) }
             }
         }
     }

@@ -1,43 +1,45 @@
-//! The drawing of a boot: a lane for the cover, one a flag, one a module that matters.
+//! The drawing of a boot: a lane for the coverage, one a flag, one a notable module.
 //!
 //! In: a boot, and the entries that are on the page. Out: lanes, each a small drawing as wide as there is room;
-//! places are percents, so that nothing is stretched. Repeats that stand too close are one mark that says how many.
+//! places are percents, so that nothing is stretched. Bars in the same place are one.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use maud::{Markup, html};
 
 use super::{
     axis::{Axis, Place, WHOLE},
-    bits, share, text,
+    filter::bits,
+    legend, text,
 };
 use crate::{
-    coverage::Stamp,
-    event::{Confidence, Event},
-    history::{Boot, Entry, Flag, Module, Span, count},
-    output::{
-        fields::{Asked, gap_length, interval_length},
-        human, words,
-    },
+    coverage::{Period, Stamp},
+    event::Event,
+    history::{BootHistory, Entry, Flag, Module, Span},
+    output::{coverage_line, event_line::sentence, fields, format, scope::Scope},
 };
 
-/// Modules that get a lane, over all boots, and of each boot at least.
-const MODULES: (usize, usize) = (400, 8);
-/// Repeats within so much of the width are one mark.
-const BIN: u32 = 40;
+/// Modules with a lane in one drawing.
+const MODULES: usize = 30;
 /// What is shorter than this would not be seen.
 const THIN: u32 = 25;
+/// Bars that begin and end within so much of the width are one.
+const SAME: u32 = 50;
 
 /// What every lane needs.
-struct Drawing<'h, 'a> {
-    axis: Axis,
-    boot: &'h Boot<'a>,
-    /// The entry that tells of an event, by sequence.
+pub(super) struct Drawing<'h, 'a> {
+    pub(super) axis: Axis,
+    pub(super) boot: &'h BootHistory<'a>,
+    /// The entry that shows an event, by sequence.
     entries: HashMap<u64, u64>,
 }
 
-pub(super) fn lanes(asked: &Asked<'_, '_>, boot: &Boot<'_>, entries: &[Entry<'_>]) -> Markup {
-    let told = entries.iter().flat_map(|entry| {
+pub(super) fn lanes(
+    scope: &Scope<'_, '_>,
+    boot: &BootHistory<'_>,
+    entries: &[Entry<'_>],
+) -> Markup {
+    let shown = entries.iter().flat_map(|entry| {
         let again = entry.again.iter().map(|event| event.seq);
         let own = entry.event.seq;
         std::iter::once(own).chain(again).map(move |seq| (seq, own))
@@ -45,43 +47,43 @@ pub(super) fn lanes(asked: &Asked<'_, '_>, boot: &Boot<'_>, entries: &[Entry<'_>
     let drawing = Drawing {
         axis: Axis::of(boot),
         boot,
-        entries: told.collect(),
+        entries: shown.collect(),
     };
-    let flags = boot
-        .flags
-        .iter()
-        .filter(|flag| asked.shows_any(&flag.events));
-    let mut modules: Vec<_> = boot
-        .modules
-        .iter()
-        .filter(|module| matters(module))
-        .collect();
-    modules.retain(|module| asked.shows_any(&module.events));
-    let most = share(asked, MODULES).min(30);
+    let flags = boot.flags.iter();
+    let flags = flags.filter(|flag| scope.shows_any(&flag.events));
+    let modules = boot.modules.iter().filter(|module| module.is_notable());
+    let modules = modules.filter(|module| scope.shows_any(&module.events));
+    let modules: Vec<_> = modules.collect();
+    let most = scope.share(scope.limits.modules).min(MODULES);
     let more = modules.len().saturating_sub(most);
     html! {
         div.lanes role="group" aria-label="Timeline of this boot" {
-            (drawing.cover())
-            @for flag in flags { (drawing.flag(asked, flag)) }
-            @for module in modules.iter().take(most) { (drawing.module(module)) }
+            (drawing.coverage())
+            @for flag in flags { (drawing.flag(scope, flag)) }
+            @for module in modules.iter().take(most) { (drawing.module(scope, module)) }
             (drawing.losses())
             (drawing.ticks())
+            (legend::below(&drawing.axis))
         }
-        @if more > 0 {
-            p.note { (more) " more modules with flags have no lane here; their events are counted above." }
-        }
+        @if more > 0 { p.note { (format::number(more, "more module")) " with flags have no lane here." } }
     }
 }
 
-/// A module that has flags, set one, failed, or hides.
-pub(super) fn matters(module: &Module<'_>) -> bool {
-    !module.taints.is_empty()
-        || !module.set.is_empty()
-        || !module.failed.is_empty()
-        || module.hidden
-}
+/// Bars on one lane, one for each place.
+#[derive(Default)]
+struct Places(BTreeSet<(Place, Place)>);
 
 impl Drawing<'_, '_> {
+    /// The entry of the page that shows an event.
+    pub(super) fn entry(&self, event: &Event) -> Option<u64> {
+        self.entries.get(&event.seq).copied()
+    }
+
+    /// A link to the entry that shows the event, when the page has it.
+    pub(super) fn link(&self, event: &Event) -> Option<String> {
+        Some(format!("#e{}", self.entry(event)?))
+    }
+
     fn break_line(&self) -> Markup {
         html! {
             @if let Some(at) = self.axis.break_at() {
@@ -90,11 +92,11 @@ impl Drawing<'_, '_> {
         }
     }
 
-    fn lane(&self, attributes: &Lane<'_>, drawn: &Markup) -> Markup {
+    fn lane(&self, lane: &Lane<'_>, drawn: &Markup) -> Markup {
         html! {
-            div class={ "lane " (attributes.class) } data-bits=[attributes.bits.as_ref()] data-module=[attributes.module.map(text)] {
-                span.label title=(text(attributes.title)) { (attributes.label) }
-                svg width="100%" height="24" role="group" aria-label=(text(attributes.title)) {
+            div class={ "lane " (lane.class) } data-bits=[lane.bits.as_ref()] data-module=[lane.module.map(text)] {
+                span.label title=(text(lane.title)) { (lane.label) }
+                svg width="100%" height="24" role="group" aria-label=(text(lane.title)) {
                     (self.break_line())
                     (drawn)
                 }
@@ -102,63 +104,79 @@ impl Drawing<'_, '_> {
         }
     }
 
-    fn cover(&self) -> Markup {
-        let cover = &self.boot.cover;
+    fn coverage(&self) -> Markup {
+        let coverage = &self.boot.coverage;
+        let text =
+            |line: String, period: &Period| format!("{line} ({})", format::length(period.length()));
+        let mut intervals = Places::default();
+        let mut gaps = Places::default();
         let drawn = html! {
-            @for it in &cover.intervals {
-                @let (from, to) = (stamp(it.from, it.from_ns), stamp(it.to, it.to_ns));
+            @for it in &coverage.intervals {
                 @let class = if it.full { "full" } else { "part" };
-                (self.bar(class, Some(from), Some(to), &format!("{} ({})", human::interval(it), words::length(interval_length(it)))))
+                (self.bar_of(&mut intervals, class, it.period, &text(coverage_line::interval(it), &it.period)))
             }
-            @for it in &cover.gaps {
-                @let (from, to) = (stamp(it.from, it.from_ns), stamp(it.to, it.to_ns));
-                (self.bar("gap", Some(from), Some(to), &format!("{} ({})", human::gap(it), words::length(gap_length(it)))))
+            @for it in &coverage.gaps {
+                (self.bar_of(&mut gaps, "gap", it.period, &text(coverage_line::gap(it), &it.period)))
             }
         };
         let lane = Lane {
-            class: "cover",
-            title: "What was watched",
-            label: html! { "watched" },
+            class: "coverage",
+            title: "Coverage: when the kernel was monitored",
+            label: html! { "coverage" },
             bits: None,
             module: None,
         };
         self.lane(&lane, &drawn)
     }
 
-    fn bar(&self, class: &str, from: Option<Stamp>, to: Option<Stamp>, title: &str) -> Markup {
+    fn bar_of(&self, places: &mut Places, class: &str, period: Period, title: &str) -> Markup {
+        self.bar(
+            places,
+            class,
+            (Some(period.start()), Some(period.end())),
+            title,
+        )
+    }
+
+    /// A bar from one time to another, or from the start and to the end of the drawing; nothing where one is already.
+    fn bar(
+        &self,
+        places: &mut Places,
+        class: &str,
+        (from, to): (Option<Stamp>, Option<Stamp>),
+        title: &str,
+    ) -> Markup {
         let from = from.map_or(Place(0), |at| self.axis.place(at));
         let to = to.map_or(Place(WHOLE), |at| self.axis.place(at));
         let from = Place(from.0.min(WHOLE - THIN));
         let width = Place(to.0.saturating_sub(from.0).max(THIN));
+        let rounded = |place: Place| Place(place.0 / SAME);
+        if !places.0.insert((rounded(from), rounded(width))) {
+            return html! {};
+        }
         html! {
             rect class={ "bar " (class) } x=(from) y="5" width=(width) height="14" rx="2" { title { (text(title)) } }
         }
     }
 
-    fn flag(&self, asked: &Asked<'_, '_>, flag: &Flag<'_>) -> Markup {
+    fn flag(&self, scope: &Scope<'_, '_>, flag: &Flag<'_>) -> Markup {
         let name = flag.name.unwrap_or("no known name");
         let title = format!(
             "{} {name}: {}, {}",
             flag.mark(),
-            words::times(flag.count),
+            format::times(flag.count),
             flag.confidence.as_str()
         );
-        let since = flag.first.filter(|_| flag.is_timed());
-        let since = since.map(Stamp::of);
+        let since = flag.first.filter(|_| flag.is_timed()).map(Stamp::of);
         let until = flag.cleared.first().map(|event| Stamp::of(event));
-        let shown = flag
-            .events
-            .iter()
-            .copied()
-            .filter(|event| asked.shows(event));
-        let is_first =
-            |event: &&Event| event.taint.as_ref().and_then(|taint| taint.first) != Some(false);
-        let (first, again): (Vec<_>, Vec<_>) = shown.partition(is_first);
+        let class = if since.is_some() {
+            "set"
+        } else {
+            "set unknown"
+        };
         let drawn = html! {
-            (self.bar(if since.is_some() { "set" } else { "set unknown" }, since, until, &title))
-            @for bin in self.bins(&again) { (self.again(flag, &bin)) }
-            @for event in first { (self.first(flag, event)) }
-            @for event in &flag.cleared { (self.cleared(flag, event)) }
+            (self.bar(&mut Places::default(), class, (since, until), &title))
+            (self.marks(scope, flag))
         };
         let lane = Lane {
             class: "flag",
@@ -170,120 +188,18 @@ impl Drawing<'_, '_> {
         self.lane(&lane, &drawn)
     }
 
-    /// A link to the entry that tells of the event, when the page has it.
-    fn link(&self, event: &Event) -> Option<String> {
-        let entry = self.entries.get(&event.seq)?;
-        Some(format!("#e{entry}"))
-    }
-
-    fn first(&self, flag: &Flag<'_>, event: &Event) -> Markup {
-        let cause = event.cause.as_ref();
-        let confidence = cause.map_or(Confidence::Unattributed, |cause| cause.confidence);
-        let label = format!(
-            "{} {}: {}",
-            flag.mark(),
-            words::clock(event.time),
-            human::told(event)
-        );
-        let at = self.axis.place(Stamp::of(event));
-        html! {
-            a class={ "mark first " (confidence.as_str()) } href=[self.link(event)] aria-label=(text(&label))
-                data-flag=(flag.mark()) data-time=(event.time) data-boot=[self.boot.id.map(text)]
-                data-seq=(event.seq) data-count=(count(event)) data-event=[self.entries.get(&event.seq)] {
-                svg x=(at) y="12" overflow="visible" {
-                    @match confidence {
-                        Confidence::Observed | Confidence::Logged => { path d="M0-7 7 0 0 7-7 0Z" {} }
-                        Confidence::Listed | Confidence::Unattributed => { circle r="6" {} }
-                    }
-                }
-                title { (text(&label)) " (" (confidence.as_str()) ")" }
-            }
-        }
-    }
-
-    fn again(&self, flag: &Flag<'_>, bin: &Bin<'_>) -> Markup {
-        let (from, to) = (words::clock(bin.first.time), words::clock(bin.last.time));
-        let span = if from == to {
-            from
-        } else {
-            format!("{from} to {to}")
-        };
-        let label = format!(
-            "{} again, {}, {span}: {}",
-            flag.mark(),
-            words::times(bin.count),
-            human::told(bin.first)
-        );
-        // Ten times as many is as much higher again.
-        let height = (6 + 4 * u64::from(bin.count.max(1).ilog10())).min(20);
-        html! {
-            a.mark.again href=[self.link(bin.first)] tabindex="-1" aria-label=(text(&label))
-                data-flag=(flag.mark()) data-time=(bin.first.time) data-boot=[self.boot.id.map(text)]
-                data-seq=(bin.first.seq) data-count=(bin.count) data-event=[self.entries.get(&bin.first.seq)] {
-                svg x=(bin.at) y="12" overflow="visible" {
-                    rect x="-2" y={ "-" (height / 2) } width="4" height=(height) rx="1" {}
-                }
-                title { (text(&label)) }
-            }
-        }
-    }
-
-    fn cleared(&self, flag: &Flag<'_>, event: &Event) -> Markup {
-        let label = format!(
-            "{} cleared {}: {}",
-            flag.mark(),
-            words::clock(event.time),
-            human::told(event)
-        );
-        html! {
-            a.mark.cleared href=[self.link(event)] aria-label=(text(&label)) data-cleared=(flag.mark()) data-event=[self.entries.get(&event.seq)] {
-                svg x=(self.axis.place(Stamp::of(event))) y="12" overflow="visible" { path d="M-5-5 5 5M5-5-5 5" {} }
-                title { (text(&label)) }
-            }
-        }
-    }
-
-    fn bins<'e>(&self, events: &[&'e Event]) -> Vec<Bin<'e>> {
-        let mut bins: BTreeMap<u32, Bin<'e>> = BTreeMap::new();
-        for event in events {
-            let at = self.axis.place(Stamp::of(event));
-            bins.entry(at.0 / BIN)
-                .and_modify(|bin| {
-                    bin.last = event;
-                    bin.count = bin.count.saturating_add(count(event));
-                })
-                .or_insert(Bin {
-                    at,
-                    first: event,
-                    last: event,
-                    count: count(event),
-                });
-        }
-        bins.into_values().collect()
-    }
-
-    fn module(&self, module: &Module<'_>) -> Markup {
-        let version = module.versions.join(", ");
+    fn module(&self, scope: &Scope<'_, '_>, module: &Module<'_>) -> Markup {
+        let version = format::list(&module.versions, scope.limits);
         let title = format!("module {} {version}", module.name);
-        // A load after a load: the first has ended by then, though nobody saw it.
-        let next = module
-            .spans
-            .iter()
-            .skip(1)
-            .map(|span| span.from)
-            .chain([None]);
-        let spans = module.spans.iter().zip(next);
+        // A load after a load: the first has ended by then, though no unload was recorded.
+        let next = module.spans.iter().skip(1).map(|span| span.from);
+        let spans = module.spans.iter().zip(next.chain([None]));
         let bits: BTreeSet<_> = module.events.iter().map(|event| bits(event)).collect();
         let bits: Vec<_> = bits.into_iter().collect();
+        let mut places = Places::default();
         let drawn = html! {
-            @for (span, next) in spans { (self.span(span, next, &title)) }
-            @for event in &module.failed {
-                @let label = format!("{}: {}", words::clock(event.time), human::told(event));
-                a.mark.failed href=[self.link(event)] aria-label=(text(&label)) data-event=[self.entries.get(&event.seq)] {
-                    svg x=(self.axis.place(Stamp::of(event))) y="12" overflow="visible" { path d="M-5-5 5 5M5-5-5 5" {} }
-                    title { (text(&label)) }
-                }
-            }
+            @for (span, next) in spans { (self.span(&mut places, span, next, &title)) }
+            (self.failed(&module.failed))
         };
         let lane = Lane {
             class: "module",
@@ -295,13 +211,13 @@ impl Drawing<'_, '_> {
         self.lane(&lane, &drawn)
     }
 
-    fn span(&self, span: &Span, next: Option<Stamp>, title: &str) -> Markup {
-        let class = match (span.from, span.to) {
-            (Some(_), _) => "loaded",
-            (None, _) => "loaded unknown",
+    fn span(&self, places: &mut Places, span: &Span, next: Option<Stamp>, title: &str) -> Markup {
+        let class = match span.from {
+            Some(_) => "loaded",
+            None => "loaded unknown",
         };
-        let title = format!("{title}: loaded {}", crate::output::fields::loaded(span));
-        self.bar(class, span.from, span.to.or(next), &title)
+        let title = format!("{title}: loaded {}", fields::loaded(span));
+        self.bar(places, class, (span.from, span.to.or(next)), &title)
     }
 
     fn losses(&self) -> Markup {
@@ -309,16 +225,18 @@ impl Drawing<'_, '_> {
         if losses.peek().is_none() {
             return html! {};
         }
+        let mut places = Places::default();
         let drawn = html! {
             @for event in losses {
                 @let since = event.lost.as_ref().and_then(|lost| lost.since_ns);
                 @let from = Stamp { time: event.time, boottime_ns: since.or(event.boottime_ns) };
-                (self.bar("lost", Some(from), Some(Stamp::of(event)), &format!("{}: {}", words::clock(event.time), human::told(event))))
+                @let title = format!("{}: {}", format::clock(event.time), sentence(event));
+                (self.bar(&mut places, "lost", (Some(from), Some(Stamp::of(event))), &title))
             }
         };
         let lane = Lane {
             class: "losses",
-            title: "Records that were lost",
+            title: "Records or details that were lost",
             label: html! { "lost" },
             bits: None,
             module: None,
@@ -349,16 +267,4 @@ struct Lane<'l> {
     label: Markup,
     bits: Option<String>,
     module: Option<&'l str>,
-}
-
-/// Repeats that stand too close to be told apart.
-struct Bin<'e> {
-    at: Place,
-    first: &'e Event,
-    last: &'e Event,
-    count: u64,
-}
-
-fn stamp(time: crate::event::Time, boottime_ns: Option<u64>) -> Stamp {
-    Stamp { time, boottime_ns }
 }

@@ -2,22 +2,25 @@
 
 use super::*;
 use crate::{
-    history::{History, Liveness, tests::fixture},
+    event::{Event, Kind},
+    history::{self, History, Liveness, tests::fixture},
     kernel::identity,
+    output::limits::Limits,
 };
 
 fn page_of(events: &[Event], liveness: &Liveness) -> String {
     let history = History::of(events, liveness);
-    page(&Asked {
+    page(&Scope {
         boots: history.boots.iter().collect(),
-        what: "all boots; modules <b>&\u{1b}".to_owned(),
+        description: "all boots; modules <b>&\u{1b}".to_owned(),
         made: identity::wall_clock(0),
         only: None,
+        limits: Limits::PAGE,
     })
 }
 
 #[test]
-fn what_a_stranger_wrote_is_text() {
+fn what_the_kernel_or_an_author_wrote_is_text() {
     let (events, liveness) = fixture();
     let page = page_of(&events, &liveness);
     assert!(page.contains("&lt;img src=x onerror=document.title='owned'&gt;"));
@@ -31,7 +34,7 @@ fn what_a_stranger_wrote_is_text() {
 }
 
 #[test]
-fn asks_nobody_for_anything() {
+fn loads_nothing() {
     let (events, liveness) = fixture();
     let page = page_of(&events, &liveness);
     for word in [
@@ -62,14 +65,20 @@ fn a_page_of_many_events_says_what_it_leaves_out() {
         events.push(event);
     }
     let page = page_of(&events, &liveness);
-    assert_eq!(page.matches("<details class=\"event").count(), ENTRIES);
+    let entries = page.matches("<details class=\"event").count();
+    assert_eq!(entries, Limits::PAGE.entries);
     let whole = 3000
         + page_of(&fixture().0, &liveness)
             .matches("<details class=\"event")
             .count();
-    assert!(page.contains(&format!("{} entries are not on this page", whole - ENTRIES)));
+    let left_out = format!("{} more events not shown one by one", whole - entries);
+    assert!(page.contains(&left_out));
     // What says most is there: each first setting, and what the crash left.
-    for event in fixture().0.iter().filter(|event| rank(event) == 0) {
+    let is_first = |event: &&Event| {
+        let taint = event.taint.as_ref();
+        event.kind == Kind::Taint && taint.and_then(|taint| taint.first) != Some(false)
+    };
+    for event in fixture().0.iter().filter(is_first) {
         assert!(
             page.contains(&format!("id=\"e{}\"", event.seq)),
             "{}",
@@ -78,12 +87,21 @@ fn a_page_of_many_events_says_what_it_leaves_out() {
     }
 }
 
+#[test]
+fn a_page_of_many_causes_stays_small() {
+    let events = history::tests::storm(10_000);
+    let bounded = page_of(&events, &Liveness::default());
+    assert!(bounded.len() < 2_000_000, "{} bytes", bounded.len());
+    assert!(bounded.contains(" more events not shown one by one"));
+    assert!(bounded.contains(" more causes, "));
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
     /// Clocks and counts that no kernel has, and any text.
     #[test]
-    fn draws_whatever_it_is_given(told in proptest::collection::vec((proptest::prelude::any::<(Option<u64>, u64, i64, bool)>(), ".*"), 1..9)) {
-        let events: Vec<Event> = (1_u64..).zip(told).map(|(seq, ((boottime, count, second, first), text))| {
+    fn draws_whatever_it_is_given(given in proptest::collection::vec((proptest::prelude::any::<(Option<u64>, u64, i64, bool)>(), ".*"), 1..9)) {
+        let events: Vec<Event> = (1_u64..).zip(given).map(|(seq, ((boottime, count, second, first), text))| {
             let kind = Kind::ALL[usize::try_from(seq).unwrap() % Kind::ALL.len()];
             serde_json::from_value(serde_json::json!({
                 "schema": 1, "id": text, "seq": seq, "kind": kind, "boot_id": "b", "boottime_ns": boottime,

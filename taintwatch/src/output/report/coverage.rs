@@ -1,45 +1,41 @@
-//! When a boot was watched, when it was not, and which records were lost.
+//! When a boot was monitored, when it was not, and which records were lost.
 //!
-//! In: the cover of a boot. Out: a line for each interval and each gap, and one for each loss.
-
-use anstyle::Style;
+//! In: the coverage and the losses of a boot. Out: a line for each interval, gap and loss, and totals.
 
 use super::super::{
-    fields::{gap_length, interval_length},
-    human,
-    layout::Layout,
-    words,
+    coverage_line, event_line, format, layout::Layout, scope::Scope, style::NEUTRAL,
 };
-use crate::history::Boot;
+use crate::history::{BootHistory, Losses};
 
-/// Prints what was watched and what was not.
-pub(super) fn print(boot: &Boot<'_>, layout: &mut Layout) {
-    let cover = &boot.cover;
-    if cover.intervals.is_empty() && cover.gaps.is_empty() {
+/// Prints what was monitored and what was not.
+pub(super) fn print(scope: &Scope<'_, '_>, boot: &BootHistory<'_>, layout: &mut Layout) {
+    let lines = coverage_line::lines(&boot.coverage, scope.limits);
+    if lines.is_empty() {
         return;
     }
     layout.section(2, "Coverage");
-    for interval in &cover.intervals {
-        let text = format!(
-            "{} ({})",
-            human::interval(interval),
-            words::length(interval_length(interval))
-        );
-        layout.marked(2, "", 2, Style::new(), &text);
-    }
-    for gap in &cover.gaps {
-        let text = format!("{} ({})", human::gap(gap), words::length(gap_length(gap)));
-        layout.marked(2, "", 2, Style::new(), &text);
+    for (_, line) in lines {
+        layout.marked(2, "", 2, NEUTRAL, &line);
     }
 }
 
 /// Prints what was lost.
-pub(super) fn losses(boot: &Boot<'_>, layout: &mut Layout) {
-    for (number, event) in boot.losses().enumerate() {
-        if number == 0 {
-            layout.section(2, "Losses");
-        }
-        let when = words::clock(event.time);
-        layout.indented(4, &format!("{when}: {}", human::told(event)));
+pub(super) fn losses(scope: &Scope<'_, '_>, boot: &BootHistory<'_>, layout: &mut Layout) {
+    let events: Vec<_> = boot.losses().collect();
+    if events.is_empty() {
+        return;
+    }
+    layout.section(2, "Losses");
+    let total = Losses::of(events.iter().copied()).sentences().join(", ");
+    if events.len() > 1 {
+        layout.indented(4, &format!("in all: {total}"));
+    }
+    let (shown, more) = scope.limits.first(&events);
+    for event in shown {
+        let when = format::clock(event.time);
+        layout.indented(4, &format!("{when}: {}", event_line::sentence(event)));
+    }
+    if more > 0 {
+        layout.indented(4, &format!("and {}", format::number(more, "later event")));
     }
 }

@@ -1,110 +1,93 @@
 //! The history as a text that fits a mail.
 //!
-//! In: the boots that were asked for. Out: a page: a head, and of each boot the timeline, the flags, the modules,
-//! the cover, and what was lost; at the end what the words of confidence promise.
+//! In: what the report covers. Out: a head, and of each boot the flags, the timeline, the modules, the coverage, and what
+//! was lost; at the end what the words and marks mean. Long lists are cut by the report's limits, and say so.
 
 mod coverage;
 mod flags;
+mod legend;
 mod modules;
 #[cfg(test)]
 mod tests;
 mod timeline;
 
-use anstyle::Style;
-
 use super::{
-    fields::{Asked, end, hosts, mask, set},
-    human::DIM,
+    fields::{clock_change, end, mask},
+    format,
     layout::Layout,
-    words,
+    scope::Scope,
+    selection::Selection,
+    style::DIM,
 };
-use crate::history::Boot;
+use crate::{coverage::Period, history::BootHistory};
+pub(super) use flags::more_causes;
 
 /// Where the text of a fact begins.
 const COLUMN: usize = 10;
 
 /// Prints the report.
-pub fn print(asked: &Asked<'_, '_>, layout: &mut Layout) {
-    head(asked, layout);
-    for boot in &asked.boots {
+pub fn print(scope: &Scope<'_, '_>, layout: &mut Layout) {
+    head(scope, layout);
+    let selection = Selection::of(scope);
+    for (boot, selected) in scope.boots.iter().zip(&selection.boots) {
         layout.blank();
-        boot_head(boot, layout);
-        flags::print(asked, boot, layout);
-        timeline::print(asked, boot, layout);
-        modules::print(asked, boot, layout);
-        coverage::print(boot, layout);
-        coverage::losses(boot, layout);
+        boot_head(scope, boot, layout);
+        flags::print(scope, boot, layout);
+        timeline::print(selected, layout);
+        modules::print(scope, boot, layout);
+        coverage::print(scope, boot, layout);
+        coverage::losses(scope, boot, layout);
     }
-    promises(asked, layout);
+    legend::print(scope, layout);
 }
 
 fn fact(layout: &mut Layout, name: &str, text: &str) {
     layout.marked(0, name, COLUMN, DIM, text);
 }
 
-fn head(asked: &Asked<'_, '_>, layout: &mut Layout) {
+fn head(scope: &Scope<'_, '_>, layout: &mut Layout) {
     layout.title(0, "What tainted this kernel");
-    for host in hosts(&asked.boots) {
+    for host in scope.hosts() {
         fact(layout, "machine", host);
     }
-    fact(layout, "asked", &asked.what);
-    let made = words::clock(asked.made);
+    fact(layout, "scope", &scope.description);
+    let made = format::clock(scope.made);
     let version = env!("CARGO_PKG_VERSION");
     fact(
         layout,
         "made",
         &format!("{made} by taintwatch {version}; all times are UTC"),
     );
-    fact(layout, "history", &asked.size());
-    if asked.events() == 0 {
+    fact(layout, "history", &scope.size());
+    if scope.events() == 0 {
         layout.indented(0, "the history has no such event");
     }
 }
 
-fn boot_head(boot: &Boot<'_>, layout: &mut Layout) {
+fn boot_head(scope: &Scope<'_, '_>, boot: &BootHistory<'_>, layout: &mut Layout) {
     match boot.id {
         Some(id) => layout.title(0, &format!("Boot {id}")),
-        None => layout.title(0, "Boot not known"),
+        None => layout.title(0, "Unknown boot"),
     }
     if !boot.releases.is_empty() {
-        fact(layout, "kernel", &boot.releases.join(", "));
+        fact(
+            layout,
+            "kernel",
+            &format::list(&boot.releases, scope.limits),
+        );
     }
     fact(layout, "flags", &mask(boot));
-    let (from, to) = (boot.from, boot.to);
-    let length = words::length(words::between(
-        (from.time, from.boottime_ns),
-        (to.time, to.boottime_ns),
-    ));
-    let (from, to) = (words::clock(from.time), words::clock(to.time));
+    let length = format::length(Period::new(boot.from, boot.to).length());
+    let (from, to) = (format::clock(boot.from.time), format::clock(boot.to.time));
     fact(layout, "known", &format!("{from} to {to}, {length}"));
     if let Some(end) = end(boot) {
         fact(layout, "end", end);
     }
-    for jump in &boot.jumps {
-        fact(layout, "clock", &set(jump));
+    let (changes, more) = scope.limits.first(&boot.clock_changes);
+    for change in changes {
+        fact(layout, "clock", &clock_change(change));
     }
-}
-
-fn promises(asked: &Asked<'_, '_>, layout: &mut Layout) {
-    let events = asked.boots.iter().flat_map(|boot| &boot.events);
-    let causes = events
-        .filter(|event| asked.shows(event))
-        .filter_map(|event| event.cause.as_ref());
-    let mut used: Vec<_> = causes.map(|cause| cause.confidence).collect();
-    used.sort();
-    used.dedup();
-    if used.is_empty() {
-        return;
-    }
-    layout.blank();
-    layout.title(0, "How it is known");
-    for confidence in used {
-        layout.marked(
-            0,
-            confidence.as_str(),
-            14,
-            Style::new(),
-            words::promise(confidence),
-        );
+    if more > 0 {
+        fact(layout, "clock", &format::number(more, "more change"));
     }
 }

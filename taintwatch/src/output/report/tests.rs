@@ -6,10 +6,10 @@ use super::*;
 use crate::{
     event::{Kind, Time},
     history::{
-        History,
+        self, History, Liveness,
         tests::{B, fixture},
     },
-    output::layout::MAIL,
+    output::{layout::MAIL, limits::Limits},
 };
 
 fn report(boot: &str, kinds: &[Kind]) -> String {
@@ -20,18 +20,19 @@ fn report(boot: &str, kinds: &[Kind]) -> String {
         .filter(|event| kinds.contains(&event.kind))
         .map(|event| event.seq)
         .collect();
-    let asked = Asked {
+    let scope = Scope {
         boots: history
             .boots
             .iter()
             .filter(|it| it.id == Some(boot))
             .collect(),
-        what: "one boot".to_owned(),
+        description: "one boot".to_owned(),
         made: Time("2026-01-06T11:02:00Z".parse().unwrap()),
         only: (!kinds.is_empty()).then_some(only),
+        limits: Limits::TEXT,
     };
     let mut layout = Layout::new(MAIL);
-    print(&asked, &mut layout);
+    print(&scope, &mut layout);
     let text = anstream::adapter::strip_str(&layout.text()).to_string();
     text.replace(env!("CARGO_PKG_VERSION"), "[version]")
 }
@@ -43,7 +44,7 @@ fn a_boot_with_everything() {
     insta::assert_snapshot!(report(B, &[]), @r##"
     What tainted this kernel
     machine   6f1c8a52d1e94b1f9d3c2b7a90e4f815
-    asked     one boot
+    scope     one boot
     made      2026-01-06 11:02:00Z by taintwatch [version]; all times are UTC
     history   1 boot, 24 events
 
@@ -51,7 +52,7 @@ fn a_boot_with_everything() {
     kernel    6.1.0-18-amd64
     flags     PDWOE (12929)
     known     2025-06-01 00:00:09Z to 2026-01-06 10:00:00Z, 2 h 29 min
-    end       without a word; the kernel left a crash record
+    end       unclean: the kernel left a crash record
     clock     set ahead by 219 d 7 h, after 2025-06-01 00:00:12Z
 
       Flags
@@ -87,73 +88,73 @@ fn a_boot_with_everything() {
 
       Timeline
       2025-06-01
-      00:00:09.500  watch  the watch began: every layer is in place, proven on
-                           every CPU
-      00:00:12.000  O      an out-of-tree module was loaded: nvidia, loaded by
-                           (udev-worker) (pid 398)
-                    asked    udev looked for
+      00:00:09.500  coverage monitoring began: every layer is in place, tested
+                             on every CPU
+      00:00:12.000  O        an out-of-tree module was loaded: nvidia, loaded by
+                             (udev-worker) (pid 398)
+                    request  udev looked for
                              pci:v000010DEd00002204sv00001043sd000087D9bc03sc00i00,
                              the driver of
                              /devices/pci0000:00/0000:00:01.0/0000:01:00.0
                     task     /usr/lib/systemd/systemd-udevd (pid 398, uid 0,
                              unit systemd-udevd.service)
-                    above    systemd-udevd (298) < systemd (1)
+                    parents  systemd-udevd (298) < systemd (1)
                     code     load_module+0x12c4
                     mask     0x0 -> 0x1000
-                    known by observed: watchpoint on the mask, hook on
+                    evidence observed: watchpoint on the mask, hook on
                              add_taint, hooks around the module loader
-      00:00:12.004  P      a proprietary module was loaded: nvidia, loaded by
-                           (udev-worker) (pid 398)
+      00:00:12.004  P        a proprietary module was loaded: nvidia, loaded by
+                             (udev-worker) (pid 398)
                     mask     0x1000 -> 0x1001
-                             asked, task, above, code, known by as before
-      00:00:12.008  E      an unsigned module was loaded: nvidia, loaded by
-                           (udev-worker) (pid 398)
+                             request, task, parents, code, evidence as before
+      00:00:12.008  E        an unsigned module was loaded: nvidia, loaded by
+                             (udev-worker) (pid 398)
                     mask     0x1001 -> 0x3001
-                             asked, task, above, code, known by as before
-      00:00:12.300  load   nvidia 535.183.01 was loaded by (udev-worker) (pid
-                           398), its flags: POE
+                             request, task, parents, code, evidence as before
+      00:00:12.300  load     nvidia 535.183.01 was loaded by (udev-worker) (pid
+                             398), its flags: POE
       2026-01-06
-      08:00:00.000  watch  the watch is degraded: no mask watch: another user
-                           has the breakpoint slots (EBUSY)
-      08:30:00.000  watch  the watch ended: stopped by a signal
-      09:00:00.000  watch  the watch began: every layer is in place
-      09:10:00.000  O +1   an out-of-tree module was loaded: <img src=x
-                           onerror=document.title='owned'>, loaded by insmod
-                           (pid 7200)
-      09:10:00.004  E +1   an unsigned module was loaded: <img src=x
-                           onerror=document.title='owned'>, loaded by insmod
-                           (pid 7200)
-      09:10:00.300  load   <img src=x onerror=document.title='owned'>
-                           1.0"><script>document.title="owned"</script> was
-                           loaded by insmod (pid 7200), its flags: OE
-      09:11:40.500  failed zfs 2.1.11-1 failed to load (ENOEXEC) by insmod (pid
-                           7205)
-      09:13:20.000  W      the kernel issued a warning at __alloc_pages+0x1f2
+      08:00:00.000  coverage monitoring is degraded: no mask watch: another user
+                             has the breakpoint slots (EBUSY)
+      08:30:00.000  coverage monitoring ended: stopped by a signal
+      09:00:00.000  coverage monitoring began: every layer is in place
+      09:10:00.000  O +1     an out-of-tree module was loaded: <img src=x
+                             onerror=document.title='owned'>, loaded by insmod
+                             (pid 7200)
+      09:10:00.004  E +1     an unsigned module was loaded: <img src=x
+                             onerror=document.title='owned'>, loaded by insmod
+                             (pid 7200)
+      09:10:00.300  load     <img src=x onerror=document.title='owned'>
+                             1.0"><script>document.title="owned"</script> was
+                             loaded by insmod (pid 7200), its flags: OE
+      09:11:40.500  failed   zfs 2.1.11-1 failed to load (ENOEXEC) by insmod
+                             (pid 7205)
+      09:13:20.000  W        the kernel issued a warning at __alloc_pages+0x1f2
                     task     kworker/2:1 (pid 811, uid 0)
-                    above    kthreadd (2)
+                    parents  kthreadd (2)
                     code     __alloc_pages+0x1f2
                     mask     0x3001 -> 0x3201
-                    known by observed: watchpoint on the mask, hook on add_taint
-      09:14:01.000  W +3194 the kernel issued a warning at __alloc_pages+0x1f2;
-                           the last at 09:18:48.000
-      09:20:00.000  lost   41 occurrences are counted without their detail: the
-                           ring was full
-      09:26:40.125  mask   hide_me+0x8 [<img src=x
-                           onerror=document.title='owned'>] wrote the mask past
-                           add_taint: cleared PWOE
+                    evidence observed: watchpoint on the mask, hook on add_taint
+      09:14:01.000  W +3194  the kernel issued a warning at __alloc_pages+0x1f2;
+                             the last at 09:18:48.000
+      09:20:00.000  lost     41 occurrences counted without detail: the ring was
+                             full
+      09:26:40.125  mask     hide_me+0x8 [<img src=x
+                             onerror=document.title='owned'>] wrote the mask
+                             past add_taint: cleared PWOE
                     task     insmod (pid 7200, uid 0, logged in as uid 1001)
-                    above    bash (7101) < sshd (7090) < systemd (1)
+                    parents  bash (7101) < sshd (7090) < systemd (1)
                     code     hide_me+0x8 [<img src=x
                              onerror=document.title='owned'>]
                     mask     0x3201 -> 0x0
-                    known by observed: watchpoint on the mask
-      10:00:00.400  D      the kernel died in an oops or a BUG, at hide_me+0x40
-                           [rootkit] (logged)
+                    evidence observed: watchpoint on the mask
+      10:00:00.400  D        the kernel died in an oops or a BUG, at
+                             hide_me+0x40 [rootkit] (logged)
                     code     hide_me+0x40/0x90
                     mask     0x0 -> 0x80
                     log      BUG: kernel NULL pointer dereference, address:
                              0000000000000008
-                    known by logged: what a crash left behind
+                    evidence logged: what a crash left behind
 
       Modules
       nvidia
@@ -183,30 +184,31 @@ fn a_boot_with_everything() {
         signed   no
         file     /root/zfs.ko
 
-      BootCoverage
-        watched 2025-06-01 00:00:09Z to 2026-01-06 08:00:00Z: every layer is in
-        place; no mask watch: another user has the breakpoint slots (EBUSY) (29
-        min 50 s)
-        watched in part 2026-01-06 08:00:00Z to 2026-01-06 08:30:00Z: no mask
-        watch: another user has the breakpoint slots (EBUSY); stopped by a
+      Coverage
+        monitored 2025-06-01 00:00:09Z to 2026-01-06 08:00:00Z: every layer is
+        in place; then no mask watch: another user has the breakpoint slots
+        (EBUSY) (29 min 50 s)
+        monitored in part 2026-01-06 08:00:00Z to 2026-01-06 08:30:00Z: no mask
+        watch: another user has the breakpoint slots (EBUSY); then stopped by a
         signal (30 min 0 s)
-        watched 2026-01-06 09:00:00Z to 2026-01-06 09:59:55Z: every layer is in
-        place; the watch ended without a word: it was killed, or the machine
-        went down (59 min 55 s)
-        not watched 2025-06-01 00:00:00Z to 2025-06-01 00:00:09Z: before the
-        watch began (9.5 s)
-        not watched 2026-01-06 08:30:00Z to 2026-01-06 09:00:00Z: stopped by a
+        monitored 2026-01-06 09:00:00Z to 2026-01-06 09:59:55Z: every layer is
+        in place; then monitoring ended uncleanly: the daemon was killed or the
+        power was lost (59 min 55 s)
+        not monitored 2025-06-01 00:00:00Z to 2025-06-01 00:00:09Z: before
+        monitoring began (9.5 s)
+        not monitored 2026-01-06 08:30:00Z to 2026-01-06 09:00:00Z: stopped by a
         signal (30 min 0 s)
-        not watched 2026-01-06 09:59:55Z to 2026-01-06 10:00:00Z: the watch
-        ended without a word: it was killed, or the machine went down (5.4 s)
+        not monitored 2026-01-06 09:59:55Z to 2026-01-06 10:00:00Z: monitoring
+        ended uncleanly: the daemon was killed or the power was lost (5.4 s)
 
       Losses
-        2026-01-06 09:20:00Z: 41 occurrences are counted without their detail:
-        the ring was full
+        2026-01-06 09:20:00Z: 41 occurrences counted without detail: the ring
+        was full
 
-    How it is known
+    Legend
+    W +3          flag W was set already, and was set 3 times more
     observed      a hook in the kernel saw it when it happened
-    logged        a line of the kernel's log tells it, with its time
+    logged        a line of the kernel log shows it, with its time
     "##);
 }
 
@@ -215,7 +217,7 @@ fn only_what_was_asked_for() {
     insta::assert_snapshot!(report(B, &[Kind::MaskWrite]), @r##"
     What tainted this kernel
     machine   6f1c8a52d1e94b1f9d3c2b7a90e4f815
-    asked     one boot
+    scope     one boot
     made      2026-01-06 11:02:00Z by taintwatch [version]; all times are UTC
     history   1 boot, 1 event
 
@@ -223,20 +225,20 @@ fn only_what_was_asked_for() {
     kernel    6.1.0-18-amd64
     flags     PDWOE (12929)
     known     2025-06-01 00:00:09Z to 2026-01-06 10:00:00Z, 2 h 29 min
-    end       without a word; the kernel left a crash record
+    end       unclean: the kernel left a crash record
     clock     set ahead by 219 d 7 h, after 2025-06-01 00:00:12Z
 
       Timeline
       2026-01-06
-      09:26:40.125  mask   hide_me+0x8 [<img src=x
-                           onerror=document.title='owned'>] wrote the mask past
-                           add_taint: cleared PWOE
+      09:26:40.125  mask     hide_me+0x8 [<img src=x
+                             onerror=document.title='owned'>] wrote the mask
+                             past add_taint: cleared PWOE
                     task     insmod (pid 7200, uid 0, logged in as uid 1001)
-                    above    bash (7101) < sshd (7090) < systemd (1)
+                    parents  bash (7101) < sshd (7090) < systemd (1)
                     code     hide_me+0x8 [<img src=x
                              onerror=document.title='owned'>]
                     mask     0x3201 -> 0x0
-                    known by observed: watchpoint on the mask
+                    evidence observed: watchpoint on the mask
 
       Modules
       <img src=x onerror=document.title='owned'>
@@ -250,31 +252,62 @@ fn only_what_was_asked_for() {
         file     /home/mallory/it's a "module"/&lt;x&gt;.ko
         sha256 9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f
 
-      BootCoverage
-        watched 2025-06-01 00:00:09Z to 2026-01-06 08:00:00Z: every layer is in
-        place; no mask watch: another user has the breakpoint slots (EBUSY) (29
-        min 50 s)
-        watched in part 2026-01-06 08:00:00Z to 2026-01-06 08:30:00Z: no mask
-        watch: another user has the breakpoint slots (EBUSY); stopped by a
+      Coverage
+        monitored 2025-06-01 00:00:09Z to 2026-01-06 08:00:00Z: every layer is
+        in place; then no mask watch: another user has the breakpoint slots
+        (EBUSY) (29 min 50 s)
+        monitored in part 2026-01-06 08:00:00Z to 2026-01-06 08:30:00Z: no mask
+        watch: another user has the breakpoint slots (EBUSY); then stopped by a
         signal (30 min 0 s)
-        watched 2026-01-06 09:00:00Z to 2026-01-06 09:59:55Z: every layer is in
-        place; the watch ended without a word: it was killed, or the machine
-        went down (59 min 55 s)
-        not watched 2025-06-01 00:00:00Z to 2025-06-01 00:00:09Z: before the
-        watch began (9.5 s)
-        not watched 2026-01-06 08:30:00Z to 2026-01-06 09:00:00Z: stopped by a
+        monitored 2026-01-06 09:00:00Z to 2026-01-06 09:59:55Z: every layer is
+        in place; then monitoring ended uncleanly: the daemon was killed or the
+        power was lost (59 min 55 s)
+        not monitored 2025-06-01 00:00:00Z to 2025-06-01 00:00:09Z: before
+        monitoring began (9.5 s)
+        not monitored 2026-01-06 08:30:00Z to 2026-01-06 09:00:00Z: stopped by a
         signal (30 min 0 s)
-        not watched 2026-01-06 09:59:55Z to 2026-01-06 10:00:00Z: the watch
-        ended without a word: it was killed, or the machine went down (5.4 s)
+        not monitored 2026-01-06 09:59:55Z to 2026-01-06 10:00:00Z: monitoring
+        ended uncleanly: the daemon was killed or the power was lost (5.4 s)
 
       Losses
-        2026-01-06 09:20:00Z: 41 occurrences are counted without their detail:
-        the ring was full
+        2026-01-06 09:20:00Z: 41 occurrences counted without detail: the ring
+        was full
 
-    How it is known
+    Legend
     observed      a hook in the kernel saw it when it happened
     "##);
     assert!(report(B, &[Kind::ModuleUnload]).contains("the history has no such event"));
+}
+
+#[test]
+fn a_report_of_many_causes_stays_small_and_counts_every_event() {
+    let events = history::tests::storm(10_000);
+    let history = History::of(&events, &Liveness::default());
+    let print_all = |limits| {
+        let scope = Scope {
+            boots: history.boots.iter().collect(),
+            description: "all boots".to_owned(),
+            made: Time::unknown(),
+            only: None,
+            limits,
+        };
+        let selection = Selection::of(&scope);
+        let entries = selection.entries();
+        let shown: usize = entries.map(|entry| 1 + entry.again.len()).sum();
+        assert_eq!(shown + selection.left_out(), events.len());
+        let mut layout = Layout::new(MAIL);
+        print(&scope, &mut layout);
+        (layout.text(), selection.left_out())
+    };
+    let (text, left_out) = print_all(Limits::TEXT);
+    assert!(text.len() < 100_000, "{} bytes", text.len());
+    assert!(text.contains(&format!("{left_out} more events not shown one by one")));
+    let (text, left_out) = print_all(Limits::FULL);
+    assert!(
+        text.len() > 500_000 && left_out == 0,
+        "{} bytes",
+        text.len()
+    );
 }
 
 #[test]

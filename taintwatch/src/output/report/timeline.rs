@@ -1,53 +1,48 @@
-//! What happened in a boot, event by event and day by day.
+//! What happened in a boot, event by event and day by day, and as counts what has no room.
 //!
-//! In: the events that were asked for. Out: a line or more for each; repeats are one, and evidence that is as it was at the
-//! event before is not told again.
+//! In: the entries to show, and groups of the others. Out: a line or more for each; repeats are one, and evidence that is
+//! the same as at the event before is not printed again.
 
 use super::super::{
-    fields::{Asked, Fields, evidence},
-    human::{self, DIM},
+    event_line,
+    fields::{Fields, evidence},
+    format,
     layout::Layout,
-    words,
+    selection::{Rest, Selected},
+    style::DIM,
 };
-use crate::{
-    event::Kind,
-    history::{self, Boot, Entry},
-};
+use crate::{event::Kind, history::Entry};
 
 /// Prints the timeline.
-pub(super) fn print(asked: &Asked<'_, '_>, boot: &Boot<'_>, layout: &mut Layout) {
-    let shown = boot
-        .events
-        .iter()
-        .copied()
-        .filter(|event| asked.shows(event));
+pub(super) fn print(selected: &Selected<'_>, layout: &mut Layout) {
     let mut day = None;
     let mut before = Fields::new();
-    for entry in history::entries(shown) {
+    for entry in &selected.entries {
         if day.is_none() {
             layout.section(2, "Timeline");
         }
-        let today = words::day(entry.event.time);
+        let today = format::day(entry.event.time);
         if day.as_ref() != Some(&today) {
             layout.marked(2, &today, 0, DIM, "");
             day = Some(today);
         }
-        event(&entry, &mut before, layout);
+        event(entry, &mut before, layout);
     }
+    rest(&selected.rest, layout);
 }
 
 fn event(entry: &Entry<'_>, before: &mut Fields, layout: &mut Layout) {
     let event = entry.event;
-    let (style, mark) = human::mark(event, entry.count());
-    let mut text = human::told(event);
-    if let Some(doubt) = human::doubt(event) {
+    let (style, mark) = event_line::mark(event, entry.count());
+    let mut text = event_line::sentence(event);
+    if let Some(doubt) = event_line::doubt(event) {
         text = format!("{text} ({doubt})");
     }
     if let Some(last) = entry.again.last() {
-        let until = words::time_of_day(last.time);
+        let until = format::time_of_day(last.time);
         text = format!("{text}; the last at {until}");
     }
-    let time = words::time_of_day(event.time);
+    let time = format::time_of_day(event.time);
     layout.timed(&time, &mark, style, &text);
     let taint = event.taint.as_ref();
     let first = taint.and_then(|taint| taint.first) != Some(false);
@@ -57,7 +52,7 @@ fn event(entry: &Entry<'_>, before: &mut Fields, layout: &mut Layout) {
         let (same, other): (Fields, Fields) = fields
             .iter()
             .cloned()
-            .partition(|fact| before.contains(fact));
+            .partition(|field| before.contains(field));
         for (name, value) in &other {
             layout.marked(16, name, 9, DIM, value);
         }
@@ -67,4 +62,31 @@ fn event(entry: &Entry<'_>, before: &mut Fields, layout: &mut Layout) {
         }
         *before = fields;
     }
+}
+
+/// The events that are not shown one by one, by flag, cause and module.
+fn rest(rest: &Rest<'_>, layout: &mut Layout) {
+    if rest.events == 0 {
+        return;
+    }
+    let title = format!(
+        "{} not shown one by one",
+        format::number(rest.events, "more event")
+    );
+    layout.section(2, &title);
+    for group in &rest.groups {
+        let (style, mark) = event_line::mark(group.first, group.count);
+        let text = event_line::sentence(group.first);
+        layout.marked(2, &mark, 9, style, &format!("{text}; {}", group.extent()));
+    }
+    if rest.more > 0 {
+        layout.indented(
+            2,
+            &format!(
+                "and {} of other causes",
+                format::number(rest.more, "more group")
+            ),
+        );
+    }
+    layout.indented(2, "`report --full` prints each, `report --json` as JSON; `--flag`, `--module`, `--kind` and `--since` narrow it");
 }

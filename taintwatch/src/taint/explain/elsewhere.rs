@@ -1,13 +1,13 @@
-//! What other kernels mean by a flag's letter, or by its bit.
+//! What the same letter or bit means on other vendors' kernels.
 
 use crate::taint::{
     flags::{self, Flag},
     tables::{TABLES, Table},
 };
 
-/// One text a meaning, with whose it is.
+/// One text for each meaning, with its vendors.
 pub(crate) fn elsewhere(table: &Table, flag: &Flag) -> Vec<String> {
-    let mut told: Vec<(&Flag, Vec<&str>)> = Vec::new();
+    let mut meanings: Vec<(&Flag, Vec<&str>)> = Vec::new();
     for other in &TABLES {
         let concerns = |found: &&'static Flag| found.letter == flag.letter || found.bit == flag.bit;
         for found in other.flags().filter(concerns) {
@@ -17,17 +17,18 @@ pub(crate) fn elsewhere(table: &Table, flag: &Flag) -> Vec<String> {
             if alike(flag) || other.vendor == table.vendor {
                 continue;
             }
-            match told.iter_mut().find(|(one, _)| alike(one)) {
+            match meanings.iter_mut().find(|(one, _)| alike(one)) {
                 Some((_, vendors)) => {
                     if other.vendor_of(found.bit) != flags::VENDOR {
                         vendors.push(other.vendor);
                     }
                 }
-                None => told.push((found, vec![other.vendor_of(found.bit)])),
+                None => meanings.push((found, vec![other.vendor_of(found.bit)])),
             }
         }
     }
-    told.iter()
+    meanings
+        .iter()
         .map(|(found, vendors)| {
             let vendors = vendors.join(", ");
             format!(

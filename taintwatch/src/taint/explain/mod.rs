@@ -1,7 +1,7 @@
-//! What each flag means to the people who meet it, in the words of upstream and of the vendors.
+//! Explanations of the flags: what each means, in the words of upstream and of the vendors.
 //!
 //! In: a table and a flag. Out: an explanation, which is upstream's with the vendor's words in the places
-//! where they differ, and what the vendor's support makes of tainted kernels at all. Data, not code.
+//! where they differ, and how the vendor's support handles tainted kernels. Data, not code.
 
 pub(crate) mod elsewhere;
 mod policy;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{flags::Flag, tables::Table};
 pub use policy::{Policy, policy};
 
-/// A flag in words. A taint is a marker, not an error: it says what to keep in mind.
+/// The explanation of a flag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
     pub meaning: &'static str,
@@ -54,11 +54,11 @@ const fn over(flag: &'static str) -> Overlay {
     }
 }
 
-/// What the letter of place 0 says when P is clear.
-pub const G: &str = "G is no flag but the place of P when P is clear: the kernel is tainted for another reason, and every module so far has a licence that is compatible with the GPL.";
+/// The letter that is printed in the place of P when P is clear.
+pub const G: &str = "G is not a flag: the kernel prints it in the place of P when P is clear. The kernel is tainted for another reason, and every module loaded so far has a licence that is compatible with the GPL.";
 
 /// What holds for every flag.
-pub const GENERAL: &str = "A taint is a marker, not an error: it says that something happened that may matter when a fault is looked into. It stays until the kernel is loaded again (reboot or kexec), also when the module is gone. The kernel prints it in every report, behind \"Tainted:\"; the number in /proc/sys/kernel/tainted is the sum of all set flags, 0 is untainted.";
+pub const GENERAL: &str = "A taint is a marker, not an error: it says that something happened that may matter when a fault is investigated. It stays until the kernel is loaded again (reboot or kexec), also when the module is unloaded. The kernel prints it in every report, behind \"Tainted:\"; each flag is one bit of the number in /proc/sys/kernel/tainted, and 0 is untainted.";
 
 /// The explanation of a flag of a table.
 #[must_use]
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
     use crate::taint::tables::TABLES;
 
-    fn said(vendor: &str, letter: char) -> String {
+    fn text(vendor: &str, letter: char) -> String {
         let table = Table::named(vendor).unwrap();
         let policy = policy(table.family);
         let flags = table.by_letter(letter).map(|flag| of(table, flag));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn every_overlay_is_of_a_flag_that_a_table_of_the_family_has() {
+    fn every_overlay_names_a_flag_of_its_family() {
         for table in &TABLES {
             for over in vendors::overlays(table.family) {
                 let family = TABLES.iter().filter(|other| other.family == table.family);
@@ -133,9 +133,9 @@ mod tests {
         }
     }
 
-    /// Each fact that a SUSE customer reads about tainted kernels (SUSE's article 3582750).
+    /// SUSE's knowledge base article 3582750.
     #[test]
-    fn answers_what_suses_article_says() {
+    fn suse_flags_have_the_facts_of_its_article() {
         for (letter, words) in [
             (
                 'P',
@@ -161,12 +161,12 @@ mod tests {
             ),
             ('X', &["work together", "external"]),
         ] {
-            let said = said("suse", letter);
+            let text = text("suse", letter);
             for word in words {
-                assert!(said.contains(word), "{letter}: {word}");
+                assert!(text.contains(word), "{letter}: {word}");
             }
             assert!(
-                said.contains("only with X"),
+                text.contains("only with X"),
                 "reproduce untainted, or tainted only with X"
             );
         }

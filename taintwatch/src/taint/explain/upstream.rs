@@ -1,4 +1,4 @@
-//! What each of upstream's flags means to the people who meet it.
+//! The explanations of upstream's flags.
 //!
 //! Sources: `Documentation/admin-guide/tainted-kernels.rst` and the callers of `add_taint` in Linux 5.10 to
 //! 7.3.
@@ -34,27 +34,31 @@ pub(super) fn of(flag: &Flag) -> Option<&'static Explanation> {
 }
 
 const SOUND: &str = "They stay as trustworthy as before; the flag adds context.";
-const SUSPECT: &str =
-    "Read them with care: code that nobody but its maker can inspect may have taken part.";
+const CLOSED: &str =
+    "Read them with care: code that only the module's vendor can inspect may be involved.";
+const MISMATCHED: &str = "Read them with care: a module that does not fit the kernel may read and write the wrong memory.";
+const NOT_IN_TREE: &str = "Read those that name the module with care: kernel developers do not maintain its code, and may not have its source, though that is often open.";
+const UNVERIFIED: &str = "Read those that name the module with care: nothing proves who built it, or that it was not changed since.";
 const DAMAGED: &str =
-    "Believe the first message after the boot; later ones may be results of the damage.";
-const LOCK: &str = "The kernel stops checking its locks (lockdep), if it did: \"Disabling lock debugging due to kernel taint\".";
+    "Trust the first report after the boot; later ones may be results of the damage.";
+const LOCK: &str = "The kernel stops checking its locks (lockdep), if it did, and logs \"Disabling lock debugging due to kernel taint\".";
 const LOCK_MAYBE: &str =
-    "Some of its causes stop the checks of locks (lockdep), if the kernel did them.";
-const LOCK_AND_TRACE: &str = "The kernel stops checking its locks (lockdep), if it did; the module's own tracepoints are not created (kernel/tracepoint.c, trace_module_has_bad_taint). A module that is not GPL-compatible is refused GPL-only symbols.";
-const DEAD: &str = "The kernel stops checking its locks (lockdep), if it did. What the killed task held stays held: later hangs may be results. With panic_on_oops the machine stops instead.";
+    "With some of its causes the kernel stops checking its locks (lockdep), if it did.";
+const LOCK_AND_TRACE: &str = "The kernel stops checking its locks (lockdep), if it did; the module's own tracepoints are not created (kernel/tracepoint.c, trace_module_has_bad_taint).";
+const PROPRIETARY_EFFECTS: &str = "The kernel stops checking its locks (lockdep), if it did; the module cannot use symbols that are exported to GPL modules only, and its own tracepoints are not created (kernel/tracepoint.c, trace_module_has_bad_taint).";
+const DEAD: &str = "The kernel stops checking its locks (lockdep), if it did. Locks of the killed task stay locked: later hangs may be results. With panic_on_oops the kernel panics instead.";
 const QUIET: &str = "The loader's line in the kernel log is printed for the first such module only; the module's own flag is in /sys/module/NAME/taint.";
 const NO_EFFECT: &str = "";
 const REPRODUCE: &str = "Expect to be asked to reproduce the fault without it.";
 const LOG: &str = "The kernel log from the boot to the fault, and `taintwatch report`.";
 const MODULE: &str =
-    "The module's name, version, maker and file, the kernel log, and `taintwatch report`.";
+    "The module's name, version, vendor and file, the kernel log, and `taintwatch report`.";
 
 const PROPRIETARY: Explanation = Explanation {
-    effects: LOCK_AND_TRACE,
-    meaning: "A module whose licence is not compatible with the GPL was loaded; its source may be closed to kernel developers and to the vendor. G in its place means that it is clear.",
+    effects: PROPRIETARY_EFFECTS,
+    meaning: "A module whose licence is not compatible with the GPL was loaded; kernel developers and the kernel's vendor may not have its source. G in its place means that it is clear.",
     set_by: "Loading such a module, also when the load then fails; ndiswrapper, driverloader and lve by name; and, misleadingly, a CFI report, which passes flag 0.",
-    messages: SUSPECT,
+    messages: CLOSED,
     support: "Most vendors and kernel developers decline reports that may involve the module. Expect to be asked to reproduce the fault without it.",
     avoid: "Prefer the driver that the kernel or the vendor supplies, where there is a choice; multipath through device-mapper in place of a proprietary one, for example.",
     send: MODULE,
@@ -63,23 +67,23 @@ const FORCED: Explanation = Explanation {
     effects: LOCK_AND_TRACE,
     meaning: "A module was loaded although a consistency check failed or was skipped: its version information or its vermagic does not fit this kernel.",
     set_by: "modprobe --force and the ignore flags of finit_module; a module without versions for exported symbols. One load can raise it many times, once a symbol.",
-    messages: SUSPECT,
-    support: "Support for a kernel in this state is refused by most vendors: a mismatched module can corrupt anything.",
-    avoid: "Never use force options; get the driver built for exactly the running kernel.",
+    messages: MISMATCHED,
+    support: "Most vendors refuse support for a kernel in this state: a mismatched module can corrupt any memory.",
+    avoid: "Never use force options; get a module that was built for exactly the running kernel.",
     send: MODULE,
 };
 const OUT_OF_SPEC: Explanation = Explanation {
     effects: LOCK_MAYBE,
-    meaning: "The processor or the system runs outside what it was made or certified for.",
+    meaning: "The processor or the system runs outside its specification, or in a way that it is not certified for.",
     set_by: "Writes to model-specific registers through /dev/cpu/*/msr; clearcpuid= and setcpuid=; late microcode loading; old microcode; CPU features that differ between cores; overclocking through amdgpu.",
-    messages: "The kernel is sound as far as it knows; strange faults may be the hardware's.",
-    support: "Vendors ask for the fault on hardware within its specification.",
+    messages: "They stay useful; faults without another explanation may come from the hardware.",
+    support: "Vendors ask to reproduce the fault on hardware within its specification.",
     avoid: "Use supported processors; do not write MSRs or mask CPU features; load microcode early, at boot.",
     send: "The processor model, microcode revision, boot command line, and `taintwatch report`.",
 };
 const FORCED_UNLOAD: Explanation = Explanation {
     effects: LOCK,
-    meaning: "A module that was in use, or not made to be removed, was removed by force.",
+    meaning: "A module was unloaded by force, although it was in use or not made to be removed.",
     set_by: "rmmod --force, where the kernel was built with CONFIG_MODULE_FORCE_UNLOAD. Nothing is logged.",
     messages: DAMAGED,
     support: REPRODUCE,
@@ -90,60 +94,60 @@ const MACHINE_CHECK: Explanation = Explanation {
     effects: LOCK,
     meaning: "A processor reported a machine check: an error of the hardware, such as overheating or memory that could not be corrected.",
     set_by: "The machine check handler, firmware's fatal error reports, SError on arm64; also i915 and xe on pre-production graphics hardware.",
-    messages: "The kernel tells what the hardware told it; data may be damaged.",
-    support: "The fault may be the hardware's: support starts with its maker.",
-    avoid: "Keep the hardware within its specification, run the maker's diagnostics, check memory and cooling.",
-    send: "The kernel log with the hardware error, rasdaemon's or mcelog's records, and the maker's diagnostics.",
+    messages: "They repeat what the hardware reported; data may be damaged.",
+    support: "The hardware may be at fault: start with its vendor.",
+    avoid: "Keep the hardware within its specification, run the vendor's diagnostics, check memory and cooling.",
+    send: "The kernel log with the hardware error, rasdaemon's or mcelog's records, and the results of the vendor's diagnostics.",
 };
 const BAD_PAGE: Explanation = Explanation {
     effects: LOCK,
-    meaning: "A page or an object of the kernel's memory was in a state that cannot be: memory was corrupted, by software or by hardware.",
-    set_by: "Bad page state, bad page maps, bad page cache; SLUB's checks; KASAN, KFENCE and KMSAN reports. The task that is named merely stumbled over it.",
+    meaning: "A page or an object of the kernel's memory was in an invalid state: memory was corrupted, by software or by hardware.",
+    set_by: "Bad page state, bad page maps, bad page cache; SLUB's checks; KASAN, KFENCE and KMSAN reports. The task that the report names found the damage; it need not have caused it.",
     messages: DAMAGED,
-    support: "Taken seriously, with the report; hardware is to be ruled out first.",
-    avoid: "Test the memory; leave out out-of-tree modules; look for the report's first line.",
+    support: "Reports are taken seriously; expect to be asked to rule out the hardware first.",
+    avoid: "Test the memory; run without out-of-tree modules; start with the first report.",
     send: LOG,
 };
 const USER: Explanation = Explanation {
     effects: NO_EFFECT,
-    meaning: "Somebody in userspace asked for it, or did what the kernel marks so.",
-    set_by: "A write to /proc/sys/kernel/tainted, which can set every flag; unsafe module parameters; writes to PCI configuration the kernel owns; regmap, soundwire and thunderbolt debug files; vfio without an IOMMU.",
+    meaning: "A program in userspace set it on purpose, or did something that the kernel marks with it.",
+    set_by: "A write to /proc/sys/kernel/tainted, which can set every flag; unsafe module parameters; writes to PCI configuration that a driver has for itself; regmap, soundwire and thunderbolt debug files; vfio without an IOMMU.",
     messages: SOUND,
-    support: "Rarely a reason to refuse; say what was done.",
+    support: "Rarely a reason to refuse support; say what was done.",
     avoid: "Do not use parameters and debug files marked unsafe outside of tests.",
     send: "Which program wrote what: `taintwatch report --flag U`.",
 };
 const DIE: Explanation = Explanation {
     effects: DEAD,
-    meaning: "The kernel died in an oops or a BUG: a task was killed inside the kernel, and what it held may stay locked.",
-    set_by: "oops_end on x86, die elsewhere. The report's own line shows the state before.",
+    meaning: "The kernel hit a fatal error in its own code (an oops or a BUG): the running task was killed inside the kernel, and locks that it held may stay locked.",
+    set_by: "oops_end on x86, die elsewhere. The oops itself prints the state before it, without D.",
     messages: DAMAGED,
-    support: "The first oops is what support wants; later ones may follow from it.",
+    support: "Support needs the first oops; later ones may follow from it.",
     avoid: "Reboot soon; configure kdump so that the next one leaves a dump.",
     send: "The whole oops with its trace, the dump if there is one, and `taintwatch report`.",
 };
 const ACPI: Explanation = Explanation {
     effects: LOCK,
     meaning: "An ACPI table of the firmware was replaced or added to.",
-    set_by: "A DSDT that was built into the kernel (CONFIG_ACPI_CUSTOM_DSDT), or a method written through custom_method, which 6.1 has and 6.12 has not. A table in the initramfs did so on old kernels; 5.10 to 7.3 log \"Table Upgrade\" and stay untainted.",
+    set_by: "A DSDT that was built into the kernel (CONFIG_ACPI_CUSTOM_DSDT), or a method written through custom_method, which 6.1 has and 6.12 has not. A table in the initramfs set it on old kernels; 5.10 to 7.3 log \"Table Upgrade\" and stay untainted.",
     messages: SOUND,
     support: REPRODUCE,
-    avoid: "Get fixed firmware from the maker instead of replacing tables.",
+    avoid: "Get fixed firmware from the hardware's vendor instead of replacing tables.",
     send: "The table and where it came from, and the kernel log.",
 };
 const WARN: Explanation = Explanation {
     effects: NO_EFFECT,
     meaning: "The kernel found something that its authors did not expect, wrote a report and went on.",
-    set_by: "WARN and its kin; scheduling while atomic; sleeping in an atomic context. The running task is often not the cause.",
-    messages: "They stay useful; begin with the first warning.",
-    support: "A warning is a report worth having; it limits nothing by itself.",
+    set_by: "WARN() and its variants; scheduling while atomic; sleeping in an atomic context. The running task is often not the cause.",
+    messages: "They stay useful; start with the first warning.",
+    support: "Worth a report; by itself it limits no support.",
     avoid: "Update the kernel and the driver that the report names.",
     send: "The whole warning, from \"cut here\" to \"end trace\".",
 };
 const STAGING: Explanation = Explanation {
     effects: NO_EFFECT,
     meaning: "A driver from the staging tree was loaded: its quality is unknown.",
-    set_by: "Loading such a module; and firmware trouble of the GICv3 interrupt controller on arm64.",
+    set_by: "Loading such a module; and, misleadingly, faulty firmware tables of the GICv3 interrupt controller on arm64.",
     messages: SOUND,
     support: "Most vendors do not support staging drivers.",
     avoid: "Use hardware with a driver outside of staging.",
@@ -160,29 +164,29 @@ const FIRMWARE: Explanation = Explanation {
 };
 const OUT_OF_TREE: Explanation = Explanation {
     effects: QUIET,
-    meaning: "A module that was not built with the kernel was loaded. Nothing is wrong with that by itself.",
-    set_by: "Loading a module without the mark `intree`, also when the load then fails.",
-    messages: SUSPECT,
-    support: "The module's maker supports it; the kernel's vendor may ask to reproduce the fault without it.",
-    avoid: "Prefer drivers of the kernel or of the vendor's own packages.",
+    meaning: "A module was loaded whose source is not part of the kernel tree. Its source may be open, as that of OpenZFS is, and nothing is wrong with that by itself.",
+    set_by: "Loading a module without `intree: Y` (see `modinfo`), also when the load then fails.",
+    messages: NOT_IN_TREE,
+    support: "The module's authors support it; the kernel's vendor may ask to reproduce the fault without it.",
+    avoid: "Prefer drivers of the kernel tree or of the vendor's own packages.",
     send: MODULE,
 };
 const UNSIGNED: Explanation = Explanation {
     effects: QUIET,
-    meaning: "A module without a signature that the kernel knows was loaded.",
-    set_by: "Loading such a module, where the kernel checks signatures but does not enforce them; with secure boot and lockdown it is refused instead.",
-    messages: SUSPECT,
-    support: "Signatures prove where a module is from: without one the vendor cannot vouch for it.",
+    meaning: "A module was loaded that is not signed, or whose signature the kernel could not verify with its keys.",
+    set_by: "Loading such a module, where the kernel checks signatures (CONFIG_MODULE_SIG) but does not enforce them; with module.sig_enforce, or under the lockdown of secure boot, it is refused instead.",
+    messages: UNVERIFIED,
+    support: "A signature proves who built a module: without one the vendor cannot vouch for it.",
     avoid: "Sign your own modules and enrol the key (mokutil), or use the vendor's packages.",
     send: MODULE,
 };
 const SOFT_LOCKUP: Explanation = Explanation {
     effects: NO_EFFECT,
     meaning: "A processor was busy in the kernel for so long that nothing else could run on it.",
-    set_by: "The soft lockup watchdog, in an interrupt of the stuck task; also amdgpu with its lockup timeout off, and sw_sync.",
-    messages: "They stay useful; a starved virtual machine shows the same.",
-    support: "A lockup is a report worth having.",
-    avoid: "Look at the report's stack; on virtual machines look at the host's load.",
+    set_by: "The soft lockup watchdog, in an interrupt on that processor; also amdgpu with its lockup timeout off, and sw_sync.",
+    messages: "They stay useful; a virtual machine that its host does not run for long shows the same.",
+    support: "Worth a report.",
+    avoid: "Check the stack of the report; on virtual machines check the load of the host.",
     send: LOG,
 };
 const LIVE_PATCH: Explanation = Explanation {
@@ -190,23 +194,23 @@ const LIVE_PATCH: Explanation = Explanation {
     meaning: "The kernel was patched while it ran.",
     set_by: "Loading a live patch module.",
     messages: SOUND,
-    support: "Fine with the vendor's own live patches.",
-    avoid: "Nothing to avoid; reboot into a fixed kernel when you can.",
+    support: "The vendor's own live patches are supported; others are not.",
+    avoid: "Nothing needs to be avoided; boot a fixed kernel when you can.",
     send: "The list of live patches (/sys/kernel/livepatch).",
 };
 const AUXILIARY: Explanation = Explanation {
     effects: NO_EFFECT,
-    meaning: "Whatever the distribution uses it for.",
-    set_by: "Nothing in upstream's kernel. Distributions give it their own meaning: `--vendor` names yours.",
+    meaning: "The distribution's own flag: each defines what it means.",
+    set_by: "Nothing in the upstream kernel; `--vendor` selects the distribution whose meaning is shown.",
     messages: SOUND,
     support: "Depends on the distribution.",
-    avoid: "See what set it: `taintwatch report --flag X`.",
+    avoid: "Depends on what set it: `taintwatch report --flag X` shows that.",
     send: LOG,
 };
 const RANDSTRUCT: Explanation = Explanation {
     effects: NO_EFFECT,
     meaning: "The kernel was built with randomised structure layouts.",
-    set_by: "The build itself: the flag is set from the first instruction on, by no event.",
+    set_by: "The build itself: the flag is set from the start of the kernel, and no event sets it.",
     messages: SOUND,
     support: "Dumps need the matching build's debug information.",
     avoid: "Use a kernel without CONFIG_RANDSTRUCT.",
@@ -216,17 +220,17 @@ const TEST: Explanation = Explanation {
     effects: NO_EFFECT,
     meaning: "A test inside the kernel was run.",
     set_by: "KUnit, kselftest modules and modules marked `test`.",
-    messages: "Warnings may be the test's own.",
+    messages: "Warnings may be part of the test.",
     support: "Do not run tests on a production machine.",
     avoid: "Reboot after testing.",
     send: LOG,
 };
 const FWCTL: Explanation = Explanation {
     effects: NO_EFFECT,
-    meaning: "A program used fwctl to change a device's firmware state in ways that only debugging does.",
+    meaning: "A program used fwctl to change the state of a device's firmware for debugging.",
     set_by: "fwctl calls with write scope (6.15 and later).",
     messages: SOUND,
-    support: "The device may behave in ways that its maker did not intend.",
+    support: "The device may behave in ways that its vendor did not intend.",
     avoid: "Use fwctl's read-only scopes.",
     send: "Which program it was: `taintwatch report --flag J`.",
 };

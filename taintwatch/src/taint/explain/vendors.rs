@@ -7,9 +7,9 @@ const SOUND: &str = "They stay as trustworthy as before; the flag adds context."
 const CARE: &str =
     "Read them with care: they may be about code whose source the vendor does not have.";
 const MODULE: &str =
-    "The module's name, version, maker and file, the kernel log, and `taintwatch report`.";
+    "The module's name, version, vendor and file, the kernel log, and `taintwatch report`.";
 
-/// What is said of a flag that has no words yet; a test keeps it from being needed.
+/// For a flag without an explanation; a test checks that there is none.
 pub(super) const UNKNOWN: Explanation = Explanation {
     meaning: "A vendor's flag.",
     set_by: "Not known here.",
@@ -43,10 +43,10 @@ static OWN: [(&str, Explanation); 8] = [
     (
         "NO_SUPPORT",
         Explanation {
-            meaning: "A module was loaded that SUSE does not support and that no third party is known to support: from outside, not mature enough, or for hardware that can no longer be tested.",
-            set_by: "Loading a module without `supported: yes` or `supported: external` (see `modinfo`), when it comes into sysfs; allowing unsupported features of a file system (`allow_unsupported`); reverting a live patch on SLE 12 and 15. With unsupported=0 such a module is refused and nothing is set; with 1 the kernel logs a warning, with 2 it loads in silence (boot parameter, or /proc/sys/kernel/unsupported).",
+            meaning: "A module was loaded that SUSE does not support and that no third party is known to support: it is out-of-tree, not mature enough, or for hardware that can no longer be tested.",
+            set_by: "Loading a module without `supported: yes` or `supported: external` (see `modinfo`), when its directory in sysfs is created; allowing unsupported features of a file system (`allow_unsupported`); reverting a live patch on SLE 12 and 15. With unsupported=0 such a module is refused and nothing is set; with 1 the kernel logs a warning, with 2 it logs nothing (boot parameter, or /proc/sys/kernel/unsupported).",
             messages: CARE,
-            effects: "The kernel's reports say \"Supported: No, Unsupported modules are loaded\"; /sys/kernel/supported and /sys/module/NAME/supported tell the same.",
+            effects: "The kernel's reports say \"Supported: No, Unsupported modules are loaded\"; /sys/kernel/supported and /sys/module/NAME/supported show the same.",
             support: "SUSE may not be able to help with a fault of this kernel. Reproduce it without the module.",
             avoid: "Use a configuration that is certified (YES CERTIFIED), drivers of the kernel-default package, or a vendor's driver from the SolidDriver Program. Modules of kernel-default-extra and -optional are unsupported on servers.",
             send: MODULE,
@@ -120,14 +120,14 @@ static OWN: [(&str, Explanation); 8] = [
             messages: SOUND,
             effects: "",
             support: "Not supported for production: BPF is for privileged users.",
-            avoid: "Leave kernel.unprivileged_bpf_disabled at its default; grant CAP_BPF to who needs it.",
+            avoid: "Leave kernel.unprivileged_bpf_disabled at its default; grant CAP_BPF to the programs that need it.",
             send: "The sysctl's value, the boot command line, and `taintwatch report`.",
         },
     ),
     (
         "NO_RETPOLINE",
         Explanation {
-            meaning: "A module was loaded that was built without retpolines: processors may be open to Spectre 2 in it.",
+            meaning: "A module was loaded that was built without retpolines: it may leave the machine open to Spectre variant 2.",
             set_by: "Loading such a module on a kernel with retpolines.",
             messages: SOUND,
             effects: "/sys/devices/system/cpu/vulnerabilities/spectre_v2 says so.",
@@ -141,7 +141,7 @@ static OWN: [(&str, Explanation); 8] = [
 static SUSE: [Overlay; 9] = [
     Overlay {
         support: Some(
-            "SUSE does not support the module and may not have its source, which may be closed to kernel developers as well. Reproduce the fault without it, or involve its maker through the SolidDriver Program.",
+            "SUSE does not support the module and may not have its source, which may be closed to kernel developers as well. Reproduce the fault without it, or involve its vendor through the SolidDriver Program.",
         ),
         avoid: Some(
             "Where there is a choice, use the drivers that SUSE supplies: device-mapper multipath in place of a proprietary multipath driver, for example.",
@@ -159,7 +159,7 @@ static SUSE: [Overlay; 9] = [
     },
     Overlay {
         meaning: Some(
-            "The processor or the system runs outside what it was made or certified for. Old kernels say by it: an SMP kernel on processors that are not designed or certified for SMP.",
+            "The processor or the system runs outside its specification, or in a way that it is not certified for. On old kernels: an SMP kernel on processors that are not designed or certified for SMP.",
         ),
         avoid: Some(
             "Do not run on processors without SMP certification; use processors that SUSE supports; do not write MSRs or mask CPU features; load microcode early, at boot.",
@@ -167,9 +167,9 @@ static SUSE: [Overlay; 9] = [
         ..over("CPU_OUT_OF_SPEC")
     },
     Overlay {
-        support: Some("The hardware, not the kernel, may be at fault: start with its maker."),
+        support: Some("The hardware, not the kernel, may be at fault: start with its vendor."),
         avoid: Some(
-            "Keep the hardware within its specification (overheating is common), run the maker's diagnostics, check memory and configuration.",
+            "Keep the hardware within its specification (overheating is common), run the vendor's diagnostics, check memory and configuration.",
         ),
         ..over("MACHINE_CHECK")
     },
@@ -178,13 +178,13 @@ static SUSE: [Overlay; 9] = [
             "A process was found in a bad page state: virtual memory was corrupted, by software or by bad RAM or cache.",
         ),
         avoid: Some(
-            "Keep the hardware within its specification, run the maker's diagnostics, test memory and cache, check the configuration; leave out out-of-tree modules.",
+            "Keep the hardware within its specification, run the vendor's diagnostics, test memory and cache, check the configuration; run without out-of-tree modules.",
         ),
         ..over("BAD_PAGE")
     },
     Overlay {
         meaning: Some(
-            "Somebody in userspace asked for it, or did what the kernel marks so. In kernels of SUSE up to SLE 10, U stood for a module without support instead, which is N or n today.",
+            "A program in userspace set it on purpose, or did something that the kernel marks with it. In kernels of SUSE up to SLE 10, U stood for a module without support instead, which is N or n today.",
         ),
         ..over("USER")
     },
@@ -196,7 +196,7 @@ static SUSE: [Overlay; 9] = [
     },
     Overlay {
         support: Some(
-            "The module's maker supports it, with SUSE where there is an cross_check (then the module says `supported: external`); else the kernel is not supported with it.",
+            "The module's vendor supports it, together with SUSE where there is an agreement (then the module says `supported: external`); else the kernel is not supported with it.",
         ),
         avoid: Some(
             "Use the kernel's own drivers, or a kernel module package from the SolidDriver Program.",
@@ -205,7 +205,7 @@ static SUSE: [Overlay; 9] = [
     },
     Overlay {
         avoid: Some(
-            "Use packages with a signature that SUSE or the maker's enrolled key made (mokutil); SUSE's own kernels carry both.",
+            "Use packages that are signed with SUSE's key, or with a vendor's key that is enrolled (mokutil).",
         ),
         ..over("UNSIGNED_MODULE")
     },
@@ -226,13 +226,13 @@ static RED_HAT: [Overlay; 5] = [
     },
     Overlay {
         support: Some(
-            "Red Hat does not support the module; its maker does. Expect to be asked to reproduce the fault without it.",
+            "Red Hat does not support the module; its vendor does. Expect to be asked to reproduce the fault without it.",
         ),
         ..over("PROPRIETARY_MODULE")
     },
     Overlay {
         support: Some(
-            "The module's maker supports it. Conversions and in-place upgrades refuse to begin with such modules loaded.",
+            "The module's vendor supports it. Conversions and in-place upgrades refuse to start while such modules are loaded.",
         ),
         avoid: Some(
             "Prefer drivers of the kernel, of driver update programs, or of kmod packages that follow the kABI.",
@@ -241,7 +241,7 @@ static RED_HAT: [Overlay; 5] = [
     },
     Overlay {
         support: Some(
-            "Signatures prove where a module is from; Red Hat's own and its partners' modules are signed.",
+            "A signature proves who built a module; Red Hat's own and its partners' modules are signed.",
         ),
         ..over("UNSIGNED_MODULE")
     },
@@ -260,11 +260,13 @@ static FEDORA: [Overlay; 1] = [Overlay {
 
 static DEBIAN: [Overlay; 2] = [
     Overlay {
-        meaning: Some("A feature is in use that Debian lets be used, but does not support."),
+        meaning: Some("A feature is in use that Debian builds, but does not support."),
         set_by: Some(
             "Permission marks of fanotify, which virus scanners set (a deadlock is possible), and btrfs with RAID 5 or 6 (known to lose data): Debian's own patches.",
         ),
-        support: Some("Say what uses it; a hang with a virus scanner is probably its own."),
+        support: Some(
+            "Say what uses it; a hang with a virus scanner is probably the scanner's fault.",
+        ),
         avoid: Some("Do not let scanners check on access; use another RAID profile."),
         ..over("AUX")
     },
@@ -278,7 +280,7 @@ static DEBIAN: [Overlay; 2] = [
 
 static UBUNTU: [Overlay; 1] = [Overlay {
     support: Some(
-        "Drivers of the restricted component (ubuntu-drivers) have their own packages to report against; others go to their maker.",
+        "Drivers of the restricted component (ubuntu-drivers) have their own packages to report against; others go to their authors.",
     ),
     ..over("PROPRIETARY_MODULE")
 }];

@@ -2,8 +2,9 @@
 //!
 //! In: a line's text. Out: the flag and the module that it names.
 
-use super::{TaintLine, Teller, is_module_name};
+use super::{Printer, TaintLine, is_module_name};
 use crate::taint::{
+    flags::bit,
     printk_patterns::{LOADER, bit_on},
     release::Release,
 };
@@ -21,7 +22,7 @@ pub(super) fn by_loader(line: &str, release: Option<Release>) -> Option<TaintLin
     // Any symbol can stand before it: a version that does not agree.
     let forced = || {
         text.ends_with(": kernel tainted.")
-            .then_some(("", 1, "linux"))
+            .then_some(("", bit::FORCED_MODULE, "linux"))
     };
     let (begin, bit, vendor) = known.or_else(forced)?;
     let bit = release.map_or(bit, |release| bit_on(release, vendor, bit, begin));
@@ -33,7 +34,7 @@ pub(super) fn by_loader(line: &str, release: Option<Release>) -> Option<TaintLin
     }
     is_module_name(module).then(|| TaintLine {
         module: Some(module.to_owned()),
-        from: Teller::Loader,
+        printer: Printer::Loader,
         vendor,
         ..TaintLine::by_kernel(bit, false)
     })

@@ -1,13 +1,14 @@
-//! Lines of the kernel log that tell of a flag.
+//! Lines of the kernel log that show that a flag was set.
 //!
 //! In: a line's text, without time and priority. Out: the flag, and the module or code that the line
-//! names. Total and pure. A line is what the kernel said, not proof: most are printed for the first
-//! offender only, and reports of WARN and oops come before the flag is set.
+//! names. Total and pure. A line is no proof: most are printed for the first module only, and reports
+//! of WARN and oops come before the flag is set.
 
 mod loader;
 mod reports;
 
 use super::{
+    flags::bit,
     printk_patterns::{At, KERNEL, LOADER},
     release::Release,
 };
@@ -15,7 +16,7 @@ use loader::by_loader;
 pub use reports::module_of;
 use reports::{numbered, old_machine_check, slab, trap, warning};
 
-/// What a line tells.
+/// A line that shows that a flag was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaintLine {
     pub bit: u32,
@@ -23,64 +24,64 @@ pub struct TaintLine {
     pub module: Option<String>,
     /// The code that the line names, `symbol+0xoffset/0xsize`.
     pub code: Option<String>,
-    pub from: Teller,
+    pub printer: Printer,
     /// The function that prints such a line, as in `callers`.
     pub place: Option<&'static str>,
-    /// Whose flag it is.
+    /// The vendor whose kernels print such a line.
     pub vendor: &'static str,
     /// The line begins a report of many lines.
     pub report: bool,
 }
 
 impl TaintLine {
+    /// Parses a line of a kernel that is not known; `None` for most lines.
+    #[must_use]
+    pub fn parse(line: &str) -> Option<Self> {
+        Self::parse_on(line, None)
+    }
+
+    /// Parses a line that this kernel printed: on older ones some texts set another flag, or none.
+    #[must_use]
+    pub fn parse_on(line: &str, release: Option<Release>) -> Option<Self> {
+        let line = line.trim();
+        by_loader(line, release)
+            .or_else(|| warning(line))
+            .or_else(|| slab(line, release))
+            .or_else(|| trap(line))
+            .or_else(|| numbered(line))
+            .or_else(|| old_machine_check(line))
+            .or_else(|| by_kernel(line, release))
+    }
+
     fn by_kernel(bit: u32, report: bool) -> Self {
         Self {
             bit,
             module: None,
             code: None,
-            from: Teller::Kernel,
+            printer: Printer::Kernel,
             place: None,
             vendor: "linux",
             report,
         }
     }
 
-    /// Whether the line begins a report of many lines.
-    #[must_use]
-    pub fn from_report(&self) -> bool {
-        self.report
+    /// Whether a `WARN_TAINT` can have printed it: kernels call that with S, C and I.
+    pub(crate) fn can_be_warn_taint(&self) -> bool {
+        let flags = [bit::CPU_OUT_OF_SPEC, bit::CRAP, bit::FIRMWARE_WORKAROUND];
+        !self.report && flags.contains(&self.bit)
     }
 }
 
 /// Which part of the kernel printed the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Teller {
+pub enum Printer {
     /// The module loader, about the module it loads.
     Loader,
     /// Anything else.
     Kernel,
 }
 
-/// What a line tells of a flag; `None` for most lines.
-#[must_use]
-pub fn told(line: &str) -> Option<TaintLine> {
-    told_on(line, None)
-}
-
-/// What a line tells when this kernel printed it: some texts set another flag, or none, on older ones.
-#[must_use]
-pub fn told_on(line: &str, release: Option<Release>) -> Option<TaintLine> {
-    let line = line.trim();
-    by_loader(line, release)
-        .or_else(|| warning(line))
-        .or_else(|| slab(line, release))
-        .or_else(|| trap(line))
-        .or_else(|| numbered(line))
-        .or_else(|| old_machine_check(line))
-        .or_else(|| by_kernel(line, release))
-}
-
-/// Parts of lines of which one stands in each line that tells of a flag.
+/// Parts of lines: each line that shows a flag contains one of them.
 pub fn marks() -> impl Iterator<Item = &'static str> {
     let kernel = KERNEL.iter().map(|pattern| pattern.text);
     let loader = LOADER.iter().map(|(text, ..)| *text);

@@ -3,7 +3,7 @@
 //! In: a line's text. Out: the flag, and the code that the line names.
 
 use super::TaintLine;
-use crate::taint::release::Release;
+use crate::taint::{flags::bit, release::Release, version::Version};
 
 /// `general protection fault, probably for …: 0000 [#1] SMP`, and each other line with the number of an oops.
 pub(super) fn trap(line: &str) -> Option<TaintLine> {
@@ -18,7 +18,7 @@ pub(super) fn trap(line: &str) -> Option<TaintLine> {
     let is_code = code.len() >= 4 && code.bytes().all(|byte| byte.is_ascii_hexdigit());
     (is_number && is_code && before.len() > code.len()).then(|| TaintLine {
         place: Some("die"),
-        ..TaintLine::by_kernel(7, true)
+        ..TaintLine::by_kernel(bit::DIE, true)
     })
 }
 
@@ -39,7 +39,7 @@ pub(super) fn numbered(line: &str) -> Option<TaintLine> {
     };
     (is_number(number) && (mips() || sparc())).then(|| TaintLine {
         place: Some("die"),
-        ..TaintLine::by_kernel(7, true)
+        ..TaintLine::by_kernel(bit::DIE, true)
     })
 }
 
@@ -52,7 +52,7 @@ pub(super) fn old_machine_check(line: &str) -> Option<TaintLine> {
     let is_cpu = !cpu.is_empty() && cpu.bytes().all(|byte| byte.is_ascii_digit());
     is_cpu.then(|| TaintLine {
         place: Some("do_machine_check"),
-        ..TaintLine::by_kernel(4, true)
+        ..TaintLine::by_kernel(bit::MACHINE_CHECK, true)
     })
 }
 
@@ -78,7 +78,7 @@ pub(super) fn warning(line: &str) -> Option<TaintLine> {
     Some(TaintLine {
         module: module.map(str::to_owned),
         code: code.map(str::to_owned),
-        ..TaintLine::by_kernel(9, true)
+        ..TaintLine::by_kernel(bit::WARN, true)
     })
 }
 
@@ -102,9 +102,9 @@ fn without_file(place: &str) -> &str {
 pub(super) fn slab(line: &str, release: Option<Release>) -> Option<TaintLine> {
     let text = line.strip_prefix("BUG ")?;
     let is_slab = text.contains(" (Tainted: ") || text.contains(" (Not tainted): ");
-    let taints = release.is_none_or(|release| release.version >= (3, 8));
+    let taints = release.is_none_or(|release| release.version >= Version::new(3, 8));
     (is_slab && taints).then(|| TaintLine {
         place: Some("object_err"),
-        ..TaintLine::by_kernel(5, true)
+        ..TaintLine::by_kernel(bit::BAD_PAGE, true)
     })
 }

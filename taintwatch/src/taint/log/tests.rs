@@ -5,11 +5,11 @@ use proptest::prelude::*;
 use super::*;
 
 fn short(line: &str) -> Option<(u32, Option<String>, Option<String>)> {
-    told(line).map(|told| (told.bit, told.module, told.code))
+    TaintLine::parse(line).map(|found| (found.bit, found.module, found.code))
 }
 
 #[test]
-fn knows_what_the_loader_says() {
+fn lines_of_the_module_loader() {
     let of = |bit, module: &str| Some((bit, Some(module.to_owned()), None));
     for (line, expected) in [
         (
@@ -54,7 +54,7 @@ fn knows_what_the_loader_says() {
 }
 
 #[test]
-fn knows_oopses_and_hardware_errors_of_other_ages_and_machines() {
+fn oopses_and_hardware_errors_of_old_kernels_and_other_architectures() {
     for (line, bit) in [
         ("swapper(0): Kernel bad sw trap 5 [#1]", Some(7)),
         ("Unhandled kernel unaligned access[#13]:", Some(7)),
@@ -66,12 +66,12 @@ fn knows_oopses_and_hardware_errors_of_other_ages_and_machines() {
         ("CPU x: Machine Check Exception:                4", None),
         ("Kernel panic - not syncing: Fatal hardware error!", Some(4)),
     ] {
-        assert_eq!(told(line).map(|told| told.bit), bit, "{line}");
+        assert_eq!(TaintLine::parse(line).map(|found| found.bit), bit, "{line}");
     }
 }
 
 #[test]
-fn knows_warnings_old_and_new_and_not_lock_debugging() {
+fn warnings_old_and_new_but_not_lock_debugging() {
     let code = |module: Option<&str>, code: &str| {
         Some((9, module.map(str::to_owned), Some(code.to_owned())))
     };
@@ -111,7 +111,7 @@ fn knows_warnings_old_and_new_and_not_lock_debugging() {
 }
 
 #[test]
-fn knows_reports_by_their_beginning() {
+fn reports_by_their_first_line() {
     for (line, bit) in [
         ("BUG: unable to handle page fault for address: 0", 7),
         (
@@ -141,12 +141,16 @@ fn knows_reports_by_their_beginning() {
             8,
         ),
     ] {
-        assert_eq!(told(line).map(|told| told.bit), Some(bit), "{line}");
+        assert_eq!(
+            TaintLine::parse(line).map(|found| found.bit),
+            Some(bit),
+            "{line}"
+        );
     }
 }
 
 #[test]
-fn what_sets_no_flag_tells_of_none() {
+fn lines_that_set_no_flag() {
     for line in [
         "mce: [Hardware Error]: Machine check events logged",
         "mce: [Hardware Error]: CPU 2: Machine Check: 0 Bank 5: cc00",
@@ -156,13 +160,14 @@ fn what_sets_no_flag_tells_of_none() {
         "usb 1-1: new device [#1]",
         "INFO: task a:7 blocked for more than 120 seconds.",
     ] {
-        assert_eq!(told(line), None, "{line}");
+        assert_eq!(TaintLine::parse(line), None, "{line}");
     }
 }
 
 #[test]
-fn an_older_kernel_meant_another_flag_or_none() {
-    let on = |line, release| told_on(line, Release::parse(release)).map(|told| told.bit);
+fn an_older_kernel_set_another_flag_or_none() {
+    let on =
+        |line, release| TaintLine::parse_on(line, Release::parse(release)).map(|found| found.bit);
     let unsigned =
         "a: module verification failed: signature and/or required key missing - tainting kernel";
     assert_eq!(on(unsigned, "3.10.0"), Some(1));
@@ -179,12 +184,12 @@ fn an_older_kernel_meant_another_flag_or_none() {
 
 proptest! {
     #[test]
-    fn never_panics(line in ".*") { _ = told(&line); }
+    fn never_panics(line in ".*") { _ = TaintLine::parse(&line); }
 
     #[test]
-    fn each_line_that_tells_has_a_mark(line in ".*", at in 0..1000_usize) {
+    fn each_line_with_a_flag_has_a_mark(line in ".*", at in 0..1000_usize) {
         let marks: Vec<_> = marks().collect();
         let line = format!("{}{line}", marks[at % marks.len()]);
-        prop_assert!(told(&line).is_none() || marks.iter().any(|mark| line.contains(mark)));
+        prop_assert!(TaintLine::parse(&line).is_none() || marks.iter().any(|mark| line.contains(mark)));
     }
 }

@@ -7,7 +7,10 @@ mod own;
 
 use std::ops::RangeInclusive;
 
-use super::flags::{Flag, UPSTREAM, VENDOR, Version};
+use super::{
+    flags::{Flag, UPSTREAM, VENDOR},
+    version::Version,
+};
 use crate::event::{Mask, Taint};
 pub use own::{LINUX, TABLES};
 

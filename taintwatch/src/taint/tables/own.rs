@@ -3,11 +3,15 @@
 use super::{Family, Table};
 use crate::{
     event::Mask,
-    taint::flags::{Flag, Version, flag},
+    taint::{
+        flags::{Flag, bit, flag},
+        release,
+        version::Version,
+    },
 };
 
 const NO_SUPPORT: &str = "a module without support was loaded";
-const EXTERNAL: &str = "a module that its maker supports was loaded";
+const EXTERNAL: &str = "a module that a third party supports was loaded";
 const PREVIEW: &str = "a technology preview was used";
 const REMOVED: &str = "hardware or a driver without support any more was used";
 const UNPRIVILEGED: &str = "BPF was opened to users without privileges";
@@ -15,51 +19,51 @@ const UNPRIVILEGED: &str = "BPF was opened to users without privileges";
 /// Up to 4.12 (`patches.suse/supported-flag`).
 #[rustfmt::skip]
 const SUSE_OLD: [Flag; 2] = [
-    flag(30, 'N', "NO_SUPPORT", NO_SUPPORT, (2, 625)),
-    flag(31, 'X', "EXTERNAL_SUPPORT", EXTERNAL, (2, 625)),
+    flag(bit::SUSE_OLD_NO_SUPPORT, 'N', "NO_SUPPORT", NO_SUPPORT, Version::two_six(25)),
+    flag(bit::SUSE_OLD_EXTERNAL_SUPPORT, 'X', "EXTERNAL_SUPPORT", EXTERNAL, Version::two_six(25)),
 ];
 #[rustfmt::skip]
 const SUSE_53: [Flag; 2] = [
-    flag(16, 'X', "EXTERNAL_SUPPORT", EXTERNAL, (5, 3)),
-    flag(31, 'N', "NO_SUPPORT", NO_SUPPORT, (5, 3)),
+    flag(bit::SUSE_EXTERNAL_SUPPORT, 'X', "EXTERNAL_SUPPORT", EXTERNAL, release::SUSE_BITS_MOVED),
+    flag(bit::SUSE_NO_SUPPORT, 'N', "NO_SUPPORT", NO_SUPPORT, release::SUSE_BITS_MOVED),
 ];
 #[rustfmt::skip]
 const SUSE_NOW: [Flag; 2] = [
-    flag(16, 'X', "EXTERNAL_SUPPORT", EXTERNAL, (5, 3)),
-    flag(31, 'n', "NO_SUPPORT", NO_SUPPORT, (6, 11)),
+    flag(bit::SUSE_EXTERNAL_SUPPORT, 'X', "EXTERNAL_SUPPORT", EXTERNAL, release::SUSE_BITS_MOVED),
+    flag(bit::SUSE_NO_SUPPORT, 'n', "NO_SUPPORT", NO_SUPPORT, release::SUSE_SMALL_N),
 ];
-/// Bit 27 is a joke of the kernel's makers, behind the boot parameter `OMGZOMBIES`; its letter is not known here.
+/// Bit 27 is a joke of the kernel's authors, behind the boot parameter `OMGZOMBIES`; its letter is not known here.
 #[rustfmt::skip]
 const RED_HAT_6: [Flag; 2] = [
-    flag(28, 'H', "HARDWARE_UNSUPPORTED", "hardware without support was found", (2, 632)),
-    flag(29, 'T', "TECH_PREVIEW", PREVIEW, (2, 632)),
+    flag(bit::RED_HAT_HARDWARE_UNSUPPORTED, 'H', "HARDWARE_UNSUPPORTED", "hardware without support was found", release::RHEL_6),
+    flag(bit::RED_HAT_TECH_PREVIEW, 'T', "TECH_PREVIEW", PREVIEW, release::RHEL_6),
 ];
 #[rustfmt::skip]
 const RED_HAT_8: [Flag; 3] = [
-    flag(27, 'r', "SUPPORT_REMOVED", REMOVED, (4, 18)),
-    flag(29, 't', "TECH_PREVIEW", PREVIEW, (4, 18)),
-    flag(30, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, (4, 18)),
+    flag(bit::RED_HAT_SUPPORT_REMOVED, 'r', "SUPPORT_REMOVED", REMOVED, release::RHEL_8),
+    flag(bit::RED_HAT_TECH_PREVIEW, 't', "TECH_PREVIEW", PREVIEW, release::RHEL_8),
+    flag(bit::RED_HAT_8_UNPRIVILEGED_BPF, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, release::RHEL_8),
 ];
 #[rustfmt::skip]
 const RED_HAT_9: [Flag; 4] = [
-    flag(16, 'X', "AUX", PREVIEW, (5, 14)),
-    flag(26, 'p', "PARTNER_SUPPORTED", "a module that a partner supports was loaded", (5, 14)),
-    flag(27, 'h', "SUPPORT_REMOVED", REMOVED, (5, 14)),
-    flag(31, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, (5, 14)),
+    flag(bit::AUX, 'X', "AUX", PREVIEW, release::RHEL_9),
+    flag(bit::RED_HAT_PARTNER_SUPPORTED, 'p', "PARTNER_SUPPORTED", "a module that a partner supports was loaded", release::RHEL_9),
+    flag(bit::RED_HAT_SUPPORT_REMOVED, 'h', "SUPPORT_REMOVED", REMOVED, release::RHEL_9),
+    flag(bit::RED_HAT_UNPRIVILEGED_BPF, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, release::RHEL_9),
 ];
 #[rustfmt::skip]
 const FEDORA: [Flag; 3] = [
-    flag(26, 'p', "PARTNER_SUPPORTED", "a module that a partner supports was loaded", (5, 14)),
-    flag(27, 'h', "SUPPORT_REMOVED", REMOVED, (5, 14)),
-    flag(31, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, (5, 14)),
+    flag(bit::RED_HAT_PARTNER_SUPPORTED, 'p', "PARTNER_SUPPORTED", "a module that a partner supports was loaded", release::RHEL_9),
+    flag(bit::RED_HAT_SUPPORT_REMOVED, 'h', "SUPPORT_REMOVED", REMOVED, release::RHEL_9),
+    flag(bit::RED_HAT_UNPRIVILEGED_BPF, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, release::RHEL_9),
 ];
 #[rustfmt::skip]
 const DEBIAN: [Flag; 1] = [
-    flag(16, 'X', "AUX", "fanotify permission marks or btrfs RAID 5 or 6 was used", (5, 10)),
+    flag(bit::AUX, 'X', "AUX", "fanotify permission marks or btrfs RAID 5 or 6 was used", Version::new(5, 10)),
 ];
 #[rustfmt::skip]
 const UEK4: [Flag; 1] = [
-    flag(16, '?', "NO_RETPOLINE", "a module built without retpolines was loaded", (4, 1)),
+    flag(bit::AUX, '?', "NO_RETPOLINE", "a module built without retpolines was loaded", release::UEK_4),
 ];
 
 /// The places from the first to the last.
@@ -68,8 +72,8 @@ const fn places(first: u32, last: u32) -> Mask {
 }
 
 const NONE: Mask = Mask(0);
-/// Nobody knows which version will be the last.
-const NEWEST: Version = (u32::MAX, 0);
+/// No last version yet.
+const NEWEST: Version = Version::new(u32::MAX, 0);
 
 const fn plain(
     vendor: &'static str,
@@ -83,7 +87,7 @@ const fn plain(
         family,
         title,
         source,
-        kernels: ((2, 600), NEWEST),
+        kernels: (Version::two_six(0), NEWEST),
         upstream: 20,
         own,
         reserved: NONE,
@@ -101,7 +105,7 @@ pub static TABLES: [Table; 15] = [
     plain(
         "linux",
         Family::Linux,
-        "kernel.org, and who takes its kernels as they are",
+        "kernel.org, and distributions that use its kernels unchanged",
         "include/linux/panic.h and kernel/panic.c up to 7.3; include/linux/kernel.h before 5.14",
         &[],
     ),
@@ -110,7 +114,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::Suse,
         title: "SUSE and openSUSE, kernels from 6.11 on (SLE 16, Tumbleweed)",
         source: "openSUSE kernel-source, patches.suse/add-suse-supported-flag.patch; an oops of 6.12.0-160000.3-default",
-        kernels: ((6, 11), NEWEST),
+        kernels: (release::SUSE_SMALL_N, NEWEST),
         upstream: 20,
         own: &SUSE_NOW,
         reserved: NONE,
@@ -123,7 +127,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::Suse,
         title: "SUSE and openSUSE, kernels 5.3 to 6.10 (SLE 15 SP2 to SP7, Leap 15.2 to 15.6)",
         source: "openSUSE kernel-source, patches.suse/add-suse-supported-flag.patch and panic-do-not-print-uninitialized-taint_flags.patch; oopses of SLE15-SP3 and SP5",
-        kernels: ((5, 3), (6, 10)),
+        kernels: (release::SUSE_BITS_MOVED, Version::new(6, 10)),
         upstream: 19,
         own: &SUSE_53,
         reserved: NONE,
@@ -136,7 +140,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::Suse,
         title: "SUSE and openSUSE, kernels 3.1 to 4.19 (SLE 12, SLE 15 and 15 SP1, Leap up to 15.1)",
         source: "openSUSE kernel-source, patches.suse/supported-flag at 4.4 and 4.10",
-        kernels: ((3, 1), (5, 2)),
+        kernels: (Version::new(3, 1), Version::new(5, 2)),
         upstream: 16,
         own: &SUSE_OLD,
         reserved: NONE,
@@ -149,7 +153,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::Suse,
         title: "SUSE and openSUSE, kernels 2.6.25 to 3.0 (SLE 11)",
         source: "openSUSE kernel-source, patches.suse/supported-flag; an oops of 2.6.32.59-0.7-default",
-        kernels: ((2, 625), (3, 0)),
+        kernels: (Version::two_six(25), Version::new(3, 0)),
         upstream: 12,
         own: &SUSE_OLD,
         reserved: NONE,
@@ -162,7 +166,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::RedHat,
         title: "Red Hat Enterprise Linux 10 and its rebuilds",
         source: "Fedora ARK and CentOS Stream trees; oopses of 6.12.0-54.el10 and -116.el10",
-        kernels: ((6, 12), (6, 12)),
+        kernels: (release::RHEL_10, release::RHEL_10),
         upstream: 19,
         own: &RED_HAT_9,
         reserved: Mask(places(19, 25).0 | places(28, 30).0),
@@ -175,7 +179,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::RedHat,
         title: "Red Hat Enterprise Linux 9 and its rebuilds",
         source: "Fedora ARK and CentOS Stream trees; oopses of 5.14.0-284.el9 to -578.el9",
-        kernels: ((5, 14), (5, 14)),
+        kernels: (release::RHEL_9, release::RHEL_9),
         upstream: 19,
         own: &RED_HAT_9,
         reserved: Mask(places(19, 25).0 | places(28, 30).0),
@@ -189,7 +193,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::RedHat,
         title: "Red Hat Enterprise Linux 8 and its rebuilds",
         source: "kernel-src-tree of rebuilds at 4.18; oopses of 4.18.0-147.el8 to -477.el8",
-        kernels: ((4, 18), (4, 18)),
+        kernels: (release::RHEL_8, release::RHEL_8),
         upstream: 18,
         own: &RED_HAT_8,
         reserved: Mask(places(18, 26).0 | places(28, 28).0 | places(31, 31).0),
@@ -203,7 +207,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::RedHat,
         title: "Red Hat Enterprise Linux 7 and its rebuilds",
         source: "oopses of 3.10.0-514.el7 to -1152.el7",
-        kernels: ((3, 10), (3, 10)),
+        kernels: (release::RHEL_7, release::RHEL_7),
         upstream: 16,
         own: &RED_HAT_6,
         reserved: places(16, 27),
@@ -217,7 +221,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::RedHat,
         title: "Red Hat Enterprise Linux 6 and its rebuilds",
         source: "include/linux/kernel.h of 2.6.32-el6; oopses of 2.6.32-358.el6",
-        kernels: ((2, 632), (2, 632)),
+        kernels: (release::RHEL_6, release::RHEL_6),
         upstream: 12,
         own: &RED_HAT_6,
         reserved: places(12, 26),
@@ -230,7 +234,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::Fedora,
         title: "Fedora; rawhide's lines show reserved places, releases' do not",
         source: "Fedora ARK tree; oopses of 6.12.0-0.rc0.fc42 and of released kernels",
-        kernels: ((2, 600), NEWEST),
+        kernels: (Version::two_six(0), NEWEST),
         upstream: 20,
         own: &FEDORA,
         reserved: NONE,
@@ -264,7 +268,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::Oracle,
         title: "Oracle's Unbreakable Enterprise Kernel 4 (4.1)",
         source: "Oracle's drgn-tools: TAINT_NO_RETPOLINE is 16; the letter is not known here",
-        kernels: ((4, 1), (4, 1)),
+        kernels: (release::UEK_4, release::UEK_4),
         upstream: 16,
         own: &UEK4,
         reserved: NONE,

@@ -12,9 +12,9 @@ mod letters;
 mod places;
 
 use super::{
-    flags::{self, Version},
-    release,
+    flags, release,
     tables::{Family, TABLES, Table},
+    version::Version,
 };
 use crate::event::Mask;
 use bare::bare;
@@ -153,7 +153,7 @@ impl Reader {
                 .chosen
                 .or_else(|| release::table_of(release))
                 .or(self.log),
-            version: word.and_then(release::version),
+            version: word.and_then(Version::parse),
         }
     }
 }
@@ -171,13 +171,9 @@ fn too_young(finding: &Decoded, version: Option<Version>) -> Option<String> {
         .bits()
         .filter_map(flags::by_bit)
         .find(|flag| version < flag.since)?;
-    let (since, of) = (
-        flags::version_text(young.since),
-        flags::version_text(version),
-    );
     Some(format!(
-        "upstream has {} since {since}, this kernel is {of}: its vendor brought it, or the text is damaged",
-        young.letter
+        "upstream has {} since {}, this kernel is {version}: its vendor backported it, or the text is damaged",
+        young.letter, young.since
     ))
 }
 

@@ -1,58 +1,117 @@
-//! The layers of the watch: whether each is in place, and stays there.
+//! Whether each hook is in place, and stays there.
 //!
-//! In: the hooks and what they have seen. Out: events of cover: began, degraded, armed again.
+//! In: the monitor, and what its hooks have seen. Out: changes of the coverage: began, degraded, complete again.
 
 use taintwatch_common::counter;
 
-use super::Hooked;
 use crate::{
-    event::{CoverageState, Event},
+    event::CoverageState,
     kernel::log_clock::suspended_ns,
-    probe::watch::{MASK_WATCH, online_cpus},
+    probe::{
+        self,
+        attempts::hook,
+        hooks::{MASK_WATCH, TAINT_ENTRY},
+        mechanism::Mechanism,
+        monitor::{Monitor, online_cpus},
+    },
     watcher::{
-        Error,
-        cross_check::{Seen, Silent},
+        cross_check::{CrossCheck, Missed, Seen},
+        events::Change,
     },
 };
 
 /// The clocks are not read at once; no suspend is shorter.
 const SUSPEND_NS: u64 = 500_000_000;
 
-impl Hooked {
-    pub(super) fn began(&mut self) -> Event {
-        let watched = self.watch.watched_cpus().next().is_some();
-        let self_test = watched.then(|| self.watch.prove());
-        let mut gaps = Vec::new();
-        let hooks = &self.watch.hooks;
-        let missing = hooks.iter().filter(|hook| hook.mechanism.is_none());
-        let names: Vec<_> = missing.map(|hook| hook.layer.as_str()).collect();
-        if !names.is_empty() {
-            gaps.push(format!("without {}", names.join(", ")));
+/// The hooks, and what is known of each.
+pub(super) struct Layers {
+    pub(super) monitor: Monitor,
+    cross_check: CrossCheck,
+    mask_address: Option<u64>,
+    /// CPUs that were reported to have no watchpoint.
+    unwatched: Vec<u32>,
+    /// How long the machine has slept in this boot, as last read.
+    suspended_ns: u64,
+    /// Traps of the mask's watchpoint that were no writes of it, as last read.
+    spurious: u64,
+    /// What a self-test could not prove: of hooks on functions, of watchpoints.
+    unproven: [Option<String>; 2],
+}
+
+impl Layers {
+    pub(super) fn new(monitor: Monitor, mask_address: Option<u64>) -> Self {
+        Self {
+            monitor,
+            cross_check: CrossCheck::default(),
+            mask_address,
+            unwatched: Vec::new(),
+            suspended_ns: suspended_ns(),
+            spurious: 0,
+            unproven: [None, None],
         }
-        if let Some(Err(why)) = &self_test {
-            gaps.push(format!("the mask watch is unproven: {why}"));
-        }
-        gaps.extend(self.watch.prove_hooks().err());
-        let (state, reason) = if gaps.is_empty() {
-            (CoverageState::Began, "every layer is in place".to_owned())
-        } else {
-            (CoverageState::Degraded, gaps.join("; "))
-        };
-        let mut event = self.coverage(state, reason);
-        if let (Some(coverage), Some(tested)) = (&mut event.coverage, self_test) {
-            coverage.self_test = Some(match tested {
-                Ok(()) => {
-                    "a watchpoint on a variable of this process reached the program on every CPU"
-                        .to_owned()
-                }
-                Err(why) => format!("unproven: {why}"),
-            });
-        }
-        event
     }
 
-    pub(super) fn seen(&self) -> Result<Seen, Error> {
-        let counter = |index| self.watch.counts.per_cpu(index);
+    /// Tests the hooks; the change that every coverage begins with.
+    pub(super) fn begin(&mut self) -> Result<Change, probe::Error> {
+        let is_watched = !self.monitor.watched_cpus().is_empty();
+        let tested = is_watched.then(|| self.monitor.prove_watchpoints());
+        let self_test = tested.as_ref().map(|tested| match tested {
+            Ok(()) => "a watchpoint on a variable of this process reached the program on every CPU"
+                .to_owned(),
+            Err(why) => format!("unproven: {why}"),
+        });
+        let of_mask = tested.and_then(Result::err);
+        self.unproven = [
+            self.monitor.prove_hooks().err(),
+            of_mask.map(|why| format!("the mask watch is unproven: {why}")),
+        ];
+        self.cross_check = CrossCheck::new(self.seen()?);
+        Ok(Change {
+            self_test,
+            ..self.state(None)
+        })
+    }
+
+    /// What has changed since the last call.
+    pub(super) fn check(&mut self) -> Result<Vec<Change>, probe::Error> {
+        self.count_spurious()?;
+        let mut changes = self.compare()?;
+        changes.extend(self.follow_cpus());
+        changes.extend(self.arm_after_suspend());
+        Ok(changes)
+    }
+
+    /// The coverage as it stands: complete only where nothing is missing.
+    fn state(&self, news: Option<&str>) -> Change {
+        let hooks = &self.monitor.hooks;
+        let missing = hooks.iter().filter(|hook| hook.mechanism.is_none());
+        let missing: Vec<_> = missing.map(|hook| hook.layer.as_str()).collect();
+        let missing = (!missing.is_empty()).then(|| format!("without {}", missing.join(", ")));
+        let gaps: Vec<_> = missing
+            .iter()
+            .chain(self.unproven.iter().flatten())
+            .collect();
+        let (state, begin) = if gaps.is_empty() {
+            let whole = news.unwrap_or("every layer is in place");
+            (CoverageState::Began, Some(whole.to_owned()))
+        } else {
+            (CoverageState::Degraded, news.map(str::to_owned))
+        };
+        let parts: Vec<_> = begin.iter().chain(gaps).map(String::as_str).collect();
+        self.change(state, parts.join("; "))
+    }
+
+    fn change(&self, state: CoverageState, reason: String) -> Change {
+        Change {
+            state,
+            reason,
+            hooks: self.monitor.hooks.clone(),
+            self_test: None,
+        }
+    }
+
+    fn seen(&self) -> Result<Seen, probe::Error> {
+        let counter = |index| self.monitor.counts.per_cpu(index);
         Ok(Seen {
             entries: counter(counter::ENTRIES)?,
             explained: counter(counter::EXPLAINED)?,
@@ -60,116 +119,128 @@ impl Hooked {
         })
     }
 
-    /// A hook that was detached or replaced shows in what the other layer sees.
-    pub(super) fn compare_layers(&mut self) -> Result<(), Error> {
-        let has = |layer: &str| {
-            self.hooks()
-                .iter()
-                .any(|hook| hook.layer == layer && hook.mechanism.is_some())
-        };
-        if !(has(MASK_WATCH) && has("taint_entry")) {
-            return Ok(());
+    /// A hook that was detached or replaced shows in what the other one sees.
+    fn compare(&mut self) -> Result<Vec<Change>, probe::Error> {
+        if !(self.monitor.has(MASK_WATCH) && self.monitor.has(TAINT_ENTRY)) {
+            return Ok(Vec::new());
         }
         let seen = self.seen()?;
-        match self.cross_check.look(seen) {
-            None => {}
-            Some(Silent::Entry) => self.degrade(
-                "taint_entry",
-                "the watch saw add_taint write and the hook on it saw no call: somebody took it away",
-            ),
-            Some(Silent::Watch(cpu)) => {
+        Ok(match self.cross_check.compare(seen) {
+            None => Vec::new(),
+            Some(Missed::ByEntry) => vec![self.degrade(
+                TAINT_ENTRY,
+                "it does not fire: add_taint wrote the mask, and the hook on it saw no call; it was detached or \
+                 switched off",
+            )],
+            Some(Missed::ByWatchpoint(cpu)) => {
                 let reason = format!(
-                    "the watchpoint on CPU {cpu} did not see writes that the hook on add_taint announced: \
-                     somebody switched it off"
+                    "the watchpoint on CPU {cpu} did not see writes that followed calls of add_taint: it was \
+                     switched off"
                 );
-                self.degrade(MASK_WATCH, &reason);
-                self.arm_again();
+                let mut changes = vec![self.degrade(MASK_WATCH, &reason)];
+                changes.extend(self.arm_again());
+                changes
             }
+        })
+    }
+
+    /// A trap at code that did not write the mask is no event; how many there are is for the log.
+    fn count_spurious(&mut self) -> Result<(), probe::Error> {
+        let spurious = self.monitor.counts.counter(counter::SPURIOUS)?;
+        let before = std::mem::replace(&mut self.spurious, spurious);
+        if spurious > before {
+            log::info!(
+                "traps of the mask's watchpoint at code that did not write the mask: {} more, {spurious} in all",
+                spurious - before
+            );
         }
         Ok(())
     }
 
     /// A suspend takes every CPU but one down, and the kernel does not bring their watchpoints back
     /// (`perf_event_exit_cpu`, `kernel/events/core.c`).
-    pub(super) fn arm_after_suspend(&mut self) {
+    fn arm_after_suspend(&mut self) -> Vec<Change> {
         let suspended_ns = suspended_ns();
         let before_ns = std::mem::replace(&mut self.suspended_ns, suspended_ns);
         if suspended_ns > before_ns.saturating_add(SUSPEND_NS) {
-            self.arm_again();
+            self.arm_again()
+        } else {
+            Vec::new()
         }
     }
 
     /// Sets every watchpoint anew, and proves it.
-    fn arm_again(&mut self) {
+    fn arm_again(&mut self) -> Vec<Change> {
         let (Some(address), Ok(online)) = (self.mask_address, online_cpus()) else {
-            return;
+            return Vec::new();
         };
-        if self.watch.watched_cpus().next().is_none() {
-            return;
+        if self.monitor.watched_cpus().is_empty() {
+            return Vec::new();
         }
-        self.watch.follow_cpus(&[], address);
-        if !self.watch_cpus(&online, address) {
-            return;
+        self.monitor.follow_cpus(&[], address);
+        let mut changes = self.watch_cpus(&online, address);
+        if !self.unwatched.is_empty() {
+            return changes;
         }
-        match self.watch.prove() {
+        changes.push(match self.monitor.prove_watchpoints() {
             Ok(()) => self.restore("the mask watch was armed again"),
             Err(error) => {
-                let reason = format!("armed again, and its proof failed: {error}");
-                self.degrade(MASK_WATCH, &reason);
+                let reason = format!("armed again, and the self-test failed: {error}");
+                self.degrade(MASK_WATCH, &reason)
             }
-        }
-    }
-
-    /// Watches each CPU that is not watched; whether all are. One that cannot be is told once, however long it stays so.
-    fn watch_cpus(&mut self, online: &[u32], address: u64) -> bool {
-        let failed = self.watch.follow_cpus(online, address);
-        let unwatched = failed.iter().map(|(cpu, _)| *cpu).collect();
-        let before = std::mem::replace(&mut self.unwatched, unwatched);
-        for (cpu, why) in failed.iter().filter(|(cpu, _)| !before.contains(cpu)) {
-            let reason = format!("CPU {cpu} came and cannot be watched: {why}");
-            self.degrade(MASK_WATCH, &reason);
-        }
-        failed.is_empty()
-    }
-
-    /// The mask watch is whole again.
-    fn restore(&mut self, reason: &str) {
-        self.set_hook(MASK_WATCH, Some("breakpoint"), None);
-        let event = self.coverage(CoverageState::Began, reason.to_owned());
-        self.next.push_back(event);
-    }
-
-    fn degrade(&mut self, layer: &str, reason: &str) {
-        self.set_hook(layer, None, Some(reason));
-        let event = self.coverage(
-            CoverageState::Degraded,
-            format!("{layer} is silent: {reason}"),
-        );
-        self.next.push_back(event);
-    }
-
-    fn set_hook(&mut self, layer: &str, mechanism: Option<&str>, reason: Option<&str>) {
-        let hooks = self.watch.hooks.iter_mut();
-        for hook in hooks.filter(|hook| hook.layer == layer) {
-            hook.mechanism = mechanism.map(str::to_owned);
-            hook.reason = reason.map(str::to_owned);
-        }
+        });
+        changes
     }
 
     /// CPUs come and go; one without a watchpoint is a gap.
-    pub(super) fn follow_cpus(&mut self) {
-        let watched: Vec<_> = self.watch.watched_cpus().collect();
+    fn follow_cpus(&mut self) -> Vec<Change> {
+        let watched = self.monitor.watched_cpus();
         let (Some(address), Ok(online)) = (self.mask_address, online_cpus()) else {
-            return;
+            return Vec::new();
         };
-        // None at all is another matter: the watch began without this layer, or lost it.
-        let is_whole = watched == online && self.unwatched.is_empty();
-        if watched.is_empty() || is_whole {
-            return;
+        // None at all: this hook was not attached, or was lost, which is reported already.
+        let was_complete = self.unwatched.is_empty();
+        if watched.is_empty() || watched == online && was_complete {
+            return Vec::new();
         }
-        let was_whole = self.unwatched.is_empty();
-        if self.watch_cpus(&online, address) && !was_whole {
-            self.restore("every CPU is watched again");
+        let mut changes = self.watch_cpus(&online, address);
+        if self.unwatched.is_empty() && !was_complete {
+            changes.push(self.restore("every CPU is watched again"));
+        }
+        changes
+    }
+
+    /// Sets a watchpoint on each CPU that has none. A CPU where that fails is reported once, however long it stays so.
+    fn watch_cpus(&mut self, online: &[u32], address: u64) -> Vec<Change> {
+        let failed = self.monitor.follow_cpus(online, address);
+        let unwatched = failed.iter().map(|(cpu, _)| *cpu).collect();
+        let before = std::mem::replace(&mut self.unwatched, unwatched);
+        let new = failed.iter().filter(|(cpu, _)| !before.contains(cpu));
+        new.map(|(cpu, why)| {
+            let reason = format!("CPU {cpu} came online and cannot be watched: {why}");
+            self.degrade(MASK_WATCH, &reason)
+        })
+        .collect()
+    }
+
+    /// The mask watch is complete again; whether the coverage is depends on the other hooks.
+    fn restore(&mut self, news: &str) -> Change {
+        let [_, of_mask] = &mut self.unproven;
+        *of_mask = None;
+        self.set_hook(MASK_WATCH, Some(Mechanism::Breakpoint), None);
+        self.state(Some(news))
+    }
+
+    fn degrade(&mut self, name: &str, reason: &str) -> Change {
+        self.set_hook(name, None, Some(reason));
+        self.change(CoverageState::Degraded, format!("{name}: {reason}"))
+    }
+
+    fn set_hook(&mut self, name: &str, mechanism: Option<Mechanism>, reason: Option<&str>) {
+        let hooks = self.monitor.hooks.iter_mut();
+        for found in hooks.filter(|hook| hook.layer == name) {
+            *found = hook(name, mechanism, &[]);
+            found.reason = reason.map(str::to_owned);
         }
     }
 }

@@ -1,12 +1,13 @@
 //! The pipeline behind the hooks: records in ring order become events.
 //!
-//! In: a running watch. Out: events, among them what was counted and not told, what was lost, and what
-//! the mask itself shows that nothing told of.
+//! In: the attached hooks. Out: events, among them what was counted without a record, what was dropped, and what the mask
+//! itself shows that no record explains.
 
+mod awaited;
 mod layers;
-mod losses;
+mod lost;
 mod modules;
-mod unset;
+mod stream;
 
 use std::{
     collections::VecDeque,
@@ -14,7 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Error, attributor, before, coverage, cross_check::CrossCheck, log::Log, tally::Tally};
+use super::{
+    error::Error,
+    events::{Change, attributor, before, coverage},
+    log::Log,
+    tally::Tally,
+};
 use crate::{
     attribute::{Attributor, addresses::Addresses},
     baseline::Past,
@@ -26,100 +32,87 @@ use crate::{
     },
     probe::{
         Without,
-        watch::{Watch, trim_heap},
+        monitor::{Monitor, trim_heap},
     },
     record::{Record, decode, text},
     ring::Ring,
 };
-use losses::Losses;
-use unset::Unset;
+use awaited::Awaited;
+use layers::Layers;
+use lost::LostRecords;
+use stream::Stream;
 
-/// How often the watch is looked after while nothing happens, and for a while after something did.
+/// How often everything beside the ring is checked while nothing happens, and for a while after something did.
 const IDLE: Duration = Duration::from_secs(10);
 const BUSY: Duration = Duration::from_secs(1);
 const BUSY_FOR: Duration = Duration::from_mins(1);
-/// Records taken between two looks at everything else.
+/// Records taken between two checks of everything else.
 const BATCH: usize = 256;
 /// From a change of the mask to its record, at the most.
 const SETTLE: Duration = Duration::from_millis(50);
 
-/// A running watch and what it has yet to tell.
+/// The attached hooks, and events that wait to be taken.
 pub struct Hooked {
-    watch: Watch,
-    ring: Ring,
+    layers: Layers,
+    stream: Stream,
     attributor: Attributor,
     tally: Tally,
-    losses: Losses,
+    lost: LostRecords,
     log: Log,
     enricher: Enricher,
-    cross_check: CrossCheck,
-    unset: Unset,
-    /// Records that were taken from the ring early.
-    lookahead: VecDeque<Vec<u8>>,
+    awaited: Awaited,
     next: VecDeque<Event>,
     last_record: Instant,
-    last_look: Instant,
-    mask_address: Option<u64>,
-    /// CPUs that are told to be without a watchpoint.
-    unwatched: Vec<u32>,
-    /// How long the machine has slept in this boot, as last seen.
-    suspended_ns: u64,
+    last_check: Instant,
 }
 
 impl Hooked {
-    pub(super) fn begin(identity: Identity, without: &Without) -> Result<Self, Error> {
-        let mut watch = Watch::begin(without)?;
+    pub(super) fn start(identity: Identity, without: &Without) -> Result<Self, Error> {
+        let mut monitor = Monitor::start(without)?;
         let taken = || Error::Ring(io::Error::other("it is in use already"));
-        let ring = Ring::new(watch.take_ring().ok_or_else(taken)?).map_err(Error::Ring)?;
-        let mut attributor = attributor(identity, watch.mask);
-        let symbols = std::mem::take(&mut watch.symbols);
+        let ring = Ring::new(monitor.take_ring().ok_or_else(taken)?).map_err(Error::Ring)?;
+        let mut stream = Stream::new(ring);
+        let mut attributor = attributor(identity, monitor.mask);
+        let symbols = std::mem::take(&mut monitor.symbols);
         let mask_address = symbols.address("tainted_mask");
         attributor.sees_mask = mask_address.is_some();
         let mut generated = Vec::new();
-        if !watch.resolves_symbols {
+        if !monitor.resolves_symbols {
             let found = kallsyms::of_module("bpf").unwrap_or_default();
             generated.extend(found.into_iter().map(|(address, _)| address));
         }
         attributor.addresses = Addresses::new(symbols, generated);
-        let mut hooked = Self {
-            watch,
-            ring,
+        if !monitor.resolves_symbols {
+            modules::name_loaded(&mut stream, &mut attributor.addresses);
+        }
+        let mut layers = Layers::new(monitor, mask_address);
+        let began = coverage(&attributor, layers.begin()?);
+        let mut awaited = Awaited::default();
+        awaited.see(attributor.mask);
+        let hooked = Self {
+            layers,
+            stream,
             attributor,
             tally: Tally::default(),
-            losses: Losses {
-                at_ns: boottime_ns(),
-                ..Losses::default()
-            },
-            cross_check: CrossCheck::default(),
-            unset: Unset::default(),
+            lost: LostRecords::new(),
+            awaited,
             log: Log::open(),
             enricher: Enricher::begin(),
-            lookahead: VecDeque::new(),
-            next: VecDeque::new(),
+            next: VecDeque::from([began]),
             last_record: Instant::now(),
-            last_look: Instant::now(),
-            mask_address,
-            unwatched: Vec::new(),
-            suspended_ns: log_clock::suspended_ns(),
+            last_check: Instant::now(),
         };
-        if !hooked.watch.resolves_symbols {
-            hooked.know_loaded_modules();
-        }
-        let began = hooked.began();
-        hooked.next.push_back(began);
-        hooked.unset.see(hooked.attributor.mask);
-        hooked.cross_check = CrossCheck::new(hooked.seen()?);
         trim_heap();
         Ok(hooked)
     }
 
     pub(super) fn hooks(&self) -> &[Hook] {
-        &self.watch.hooks
+        &self.layers.monitor.hooks
     }
 
-    /// What happened while the hooks were put in place is told by the hooks, and known here.
+    /// What happened while the hooks were attached has records: they are taken first, and are in the past then.
     pub(super) fn explain_before(&mut self, mut past: Past, last: usize) {
-        while let Some(bytes) = self.pull() {
+        while let Some(bytes) = self.stream.try_next() {
             self.take(&bytes);
         }
         past.saw(self.next.make_contiguous());
@@ -135,26 +128,23 @@ impl Hooked {
             }
             let busy = self.last_record.elapsed() < BUSY_FOR;
             let pace = if busy { BUSY } else { IDLE };
-            // What was taken early comes before anything that the ring has.
-            if !self.lookahead.is_empty() {
-                self.drain();
-            } else if let Ok(bytes) = tokio::time::timeout(pace, self.ring.next()).await {
-                self.take(&bytes.map_err(Error::Ring)?);
+            if let Some(bytes) = self.stream.next(pace).await.map_err(Error::Ring)? {
+                self.take(&bytes);
                 self.drain();
             }
             self.reconcile().await?;
-            if self.last_look.elapsed() >= BUSY {
-                self.last_look = Instant::now();
-                self.look()?;
+            if self.last_check.elapsed() >= BUSY {
+                self.last_check = Instant::now();
+                self.check()?;
             }
         }
     }
 
-    /// The last look: what cannot be had any more is in no event, and the end of the cover is told all the same.
+    /// The last check: what can no longer be read is in no event, and the coverage ends all the same.
     pub(super) fn end(mut self, reason: &str) -> Vec<Event> {
         // A record may be on its way.
         std::thread::sleep(SETTLE);
-        while let Some(bytes) = self.pull() {
+        while let Some(bytes) = self.stream.try_next() {
             self.take(&bytes);
         }
         let mask = mask::read().unwrap_or(self.attributor.mask);
@@ -163,20 +153,22 @@ impl Hooked {
             Err(error) => log::warn!("the counts at the end: {error}"),
         }
         self.settle(mask, mask);
-        if let Err(error) = self.count_losses() {
-            log::warn!("the losses at the end: {error}");
+        if let Err(error) = self.count_lost() {
+            log::warn!("the dropped records at the end: {error}");
         }
-        let ended = self.coverage(CoverageState::Ended, reason.to_owned());
+        let ended = Change {
+            state: CoverageState::Ended,
+            reason: reason.to_owned(),
+            hooks: self.hooks().to_vec(),
+            self_test: None,
+        };
+        let ended = coverage(&self.attributor, ended);
         self.next.into_iter().chain([ended]).collect()
-    }
-
-    fn pull(&mut self) -> Option<Vec<u8>> {
-        self.lookahead.pop_front().or_else(|| self.ring.try_next())
     }
 
     fn drain(&mut self) {
         for _ in 0..BATCH {
-            let Some(bytes) = self.pull() else {
+            let Some(bytes) = self.stream.try_next() else {
                 return;
             };
             self.take(&bytes);
@@ -188,32 +180,35 @@ impl Hooked {
         let record = match decode(bytes) {
             Ok(record) => record,
             Err(error) => {
-                let event = self.lost(1, "event", format!("a record could not be read: {error}"));
+                let reason = format!("a record could not be read: {error}");
+                let event = self.lost.unreadable(&self.attributor, reason);
                 self.next.push_back(event);
                 return;
             }
         };
         let (events, hints) = self.attributor.events(&record);
-        if let (Record::ModuleComing(live), false) = (&record, self.watch.resolves_symbols) {
-            self.name_functions(&text(&live.name));
+        let monitor = &self.layers.monitor;
+        if let (Record::ModuleComing(live), false) = (&record, monitor.resolves_symbols) {
+            let addresses = &mut self.attributor.addresses;
+            modules::name_functions(&mut self.stream, addresses, &text(&live.name));
         }
         for mut event in events {
             self.enricher.add_to(&mut event, &hints);
-            self.mark_hidden(&mut event);
+            modules::mark_hidden(&mut event, &mut self.stream, monitor);
             self.log.add_to(&mut event);
             self.next.push_back(event);
         }
     }
 
-    /// Holds the mask against the events; a difference that stays is an event.
+    /// Compares the mask with the events; a difference that stays is an event.
     async fn reconcile(&mut self) -> Result<(), Error> {
         let now = mask::read()?;
         if now == self.attributor.mask {
-            self.unset.see(now);
+            self.awaited.see(now);
             return Ok(());
         }
         tokio::time::sleep(SETTLE).await;
-        while let Some(bytes) = self.pull() {
+        while let Some(bytes) = self.stream.try_next() {
             self.take(&bytes);
         }
         let later = mask::read()?;
@@ -223,13 +218,13 @@ impl Hooked {
         Ok(())
     }
 
-    /// Tells what two looks at the mask agree on, and no event explains.
+    /// An event for what two reads of the mask agree on, and no event explains.
     fn settle(&mut self, now: Mask, later: Mask) {
-        // A bit that changed within the moment is still on its way.
+        // A bit that changed between the two may have a record on its way.
         let moving = Mask(now.0 ^ later.0);
         let known = self.attributor.mask;
-        let waits = self.unset.waits(known, later);
-        let open = moving.0 | waits.0;
+        let awaited = self.awaited.bits(known, later);
+        let open = moving.0 | awaited.0;
         let settled = Mask(later.0 & !open | known.0 & open);
         if settled != known {
             let events = self.attributor.reconciled(settled, boottime_ns());
@@ -237,29 +232,31 @@ impl Hooked {
         }
     }
 
-    /// What has to be looked after now and then.
-    fn look(&mut self) -> Result<(), Error> {
+    /// What has to be checked now and then.
+    fn check(&mut self) -> Result<(), Error> {
         log_clock::measure();
         self.log.catch_up();
         self.enricher.catch_up();
         let mask = self.attributor.mask;
         let counted = self.counted(mask, false)?;
         self.next.extend(counted);
-        self.count_losses()?;
-        self.compare_layers()?;
-        self.follow_cpus();
-        self.arm_after_suspend();
+        self.count_lost()?;
+        for change in self.layers.check()? {
+            self.next.push_back(coverage(&self.attributor, change));
+        }
+        Ok(())
+    }
+
+    fn count_lost(&mut self) -> Result<(), Error> {
+        let counts = &self.layers.monitor.counts;
+        let events = self.lost.events(counts, &self.attributor)?;
+        self.next.extend(events);
         Ok(())
     }
 
     fn counted(&mut self, mask: Mask, all: bool) -> Result<Vec<Event>, Error> {
         let at = (boottime_ns(), mask);
-        Ok(self
-            .tally
-            .events(&mut self.watch.counts, &mut self.attributor, at, all)?)
-    }
-
-    fn coverage(&self, state: CoverageState, reason: String) -> Event {
-        coverage(&self.attributor, state, reason, &self.watch.hooks)
+        let counts = &mut self.layers.monitor.counts;
+        Ok(self.tally.events(counts, &mut self.attributor, at, all)?)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Needs::{self, Modules, Nothing},
-    Scenario,
+    Scenario, beside,
     causes::{behalf, clock, flags, identity, misleading},
     contexts,
     history::History,
@@ -35,7 +35,7 @@ const LONGEST: &str = "tw_nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
 
 /// What happens while one recorder runs; a later one builds on what earlier ones loaded.
 #[rustfmt::skip]
-pub(crate) const EVENTS: [Scenario; 21] = [
+pub(crate) const EVENTS: [Scenario; 22] = [
     scenario("stock module, unsigned", Nothing, patched::unsigned, DUMMY, SELF),
     scenario("stock module that fails", Nothing, patched::fails, DUMMY, SELF),
     scenario("sysctl write", Nothing, loading::sysctl_write, &[], SELF),
@@ -56,6 +56,7 @@ pub(crate) const EVENTS: [Scenario; 21] = [
     scenario("direct set", Modules, tamper::direct_set, &["tw_mask"], SELF),
     scenario("direct clear", Modules, tamper::direct_clear, &["tw_mask"], SELF),
     scenario("storm of direct writes", Modules, storm::direct, &["tw_mask", "tw_storm"], &["scenarios", "tw_storm"]),
+    scenario("stores beside the mask", Modules, beside::beside, &["tw_beside", "tw_mask"], SELF),
     scenario("status and report", Nothing, status::status, &[], SELF),
 ];
 

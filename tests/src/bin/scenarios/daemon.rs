@@ -13,8 +13,15 @@ use nix::{
     unistd::Pid,
 };
 
+use crate::live::socket_of;
+
 /// Loading and verifying takes a few seconds on an emulated processor.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Where the recorder of a history says what.
+pub(crate) fn said_of(db: &str) -> String {
+    format!("/tmp/daemon-{}", db.replace('/', "_"))
+}
 
 /// The process, and where it says what.
 pub(crate) struct Daemon {
@@ -25,16 +32,17 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts one, under the words of `before`, with further arguments, and waits until it records.
     pub(crate) fn start(before: &[&str], arguments: &[&str], db: &str) -> Result<Self> {
-        let said = format!("/tmp/daemon-{}", db.replace('/', "_"));
+        let said = said_of(db);
         let output = fs::File::create(&said)?;
         let mut words: Vec<&str> = before.to_vec();
-        let socket = format!("{db}.sock");
+        let socket = socket_of(db);
         words.extend(["taintwatch", "--db", db, "daemon", "--socket", &socket]);
         words.extend(arguments);
         let (program, rest) = words.split_first().context("no words")?;
         let mut command = Command::new(program);
         let child = command
             .args(rest)
+            .env("RUST_LOG", "taintwatch=info")
             .stdout(output.try_clone()?)
             .stderr(output)
             .stdin(Stdio::null())

@@ -1,4 +1,7 @@
 //! What taintwatch stored, as its own commands give it.
+//!
+//! In: the store, the recorder's socket. Out: events. The socket says when there is something to look at; each report
+//! is held against what the socket said, word for word.
 
 use std::{
     path::PathBuf,
@@ -10,12 +13,14 @@ use std::{
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 
-use crate::schema;
+use crate::{live::Live, schema};
 
 /// Emulated processors are slow, and may share theirs; nothing here takes half of this.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Without an event for so long, none is on its way.
-const QUIET: Duration = Duration::from_millis(250);
+const QUIET: Duration = Duration::from_millis(400);
+/// What the socket does not say in this time is looked for in the history.
+const HEARD: Duration = Duration::from_secs(1);
 
 /// The history as `taintwatch report` gives it.
 pub(crate) struct History {
@@ -23,6 +28,7 @@ pub(crate) struct History {
     pub(crate) db: PathBuf,
     /// How many calls a storm makes.
     pub(crate) calls: u64,
+    live: Live,
 }
 
 impl History {
@@ -31,6 +37,7 @@ impl History {
             seen: 0,
             db: db.into(),
             calls: 0,
+            live: Live::of(db),
         }
     }
 
@@ -54,13 +61,24 @@ impl History {
 
     /// Events of this scenario.
     pub(crate) fn new_events(&self) -> Result<Vec<Value>> {
-        let seen = self.seen;
-        let is_new = |event: &Value| event["seq"].as_u64() > Some(seen);
-        Ok(self.all()?.into_iter().filter(is_new).collect())
+        let heard = self.live.after(self.seen);
+        let is_new = |event: &Value| event["seq"].as_u64() > Some(self.seen);
+        let events: Vec<_> = self.all()?.into_iter().filter(is_new).collect();
+        for event in heard {
+            ensure!(
+                events.contains(&event),
+                "the socket said what the history does not have: {event}"
+            );
+        }
+        Ok(events)
     }
 
     /// Events of this scenario, when no more come.
     pub(crate) fn settled(&self) -> Result<Vec<Value>> {
+        if self.live.is_connected() {
+            self.live.quiet(QUIET);
+            return self.new_events();
+        }
         let mut before = None;
         loop {
             let events = self.new_events()?;
@@ -70,6 +88,15 @@ impl History {
             before = Some(events.len());
             sleep(QUIET);
         }
+    }
+
+    /// What comes behind these events is new.
+    pub(crate) fn after(&mut self, events: &[Value]) {
+        let last = events
+            .iter()
+            .filter_map(|event| event["seq"].as_u64())
+            .max();
+        self.seen = self.seen.max(last.unwrap_or(0));
     }
 
     pub(crate) fn catch_up(&mut self) -> Result<()> {
@@ -93,21 +120,26 @@ impl History {
         wanted: &[(&str, Value)],
     ) -> Result<Value> {
         let began = Instant::now();
-        loop {
-            let events = self.new_events()?;
-            let fits = |event: &&Value| {
-                wanted
+        let seen = self.seen;
+        let fits = |event: &Value| {
+            event["seq"].as_u64() > Some(seen)
+                && wanted
                     .iter()
                     .all(|(at, value)| event.pointer(at) == Some(value))
-            };
-            if let Some(event) = events.iter().find(fits) {
+        };
+        loop {
+            if let Some(event) = self.live.find(HEARD.min(patience), fits) {
+                return Ok(event);
+            }
+            let events = self.new_events()?;
+            if let Some(event) = events.iter().find(|event| fits(event)) {
                 return Ok(event.clone());
             }
             if began.elapsed() > patience {
-                let told: Vec<_> = events.iter().map(Value::to_string).collect();
-                bail!("no event with {wanted:?}; there are:\n{}", told.join("\n"));
+                let stored: Vec<_> = events.iter().map(Value::to_string).collect();
+                let stored = stored.join("\n");
+                bail!("no event with {wanted:?}; there are:\n{stored}");
             }
-            sleep(Duration::from_millis(100));
         }
     }
 

@@ -30,8 +30,9 @@ use crate::{
 /// The history of the recorder that finds the log whole, and of the one that finds its beginning overwritten.
 const WHOLE: &str = "/var/lib/taintwatch/whole.db";
 const OVERWRITTEN: &str = "/var/lib/taintwatch/overwritten.db";
-/// More than the log's buffer of any of the kernels holds (`CONFIG_LOG_BUF_SHIFT` is 17).
-const NOISE: usize = 40_000;
+/// More lines than the log's buffer of any of the kernels holds: it has a descriptor for every 32 bytes
+/// (`PRB_AVGBITS`, `kernel/printk/printk.c`; `CONFIG_LOG_BUF_SHIFT` is 17).
+const NOISE: usize = 10_000;
 
 const ACTORS: Actors = Actors {
     modules: &[

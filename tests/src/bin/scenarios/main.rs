@@ -8,7 +8,7 @@
 //! | `all [CALLS]` | everything that happens while one recorder runs |
 //! | `causes` | what made each flag, and cases that mislead |
 //! | `late` | a recorder on a kernel that is tainted already |
-//! | `rungs` | one recorder for each mechanism that is taken away |
+//! | `fallbacks` | one recorder for each mechanism that is taken away |
 //! | `system` | what needs udev and kmod |
 //! | `journal` | the history of `all` against the journal |
 //! | `crash DB`, `crashed DB` | ends the kernel; looks in the next boot |
@@ -19,17 +19,19 @@
     reason = "an index into a JSON value gives null where nothing is"
 )]
 
+mod beside;
 mod causes;
 mod contexts;
 mod corpus;
 mod crashed;
 mod daemon;
+mod fallbacks;
 mod history;
 mod journal;
 mod late;
+mod live;
 mod loading;
 mod patched;
-mod rungs;
 mod schema;
 mod status;
 mod storm;
@@ -63,7 +65,7 @@ fn main() -> ExitCode {
             .parse()
             .map_err(Into::into)
             .and_then(|calls| run(&corpus::EVENTS, "events", DB, calls)),
-        ["rungs"] => rungs::all(),
+        ["fallbacks"] => fallbacks::all(),
         ["causes"] => run(&corpus::CAUSES, "causes", DB, 0),
         ["crash", db] => crashed::crash(db),
         ["crashed", db] => crashed::crashed(db),
@@ -79,7 +81,7 @@ fn main() -> ExitCode {
             loading::load_file(file, &parameters.join(" ")).map_err(Into::into)
         }
         _ => Err(anyhow::anyhow!(
-            "scenarios all [CALLS] | causes | system | late | crash DB | crashed DB | rungs | journal | insmod FILE [ARGUMENTS]"
+            "scenarios all [CALLS] | causes | system | late | crash DB | crashed DB | fallbacks | journal | insmod FILE [ARGUMENTS]"
         )),
     };
     match done {
@@ -116,8 +118,7 @@ fn run(scenarios: &[Scenario], title: &str, db: &str, calls: u64) -> Result<()> 
     let mut history = History::of(db);
     history.calls = calls;
     // What was before is another part's matter.
-    history.settled()?;
-    history.catch_up()?;
+    history.after(&history.settled()?);
     let mut tally = Tally::default();
     let mut verdict = Verdict::default();
     let has_modules = Path::new("/modules").is_dir();
@@ -128,8 +129,9 @@ fn run(scenarios: &[Scenario], title: &str, db: &str, calls: u64) -> Result<()> 
             continue;
         }
         tally.count(name, (scenario.run)(&mut history));
-        verdict.judge(&history.settled()?, scenario.actors);
-        history.catch_up()?;
+        let events = history.settled()?;
+        verdict.judge(&events, scenario.actors);
+        history.after(&events);
     }
     if let Err(error) = daemon.stop() {
         tally.count("recorder", Err(error));

@@ -29,13 +29,13 @@ pub(crate) fn status(history: &mut History) -> Result<()> {
         "{status}"
     );
     ensure!(
-        status["holes"][0]["reason"] == "before the watch began",
+        status["holes"][0]["reason"] == "before monitoring began",
         "{status}"
     );
     let report = Command::new("taintwatch").args(["report"]).output()?;
     let text = String::from_utf8(report.stdout)?;
     ensure!(
-        text.contains("a write to /proc/sys/kernel/tainted") && text.contains("watched since"),
+        text.contains("a write to /proc/sys/kernel/tainted") && text.contains("monitored since"),
         "{text}"
     );
     ensure!(

@@ -88,14 +88,12 @@ pub(crate) fn hidden(history: &mut History) -> Result<()> {
     Ok(())
 }
 
-/// A recorder that dies without a word: the next one tells of the end, and the gap is told.
-pub(crate) fn killed() -> Result<()> {
-    let db = "/tmp/killed.db";
-    let mut first = Daemon::start(&[], &[], db)?;
-    let history = History::of(db);
-    history.expect(&[("/coverage/state", "began".into())])?;
+/// A recorder is killed: the next one, which is given back, records the unclean end and the gap.
+pub(crate) fn killed(mut first: Daemon, db: &str) -> Result<Daemon> {
+    let mut history = History::of(db);
+    history.catch_up()?;
     first.kill()?;
-    let mut second = Daemon::start(&[], &[], db)?;
+    let second = Daemon::start(&[], &[], db)?;
     let ended = history.expect(&[
         ("/kind", "coverage".into()),
         ("/coverage/state", "ended".into()),
@@ -103,7 +101,7 @@ pub(crate) fn killed() -> Result<()> {
     ensure!(
         ended["coverage"]["reason"]
             .to_string()
-            .contains("without a word"),
+            .contains("ended uncleanly"),
         "reason: {ended}"
     );
     let output = Command::new("taintwatch")
@@ -119,42 +117,35 @@ pub(crate) fn killed() -> Result<()> {
     );
     let gaps = status["holes"].to_string();
     ensure!(
-        gaps.contains("without a word") && gaps.contains("before the watch began"),
+        gaps.contains("ended uncleanly") && gaps.contains("before monitoring began"),
         "gaps: {status}"
     );
-    second.stop()
+    Ok(second)
 }
 
-/// Kprobes are switched off behind the recorder's back: the watch sees a call that the hook did not.
-pub(crate) fn unhooked() -> Result<()> {
+/// Kprobes are switched off behind the recorder's back: the watchpoint sees a call that the hook did not.
+pub(crate) fn unhooked(db: &str) -> Result<()> {
     let switch = "/sys/kernel/debug/kprobes/enabled";
-    let db = "/tmp/unhooked.db";
-    let mut daemon = Daemon::start(&[], &["--without", "fentry,fexit"], db)?;
     let mut history = History::of(db);
-    history.expect(&[("/coverage/state", "began".into())])?;
+    until_compared();
     history.catch_up()?;
     fs::write(switch, "0")?;
-    let told = noticed(&history, "taint_entry is silent");
+    let seen = noticed(&history, "taint_entry: it does not fire");
     fs::write(switch, "1")?;
-    told?;
-    daemon.stop()
+    seen
 }
 
-/// The debug registers are cleared behind the recorder's back: a hook announces a write that no watch sees.
-pub(crate) fn blinded() -> Result<()> {
-    let db = "/tmp/blinded.db";
-    let mut daemon = Daemon::start(&[], &[], db)?;
+/// The debug registers are cleared behind the recorder's back: a hook announces a write that no watchpoint sees.
+pub(crate) fn blinded(mut daemon: Daemon, db: &str) -> Result<()> {
     let mut history = History::of(db);
-    history.expect(&[("/coverage/state", "began".into())])?;
     history.catch_up()?;
     load("tw_blind", "")?;
-    // The layers are compared when all is quiet: what both saw before must not stand in for what one misses now.
     history.expect(&[
         ("/kind", "module_load".into()),
         ("/module/name", "tw_blind".into()),
     ])?;
-    std::thread::sleep(std::time::Duration::from_secs(4));
-    noticed(&history, "mask_watch is silent")?;
+    until_compared();
+    noticed(&history, "mask_watch: the watchpoint on CPU")?;
     // Armed again, it sees what no hook on a function can.
     history.expect(&[("/coverage/reason", "the mask watch was armed again".into())])?;
     load("tw_mask", &format!("address={} op=set:17", mask_address()?))?;
@@ -164,7 +155,12 @@ pub(crate) fn blinded() -> Result<()> {
     daemon.stop()
 }
 
-/// Taints, and waits for the word that a layer is silent.
+/// The layers are compared when all is quiet: what both saw before must not stand in for what one misses now.
+fn until_compared() {
+    std::thread::sleep(std::time::Duration::from_secs(4));
+}
+
+/// Taints, and waits until a layer is said to be silent.
 fn noticed(history: &History, says: &str) -> Result<()> {
     load_file("/patched/dummy.ko", "numdummies=0")?;
     delete_module(c"dummy", DeleteModuleFlags::empty())?;

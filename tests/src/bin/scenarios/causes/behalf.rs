@@ -11,7 +11,7 @@ use crate::{history::History, loading::load_file};
 pub(crate) fn requested(history: &mut History) -> Result<()> {
     fs::write("/proc/sys/kernel/modprobe", "/usr/bin/modprobe")?;
     let status = Command::new("constrain")
-        .args(["nobody", "scenarios", "socket", "5"])
+        .args(["unprivileged", "scenarios", "socket", "5"])
         .status()?;
     ensure!(status.success(), "socket: {status}");
     let event = history.taint("O", "module_load", Some("dummy"))?;

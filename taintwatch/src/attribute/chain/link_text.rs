@@ -1,0 +1,148 @@
+//! The text of each link of a chain.
+//!
+//! In: parts of an event. Out: part of a sentence, unescaped; none where nothing is known.
+
+use crate::{
+    event::{Ancestor, Event, Module, RequestedBy, Task},
+    taint::callers,
+};
+
+pub(super) fn device(by: &RequestedBy) -> Option<String> {
+    let devices = by.devices.join(" or ");
+    (!devices.is_empty()).then(|| {
+        format!(
+            "{devices} announced itself as {:?}, and udev looked for its driver",
+            by.alias
+        )
+    })
+}
+
+pub(super) fn asked(by: &RequestedBy) -> Option<String> {
+    if !by.devices.is_empty() {
+        return None;
+    }
+    let who = by.task.as_ref().map_or_else(
+        || "an unknown task".to_owned(),
+        |task| called(&task.comm, task),
+    );
+    Some(format!(
+        "{who} needed {:?}, and the kernel started modprobe for it",
+        by.alias
+    ))
+}
+
+pub(super) fn file(module: &Module) -> Option<String> {
+    let path = match (module.source.as_deref(), &module.path, &module.candidate) {
+        (Some("memory"), _, None) => "from memory, without a file".to_owned(),
+        (Some("memory"), _, Some(guess)) => {
+            format!("from memory, without a file; a file of that name is {guess}")
+        }
+        (_, Some(path), _) => path.clone(),
+        _ => return None,
+    };
+    let hash = module
+        .sha256
+        .as_ref()
+        .map(|hash| format!(", sha256 {hash}"));
+    let state = module
+        .file_state
+        .as_ref()
+        .filter(|state| *state != "as loaded");
+    let state = state.map(|state| format!(" ({state})"));
+    Some(format!(
+        "{path}{}{}",
+        hash.unwrap_or_default(),
+        state.unwrap_or_default()
+    ))
+}
+
+pub(super) fn identity(module: &Module) -> Option<String> {
+    let mut text = module.name.clone()?;
+    for (what, value) in [
+        ("version", &module.version),
+        ("licence", &module.license),
+        ("signed by", &module.signer),
+        ("build id", &module.build_id),
+    ] {
+        if let Some(value) = value {
+            text = format!("{text}, {what} {value}");
+        }
+    }
+    if module.signature.as_deref() == Some("none") {
+        text += ", not signed";
+    }
+    if module.hidden == Some(true) {
+        text += ", not in the kernel's list of modules";
+    }
+    if let Some(errno) = &module.errno {
+        text = format!("{text}; the load failed with {errno}");
+    }
+    Some(text)
+}
+
+pub(super) fn task(task: &Task) -> String {
+    let command = if task.cmdline.is_empty() {
+        task.comm.clone()
+    } else {
+        task.cmdline.join(" ")
+    };
+    let mut text = called(&command, task);
+    if let Some(auid) = task.auid {
+        text = format!("{text}, logged in as uid {auid}");
+    }
+    if let Some(unit) = &task.unit {
+        text = format!("{text}, unit {unit}");
+    }
+    if let Some(container) = &task.container {
+        text = format!("{text}, container {container}");
+    }
+    let above = |it: &Ancestor| format!("{} ({})", it.comm, it.pid);
+    let above: Vec<_> = task.ancestors.iter().map(above).collect();
+    if above.is_empty() {
+        text
+    } else {
+        format!("{text}, started by {}", above.join(" < "))
+    }
+}
+
+/// The uid is absent where a log named the task.
+fn called(name: &str, task: &Task) -> String {
+    let uid = task.uid.map(|uid| format!(", uid {uid}"));
+    format!("{name} (pid {}{})", task.pid, uid.unwrap_or_default())
+}
+
+pub(super) fn code(caller: &str, event: &Event) -> String {
+    let function = caller.split('+').next().unwrap_or_default();
+    let bit = event.bit();
+    let known = bit.and_then(|bit| callers::known(function, bit));
+    known.map_or_else(
+        || caller.to_owned(),
+        |known| format!("{caller} ({})", known.source),
+    )
+}
+
+pub(super) fn log(event: &Event) -> Option<String> {
+    let first = event.log.first()?;
+    let more = match event.log.len() {
+        1 => String::new(),
+        lines => format!(" ({lines} lines)"),
+    };
+    Some(format!("{first}{more}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_uid_of_a_task_is_shown_where_it_is_known() {
+        let mut named = Task {
+            pid: 7,
+            comm: "sh".to_owned(),
+            ..Task::default()
+        };
+        assert_eq!(task(&named), "sh (pid 7)");
+        named.uid = Some(0);
+        assert_eq!(task(&named), "sh (pid 7, uid 0)");
+    }
+}

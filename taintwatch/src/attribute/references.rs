@@ -1,0 +1,207 @@
+//! What later records refer to: processes, files of modules, the kernel's requests for modules.
+//!
+//! In: the records of these, in ring order. Out: tasks, modules' files and requesters of the public event. Pure.
+
+use std::collections::{HashMap, VecDeque};
+
+use taintwatch_common as wire;
+
+use crate::{
+    event::{Ancestor, Module, RequestedBy, Task},
+    record::text,
+};
+
+/// Processes kept: as many as the map `EMITTED` of the eBPF programs.
+const PROCESSES: usize = 4096;
+/// Requests kept, and for how long a load can be for one: the kernel starts `modprobe` at once.
+const REQUESTS: usize = 64;
+const REQUEST_NS: u64 = 30_000_000_000;
+/// `kthreadd`, the kernel thread that starts helpers.
+const KTHREADD: u32 = 2;
+
+/// A program that a process ran.
+type Key = (u32, u64, u64);
+
+/// What is kept of earlier records.
+#[derive(Default)]
+pub(super) struct References {
+    processes: HashMap<Key, Box<wire::Process>>,
+    order: VecDeque<Key>,
+    /// By the thread that reads a module.
+    files: HashMap<u32, wire::ModuleFile>,
+    requests: VecDeque<wire::ModuleRequest>,
+}
+
+fn key(task: &wire::Task) -> Key {
+    (task.tgid, task.start_boottime_ns, task.mm)
+}
+
+impl References {
+    pub(super) fn add_process(&mut self, process: &wire::Process) {
+        let key = key(&process.task);
+        if self.processes.insert(key, Box::new(*process)).is_none() {
+            self.order.push_back(key);
+        }
+        if self.order.len() > PROCESSES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.processes.remove(&oldest);
+        }
+    }
+
+    pub(super) fn add_file(&mut self, file: &wire::ModuleFile) {
+        self.files.insert(file.task.tid, *file);
+    }
+
+    pub(super) fn file_read_by(&self, tid: u32) -> Option<&wire::ModuleFile> {
+        self.files.get(&tid)
+    }
+
+    pub(super) fn load_ended(&mut self, tid: u32) {
+        self.files.remove(&tid);
+    }
+
+    pub(super) fn add_request(&mut self, request: &wire::ModuleRequest) {
+        self.requests.push_back(*request);
+        if self.requests.len() > REQUESTS {
+            self.requests.pop_front();
+        }
+    }
+
+    /// A record's task, with what the record of its process adds.
+    pub(super) fn task(&self, task: &wire::Task) -> Task {
+        let known = self.processes.get(&key(task));
+        let args = known.map(|process| arguments(process)).unwrap_or_default();
+        Task {
+            pid: task.tgid,
+            tid: task.tid,
+            ppid: (task.ppid != 0).then_some(task.ppid),
+            comm: text(&task.comm),
+            uid: Some(task.uid),
+            start_boottime_ns: (task.start_boottime_ns != 0).then_some(task.start_boottime_ns),
+            exe: known.and_then(|process| path(&process.exe)),
+            cmdline: args,
+            auid: known
+                .map(|process| process.auid)
+                .filter(|uid| *uid != u32::MAX),
+            ancestors: known.map(|process| ancestors(process)).unwrap_or_default(),
+            ..Task::default()
+        }
+    }
+
+    pub(super) fn cgroup_id(&self, task: &wire::Task) -> Option<u64> {
+        self.processes
+            .get(&key(task))
+            .map(|process| process.cgroup_id)
+    }
+
+    /// The kernel's request that a load is for: the helper that the kernel started has the alias as its last
+    /// argument (`call_modprobe`, `kernel/module/kmod.c`).
+    pub(super) fn requester(&self, loader: &Task, now_ns: u64) -> Option<RequestedBy> {
+        if !loader
+            .ancestors
+            .iter()
+            .any(|ancestor| ancestor.pid == KTHREADD)
+        {
+            return None;
+        }
+        let wanted = loader.cmdline.last()?;
+        let began_ns = loader.start_boottime_ns.unwrap_or(now_ns);
+        let mut requests = self.requests.iter().rev().filter(|request| {
+            let at = request.header.boottime_ns;
+            let age = now_ns.saturating_sub(at);
+            text(&request.alias) == *wanted && age < REQUEST_NS && at <= began_ns
+        });
+        let request = requests.next()?;
+        // Two tasks needed the same: for which of them the kernel started this helper is not known.
+        let is_alone = requests.all(|other| key(&other.task) == key(&request.task));
+        let in_task = request.header.context == wire::context::TASK && is_alone;
+        Some(RequestedBy {
+            alias: wanted.clone(),
+            task: in_task.then(|| self.task(&request.task)),
+            devices: Vec::new(),
+        })
+    }
+}
+
+/// Adds whether a module came from a file or from memory, and the path.
+pub(super) fn add_file(module: &mut Module, file: &wire::ModuleFile) {
+    if file.from_memory == 1 {
+        module.source = Some("memory".to_owned());
+    } else {
+        module.source = Some("file".to_owned());
+        module.path = path(&file.path);
+    }
+}
+
+/// A path, recorded from the file up to the root; none when a part of it is missing or may be cut.
+pub(super) fn path(path: &wire::FilePath) -> Option<String> {
+    let is_cut = |step: &[u8; wire::COMPONENT_LEN]| {
+        step.iter()
+            .position(|byte| *byte == 0)
+            .is_none_or(|len| len >= wire::COMPONENT_LEN - 1)
+    };
+    if path.whole != 1 || path.steps.iter().any(is_cut) {
+        return None;
+    }
+    let parts = path.steps.iter().rev().map(|step| text(step));
+    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+    Some(format!("/{}", parts.join("/")))
+}
+
+fn arguments(process: &wire::Process) -> Vec<String> {
+    let len = usize::try_from(process.args_len).unwrap_or(0);
+    let used = process.args.get(..len).unwrap_or_default();
+    let used = used.strip_suffix(b"\0").unwrap_or(used);
+    if used.is_empty() {
+        return Vec::new();
+    }
+    used.split(|byte| *byte == 0).map(text).collect()
+}
+
+fn ancestors(process: &wire::Process) -> Vec<Ancestor> {
+    let known = process
+        .ancestors
+        .iter()
+        .take_while(|ancestor| ancestor.tgid != 0);
+    known
+        .map(|ancestor| Ancestor {
+            pid: ancestor.tgid,
+            comm: text(&ancestor.comm),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(steps: &[&[u8]], whole: u32) -> wire::FilePath {
+        let mut path = wire::FilePath {
+            inode: 1,
+            device: 1,
+            whole,
+            steps: [[0; wire::COMPONENT_LEN]; wire::PATH_STEPS],
+        };
+        for (slot, step) in path.steps.iter_mut().zip(steps) {
+            slot[..step.len()].copy_from_slice(step);
+        }
+        path
+    }
+
+    #[test]
+    fn a_path_is_whole_or_absent() {
+        let steps: [&[u8]; 4] = [b"m.ko", b"", b"modules", b"lib"];
+        assert_eq!(path(&at(&steps, 1)).as_deref(), Some("/lib/modules/m.ko"));
+        assert_eq!(path(&at(&steps, 0)), None, "the root was not reached");
+        assert_eq!(
+            path(&at(&[&[b'x'; 63]], 1)),
+            None,
+            "cut, for all that is known"
+        );
+        assert_eq!(
+            path(&at(&[&[b'x'; 62]], 1)).map(|path| path.len()),
+            Some(63)
+        );
+    }
+}

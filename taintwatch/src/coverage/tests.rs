@@ -1,0 +1,139 @@
+//! Where intervals and gaps are.
+
+use super::*;
+use crate::event::Time;
+
+fn coverage(state: &str, second: u32, reason: &str) -> Event {
+    serde_json::from_value(serde_json::json!({
+        "schema": 1, "id": format!("{second}"), "seq": 1, "kind": "coverage",
+        "time": format!("2026-01-01T00:00:{second:02}Z"), "boottime_ns": u64::from(second) * 1_000_000_000,
+        "coverage": {"state": state, "reason": reason},
+    }))
+    .unwrap()
+}
+
+fn until(second: u32) -> Stamp {
+    Stamp {
+        time: at(second),
+        boottime_ns: Some(u64::from(second) * 1_000_000_000),
+    }
+}
+
+fn at(second: u32) -> Time {
+    Time(format!("2026-01-01T00:00:{second:02}Z").parse().unwrap())
+}
+
+#[test]
+fn gaps_lie_before_between_and_after() {
+    let events = [
+        coverage("began", 5, "all"),
+        coverage("degraded", 10, "no mask watch"),
+        coverage("ended", 20, "stopped"),
+        coverage("began", 30, "all"),
+        coverage("ended", 40, "stopped again"),
+    ];
+    let found = of(
+        events.iter(),
+        Now {
+            until: until(50),
+            running: false,
+            monitored: None,
+        },
+    );
+    let spans: Vec<_> = found
+        .intervals
+        .iter()
+        .map(|it| (it.period.from, it.period.to, it.full))
+        .collect();
+    assert_eq!(
+        spans,
+        [
+            (at(5), at(10), true),
+            (at(10), at(20), false),
+            (at(30), at(40), true)
+        ]
+    );
+    let gaps: Vec<_> = found
+        .gaps
+        .iter()
+        .map(|it| (it.period.from, it.period.to, it.reason.as_str()))
+        .collect();
+    assert_eq!(
+        gaps,
+        [
+            (at(0), at(5), "before monitoring began"),
+            (at(20), at(30), "stopped"),
+            (at(40), at(50), "stopped again"),
+        ]
+    );
+}
+
+#[test]
+fn an_interval_without_an_end_goes_on_or_ended_uncleanly() {
+    let events = [coverage("began", 5, "all")];
+    let running = of(
+        events.iter(),
+        Now {
+            until: until(9),
+            running: true,
+            monitored: None,
+        },
+    );
+    assert_eq!(running.intervals[0].ended, None);
+    let killed = of(
+        events.iter(),
+        Now {
+            until: until(9),
+            running: false,
+            monitored: None,
+        },
+    );
+    assert_eq!(killed.intervals[0].ended.as_deref(), Some(UNCLEAN));
+    let known = Now {
+        until: until(9),
+        running: false,
+        monitored: Some(until(7)),
+    };
+    let known = of(events.iter(), known);
+    assert_eq!(known.intervals[0].period.to, at(7));
+    let gap = known.gaps.last().unwrap();
+    assert_eq!((gap.period.from, gap.period.to), (at(7), at(9)));
+    assert_eq!(
+        of(
+            [].iter(),
+            Now {
+                until: until(9),
+                running: false,
+                monitored: None,
+            }
+        ),
+        BootCoverage::default()
+    );
+}
+
+#[test]
+fn a_clock_that_was_set_back_hides_no_gap() {
+    let mut again = coverage("began", 30, "all");
+    again.time = at(2);
+    let events = [
+        coverage("began", 5, "all"),
+        coverage("ended", 20, "stopped"),
+        again,
+    ];
+    let now = Now {
+        until: Stamp {
+            time: at(9),
+            boottime_ns: Some(37_000_000_000),
+        },
+        running: true,
+        monitored: None,
+    };
+    let found = of(events.iter(), now);
+    let gaps: Vec<_> = found
+        .gaps
+        .iter()
+        .map(|it| (it.period.from_ns, it.period.to_ns))
+        .collect();
+    let second = |number: u64| Some(number * 1_000_000_000);
+    assert_eq!(gaps, [(second(0), second(5)), (second(20), second(30))]);
+}

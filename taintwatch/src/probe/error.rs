@@ -1,0 +1,32 @@
+//! Why no hook can see a taint.
+
+use super::attempts;
+use crate::{
+    event::Hook,
+    kernel::{btf, kallsyms, mask, prerequisites},
+};
+
+/// Why the monitor did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Missing(#[from] prerequisites::Missing),
+    #[error(transparent)]
+    Btf(#[from] btf::Error),
+    #[error(transparent)]
+    Kallsyms(#[from] kallsyms::Error),
+    #[error(transparent)]
+    Mask(#[from] mask::Error),
+    #[error("the kernel refuses the eBPF object: {0}")]
+    Object(#[from] Box<aya::EbpfError>),
+    #[error("the map {name}: {error}")]
+    Map {
+        name: &'static str,
+        error: Box<aya::maps::MapError>,
+    },
+    #[error("BPF is ruled out by --without")]
+    RuledOut,
+    /// Each hook, and why it could not be attached.
+    #[error("every hook that sees a taint was refused ({})", attempts::reasons(.0))]
+    NoHook(Vec<Hook>),
+}

@@ -1,0 +1,115 @@
+//! The globals of the eBPF programs: the address or offset that each stands for on this kernel.
+//!
+//! In: symbols and types. Out: names and values, `ABSENT` where this kernel has no such thing; the programs then do
+//! without it.
+
+use super::contract::MEMBERS;
+use crate::kernel::{btf::Btf, functions::REPORTERS, kallsyms::Kallsyms};
+
+/// What the programs take for "not on this kernel".
+const ABSENT: u64 = u64::MAX;
+/// Ranges that the programs have room for.
+const REPORTER_RANGES: usize = 16;
+
+/// What the programs get.
+pub(super) struct Globals {
+    pub(super) single: Vec<(String, u64)>,
+    /// First address and first past it of each function between `WARN` and `add_taint`.
+    pub(super) reporters: [[u64; 2]; REPORTER_RANGES],
+}
+
+/// Every global with its value.
+pub(super) fn all(btf: &Btf, symbols: &Kallsyms) -> Globals {
+    let extent = |name| symbols.extent(name).unwrap_or(ABSENT..ABSENT);
+    let (add_taint, proc_taint) = (extent("add_taint"), extent("proc_taint"));
+    let address = |name| symbols.address(name).unwrap_or(ABSENT);
+    let (per_cpu, in_task) = preempt_count(btf, symbols);
+    let mut single = vec![
+        ("TAINTED_MASK", address("tainted_mask")),
+        ("ADD_TAINT_START", add_taint.start),
+        ("ADD_TAINT_END", add_taint.end),
+        ("PROC_TAINT_START", proc_taint.start),
+        ("PROC_TAINT_END", proc_taint.end),
+        ("PER_CPU_OFFSET", address("__per_cpu_offset")),
+        ("PREEMPT_COUNT_PER_CPU", per_cpu),
+        ("PREEMPT_COUNT_IN_TASK", in_task),
+        ("HARDIRQ_SHIFT", hardirq_shift(symbols)),
+        ("HAS_SNPRINTF", u64::from(resolves_symbols(symbols))),
+    ];
+    single.extend(module_text(btf));
+    let mut single: Vec<_> = single
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    single.extend(MEMBERS.iter().map(|member| {
+        let name = format!("{}_{}", member.structure, member.member).to_ascii_uppercase();
+        let offset = btf.offset(member.structure, member.member);
+        (
+            name.replace("TASK_STRUCT_", "TASK_"),
+            offset.unwrap_or(ABSENT),
+        )
+    }));
+    let mut reporters = [[ABSENT; 2]; REPORTER_RANGES];
+    for (range, slot) in symbols.extents(&REPORTERS).into_iter().zip(&mut reporters) {
+        *slot = [range.start, range.end];
+    }
+    Globals { single, reporters }
+}
+
+/// `bpf_snprintf` came with its own handler function in 5.13 (`kernel/bpf/helpers.c`).
+pub(super) fn resolves_symbols(symbols: &Kallsyms) -> bool {
+    symbols.has("bpf_snprintf")
+}
+
+/// Kernels that count disabled interrupts, seen in 7.3, have eight bits more below (`include/linux/preempt.h`).
+fn hardirq_shift(symbols: &Kallsyms) -> u64 {
+    if symbols.has("local_interrupt_disable_state") {
+        24
+    } else {
+        16
+    }
+}
+
+/// Where the preemption counter lies: `(per-CPU address, offset in the task)`, one of them absent.
+fn preempt_count(btf: &Btf, symbols: &Kallsyms) -> (u64, u64) {
+    // x86 up to 6.1 and from 6.15 on: a per-CPU variable of its own (arch/x86/include/asm/preempt.h).
+    if let Some(address) = symbols.address("__preempt_count") {
+        return (address, ABSENT);
+    }
+    // x86 from 6.2 to 6.14: a member of the per-CPU `struct pcpu_hot`.
+    let hot = symbols.address("pcpu_hot");
+    if let (Some(address), Some(offset)) = (hot, btf.offset("pcpu_hot", "preempt_count")) {
+        return (address + offset, ABSENT);
+    }
+    let in_task = btf
+        .offset("task_struct", "thread_info")
+        .and_then(|info| Some(info + btf.offset("thread_info", "preempt_count")?));
+    (ABSENT, in_task.unwrap_or(ABSENT))
+}
+
+/// Where a module's code and init code lie: an array of areas since 6.4, before that a layout each
+/// (`include/linux/module.h`).
+fn module_text(btf: &Btf) -> [(&'static str, u64); 4] {
+    /// `enum mod_mem_type`: `MOD_TEXT` is 0, `MOD_INIT_TEXT` is 4.
+    const INIT_TEXT: u64 = 4;
+    let area = |index: u64, member: &str| {
+        let each = index.checked_mul(btf.size("module_memory")?)?;
+        Some(btf.offset("module", "mem")? + each + btf.offset("module_memory", member)?)
+    };
+    let layout = |layout: &str, member: &str| {
+        Some(btf.offset("module", layout)? + btf.offset("module_layout", member)?)
+    };
+    let either = |index, name, size| {
+        let areas = || Some((area(index, "base")?, area(index, "size")?));
+        let layouts = || Some((layout(name, "base")?, layout(name, size)?));
+        areas().or_else(layouts).unwrap_or((ABSENT, ABSENT))
+    };
+    let (text, text_size) = either(0, "core_layout", "text_size");
+    let (init, init_size) = either(INIT_TEXT, "init_layout", "text_size");
+    [
+        ("MODULE_TEXT_BASE", text),
+        ("MODULE_TEXT_SIZE", text_size),
+        ("MODULE_INIT_BASE", init),
+        ("MODULE_INIT_SIZE", init_size),
+    ]
+}

@@ -1,0 +1,77 @@
+//! Records that were dropped since the ring was full, and records that could not be read.
+//!
+//! In: the counters of the eBPF programs. Out: an event for each kind of record, with how many.
+
+use taintwatch_common::kind;
+
+use crate::{
+    attribute::Attributor,
+    event::{Event, Kind, Lost},
+    kernel::identity::boottime_ns,
+    probe::{self, counts::Counts},
+};
+
+/// How many were dropped, as last read.
+pub(super) struct LostRecords {
+    dropped: [u64; kind::END as usize],
+    at_ns: u64,
+}
+
+impl LostRecords {
+    pub(super) fn new() -> Self {
+        Self {
+            dropped: [0; kind::END as usize],
+            at_ns: boottime_ns(),
+        }
+    }
+
+    /// Events for what was dropped since the last call.
+    pub(super) fn events(
+        &mut self,
+        counts: &Counts,
+        attributor: &Attributor,
+    ) -> Result<Vec<Event>, probe::Error> {
+        let dropped = counts.lost()?;
+        let before = std::mem::replace(&mut self.dropped, dropped);
+        let mut events = Vec::new();
+        for (kind, (dropped, before)) in (0..).zip(dropped.into_iter().zip(before)) {
+            let more = dropped.saturating_sub(before);
+            if more > 0 {
+                let reason = "the ring buffer was full".to_owned();
+                events.push(self.event(attributor, more, what(kind), reason));
+            }
+        }
+        self.at_ns = boottime_ns();
+        Ok(events)
+    }
+
+    /// An event for a record that could not be read.
+    pub(super) fn unreadable(&self, attributor: &Attributor, reason: String) -> Event {
+        self.event(attributor, 1, "event", reason)
+    }
+
+    fn event(&self, attributor: &Attributor, count: u64, what: &str, reason: String) -> Event {
+        let mut event = attributor.blank(Kind::Lost, boottime_ns(), what);
+        event.lost = Some(Lost {
+            count,
+            reason,
+            what: what.to_owned(),
+            since_ns: Some(self.at_ns),
+        });
+        event
+    }
+}
+
+/// What is lost with a record: occurrences of a flag or a write are counted all the same.
+fn what(record: u16) -> &'static str {
+    match record {
+        kind::TAINT_ENTRY | kind::MASK_WRITE => "detail",
+        kind::MODULE_COMING => "module_identity",
+        kind::MODULE_FREE => "module_unload",
+        kind::LOAD_END => "module_load",
+        kind::PROCESS => "process_detail",
+        kind::MODULE_FILE => "module_path",
+        kind::MODULE_REQUEST => "module_request",
+        _ => "sysctl_write",
+    }
+}

@@ -1,0 +1,111 @@
+//! What a recorder says on its socket: an event is heard as soon as it is in the history.
+//!
+//! In: the socket of the recorder of a history. Out: its events in order. Without a recorder nothing is heard, and the
+//! history itself must be asked.
+
+use std::{
+    cell::RefCell,
+    io::{BufRead as _, BufReader},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// A connection to a recorder, made again when another recorder takes its place.
+pub(crate) struct Live {
+    socket: PathBuf,
+    lines: RefCell<Option<Receiver<Value>>>,
+    heard: RefCell<Vec<Value>>,
+}
+
+/// Where the recorder of a history is told to listen.
+pub(crate) fn socket_of(db: &str) -> String {
+    format!("{db}.sock")
+}
+
+impl Live {
+    pub(crate) fn of(db: &str) -> Self {
+        let socket = PathBuf::from(socket_of(db));
+        Self {
+            lines: RefCell::new(connect(&socket)),
+            heard: RefCell::default(),
+            socket,
+        }
+    }
+
+    /// A recorder is there.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.take(Duration::ZERO);
+        self.lines.borrow().is_some()
+    }
+
+    /// The first event that fits, when one is heard in time.
+    pub(crate) fn find(&self, within: Duration, fits: impl Fn(&Value) -> bool) -> Option<Value> {
+        let began = Instant::now();
+        loop {
+            if let Some(event) = self.heard.borrow().iter().find(|event| fits(event)) {
+                return Some(event.clone());
+            }
+            let left = within.checked_sub(began.elapsed())?;
+            if !self.take(left) {
+                return None;
+            }
+        }
+    }
+
+    /// Waits until nothing is heard for so long.
+    pub(crate) fn quiet(&self, pause: Duration) {
+        while self.take(pause) {}
+    }
+
+    /// What was heard behind this place of the history; what was before is forgotten.
+    pub(crate) fn after(&self, seq: u64) -> Vec<Value> {
+        while self.take(Duration::ZERO) {}
+        let mut heard = self.heard.borrow_mut();
+        heard.retain(|event| event["seq"].as_u64() > Some(seq));
+        heard.clone()
+    }
+
+    /// Takes one event; whether there was one in time.
+    fn take(&self, within: Duration) -> bool {
+        let mut lines = self.lines.borrow_mut();
+        if lines.is_none() {
+            *lines = connect(&self.socket);
+        }
+        let Some(receiver) = lines.as_ref() else {
+            thread::sleep(within.min(Duration::from_millis(100)));
+            return false;
+        };
+        match receiver.recv_timeout(within) {
+            Ok(event) => {
+                self.heard.borrow_mut().push(event);
+                true
+            }
+            Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Disconnected) => {
+                *lines = None;
+                false
+            }
+        }
+    }
+}
+
+/// Lines that are no event, such as how many were missed, are left out.
+fn connect(socket: &Path) -> Option<Receiver<Value>> {
+    let stream = UnixStream::connect(socket).ok()?;
+    let (send, lines) = mpsc::channel();
+    thread::spawn(move || {
+        let lines = BufReader::new(stream).lines().map_while(Result::ok);
+        let events = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        for event in events.filter(|event| event["seq"].is_u64()) {
+            if send.send(event).is_err() {
+                break;
+            }
+        }
+    });
+    Some(lines)
+}

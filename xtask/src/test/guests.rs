@@ -1,0 +1,173 @@
+//! The kinds of guests, and what each must show.
+//!
+//! In: a kernel, the lines that a guest prints. Out: results. The guests of the disk have files of their own.
+
+use anyhow::{Result, bail, ensure};
+
+use super::{crash, matrix::Matrix, power_cut};
+use crate::{
+    acpi, journal,
+    kernels::{self, Kernel},
+    progress::Spinner,
+    qemu::{Ended, Flow, Guest, Heard},
+    vm,
+};
+
+/// Where the systemd guests' events come from.
+pub(super) const JOURNAL_KERNEL: &str = "6.1";
+/// The kernel whose storm is a million calls; the emulated trap makes them dear.
+const WHOLE_STORM: &str = "6.1";
+
+/// A kind of guest.
+#[derive(Clone, Copy)]
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    /// The cell that shows whether it ran.
+    pub(super) cell: &'static str,
+    /// How long it takes beside another one, about.
+    pub(super) seconds: u32,
+}
+
+const fn kind(name: &'static str, cell: &'static str, seconds: u32) -> Kind {
+    Kind {
+        name,
+        cell,
+        seconds,
+    }
+}
+
+/// Those of each kernel.
+pub(super) const KINDS: [Kind; 7] = [
+    kind("all", "guest of the scenarios", 80),
+    kind("causes", "guest of the causes", 70),
+    kind("fallbacks", "guest of the fallbacks", 100),
+    kind("late", "guest whose recorder starts late", 50),
+    kind("power-cut", "an event survives a power cut", 30),
+    kind("crash", "a panic is in the history of its boot", 40),
+    kind("unprivileged", "without rights: a status and an error", 15),
+];
+
+/// What runs under systemd, each in a guest of its own: the events held against the journal, with udev and kmod; and
+/// a recorder that starts late and has the journal to ask.
+pub(super) const UNDER_SYSTEMD: [(&str, &str); 2] = [
+    (
+        "journal",
+        "scenarios all 20000 && journalctl --sync && scenarios journal && depmod && scenarios system",
+    ),
+    ("late", "scenarios late"),
+];
+
+/// A name that is none of these would run nothing, and look like a pass.
+pub(super) fn names() -> Vec<&'static str> {
+    let names = KINDS.iter().map(|kind| kind.name);
+    names.chain(["systemd"]).collect()
+}
+
+/// Runs a guest of a kernel's series.
+pub(super) fn run(series: &str, kind: &Kind, matrix: &mut Matrix) {
+    let ran = kernels::get(series).and_then(|kernel| match kind.name {
+        "power-cut" => power_cut::run(&kernel, matrix),
+        "crash" => crash::run(&kernel, matrix),
+        "unprivileged" => unprivileged(&kernel, matrix),
+        name => scenarios(&kernel, name, matrix),
+    });
+    matrix.cell(series, kind.cell, ran);
+}
+
+/// Runs a guest under systemd.
+pub(super) fn under_systemd(name: &str, script: &str, matrix: &mut Matrix) {
+    let mut run = || -> Result<()> {
+        let kernel = kernels::get(JOURNAL_KERNEL)?;
+        let mut guest = journal::guest(&kernel, name, script)?;
+        if name == "late" {
+            guest.files.file(acpi::PATH, 0o644, acpi::table());
+        }
+        judged(&guest, "systemd", false, matrix)
+    };
+    let ran = run();
+    matrix.check(&format!("systemd: guest of {name}"), ran);
+}
+
+/// Runs scenarios in a guest; each prints its own result.
+fn scenarios(kernel: &Kernel, name: &str, matrix: &mut Matrix) -> Result<()> {
+    let calls = if kernel.series == WHOLE_STORM {
+        "1000000"
+    } else {
+        "50000"
+    };
+    let job = format!(
+        "scenarios {name} {}",
+        if name == "all" { calls } else { "" }
+    );
+    let mut guest = vm::guest(kernel, name, job.trim())?;
+    if name == "late" {
+        guest.files.file(acpi::PATH, 0o644, acpi::table());
+    }
+    judged(&guest, &kernel.series, !kernel.has_headers, matrix)
+}
+
+/// A guest whose job prints results of this column; its status must be 0.
+fn judged(guest: &Guest, column: &str, may_lack: bool, matrix: &mut Matrix) -> Result<()> {
+    let mut other = Vec::new();
+    let ended = run_guest(guest, matrix, |line, matrix| {
+        if !matrix.line(column, line, may_lack) {
+            if line.starts_with("storm: ") {
+                matrix.note(format!("        {line}"));
+            }
+            other.push(line.to_owned());
+        }
+        Flow::Continue
+    })?;
+    if ended != Ended::Exited(0) {
+        bail!("it ended with {ended:?}; it printed:\n{}", other.join("\n"));
+    }
+    Ok(())
+}
+
+/// Runs a guest to its end, with its boots counted and its lines handed on.
+pub(super) fn run_guest(
+    guest: &Guest,
+    matrix: &mut Matrix,
+    mut on: impl FnMut(&str, &mut Matrix) -> Flow,
+) -> Result<Ended> {
+    let spinner = Spinner::new(&guest.name);
+    guest.run(|heard| match heard {
+        Heard::Began => {
+            matrix.boots += 1;
+            Flow::Continue
+        }
+        Heard::Line(line) => {
+            spinner.show(format!("{}: {line}", guest.name));
+            on(line, matrix)
+        }
+        Heard::Again(why) => {
+            matrix.note(format!("note: {why}"));
+            Flow::Continue
+        }
+    })
+}
+
+/// Who has no rights still gets a status, and from the recorder an error that says what is missing.
+fn unprivileged(kernel: &Kernel, matrix: &mut Matrix) -> Result<()> {
+    let job = "constrain unprivileged taintwatch status; echo \"status $?\"\n\
+         constrain unprivileged taintwatch daemon; echo \"daemon $?\"\n";
+    let guest = vm::guest(kernel, "unprivileged", job)?;
+    let mut text = String::new();
+    run_guest(&guest, matrix, |line, _| {
+        text = format!("{text}{line}\n");
+        Flow::Continue
+    })?;
+    for wanted in [
+        "not tainted",
+        "status 0",
+        "needs root",
+        "CAP_BPF",
+        "daemon 2",
+    ] {
+        ensure!(
+            text.contains(wanted),
+            "no {wanted:?} in its output:\n{text}"
+        );
+    }
+    Ok(())
+}
