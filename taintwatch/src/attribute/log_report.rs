@@ -48,9 +48,8 @@ pub(super) fn lines<'a>(first: &'a Logged, log: &'a [Logged], flag: u32) -> Vec<
         // An oops begins with two or three lines that each name its flag.
         let begins_another = !lines.is_empty()
             && (text == CUT_HERE
-                || TaintLine::parse(text).is_some_and(|line| {
-                    line.report && (line.bit, flag) != (bit::DIE, bit::DIE)
-                }));
+                || TaintLine::parse(text)
+                    .is_some_and(|line| line.report && (line.bit, flag) != (bit::DIE, bit::DIE)));
         if begins_another && first.line.caller.is_none() {
             return vec![first];
         }

@@ -8,6 +8,7 @@
 mod axis;
 mod boot;
 mod data;
+mod drawing;
 mod event;
 mod filter;
 mod lanes;

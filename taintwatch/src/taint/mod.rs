@@ -5,6 +5,7 @@ pub mod callers;
 pub mod explain;
 pub mod flags;
 pub mod log;
+pub mod milestones;
 mod printk_patterns;
 pub mod release;
 pub mod tables;

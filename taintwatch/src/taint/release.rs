@@ -3,7 +3,11 @@
 //! In: a release as `uname -r` prints it. Out: the upstream version that it is built from, the vendor where it shows, and the
 //! table that reads its flags.
 
-use super::{tables::Table, version::Version};
+use super::{
+    milestones::{RHEL_6, RHEL_7, RHEL_8, RHEL_9, RHEL_10, SUSE_BITS_MOVED, SUSE_SMALL_N, UEK_4},
+    tables::Table,
+    version::Version,
+};
 
 /// A kernel's version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,19 +93,6 @@ pub fn table_of(text: &str) -> Option<&'static Table> {
         None
     }
 }
-
-/// The version that each major release of Red Hat's keeps.
-pub const RHEL_6: Version = Version::two_six(32);
-pub const RHEL_7: Version = Version::new(3, 10);
-pub const RHEL_8: Version = Version::new(4, 18);
-pub const RHEL_9: Version = Version::new(5, 14);
-pub const RHEL_10: Version = Version::new(6, 12);
-/// Oracle's kernel 4, the only one with a flag of its own.
-pub const UEK_4: Version = Version::new(4, 1);
-/// SUSE's flags moved from bits 30 and 31 to 31 and 16.
-pub const SUSE_BITS_MOVED: Version = Version::new(5, 3);
-/// SUSE's `N` became `n`, since upstream had taken the letter.
-pub const SUSE_SMALL_N: Version = Version::new(6, 11);
 
 /// Red Hat's kernels: the version that each release keeps, and the mark in the kernel's release.
 #[rustfmt::skip]

@@ -3,12 +3,13 @@
 //! In: a boot, and the entries that are on the page. Out: lanes, each a small drawing as wide as there is room;
 //! places are percents, so that nothing is stretched. Bars in the same place are one.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
 use super::{
-    axis::{Axis, Place, WHOLE},
+    axis::{Place, WHOLE},
+    drawing::Drawing,
     filter::bits,
     legend, text,
 };
@@ -26,14 +27,6 @@ const THIN: u32 = 25;
 /// Bars that begin and end within so much of the width are one.
 const SAME: u32 = 50;
 
-/// What every lane needs.
-pub(super) struct Drawing<'h, 'a> {
-    pub(super) axis: Axis,
-    pub(super) boot: &'h BootHistory<'a>,
-    /// The entry that shows an event, by sequence.
-    entries: HashMap<u64, u64>,
-}
-
 pub(super) fn lanes(
     scope: &Scope<'_, '_>,
     boot: &BootHistory<'_>,
@@ -44,11 +37,7 @@ pub(super) fn lanes(
         let own = entry.event.seq;
         std::iter::once(own).chain(again).map(move |seq| (seq, own))
     });
-    let drawing = Drawing {
-        axis: Axis::of(boot),
-        boot,
-        entries: shown.collect(),
-    };
+    let drawing = Drawing::new(boot, shown.collect());
     let flags = boot.flags.iter();
     let flags = flags.filter(|flag| scope.shows_any(&flag.events));
     let modules = boot.modules.iter().filter(|module| module.is_notable());
@@ -74,16 +63,6 @@ pub(super) fn lanes(
 struct Places(BTreeSet<(Place, Place)>);
 
 impl Drawing<'_, '_> {
-    /// The entry of the page that shows an event.
-    pub(super) fn entry(&self, event: &Event) -> Option<u64> {
-        self.entries.get(&event.seq).copied()
-    }
-
-    /// A link to the entry that shows the event, when the page has it.
-    pub(super) fn link(&self, event: &Event) -> Option<String> {
-        Some(format!("#e{}", self.entry(event)?))
-    }
-
     fn break_line(&self) -> Markup {
         html! {
             @if let Some(at) = self.axis.break_at() {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::{axis::Place, lanes::Drawing, text};
+use super::{axis::Place, drawing::Drawing, text};
 use crate::{
     coverage::Stamp,
     event::{Confidence, Event},

@@ -5,7 +5,7 @@ use crate::{
     event::Mask,
     taint::{
         flags::{Flag, bit, flag},
-        release,
+        milestones,
         version::Version,
     },
 };
@@ -24,38 +24,38 @@ const SUSE_OLD: [Flag; 2] = [
 ];
 #[rustfmt::skip]
 const SUSE_53: [Flag; 2] = [
-    flag(bit::SUSE_EXTERNAL_SUPPORT, 'X', "EXTERNAL_SUPPORT", EXTERNAL, release::SUSE_BITS_MOVED),
-    flag(bit::SUSE_NO_SUPPORT, 'N', "NO_SUPPORT", NO_SUPPORT, release::SUSE_BITS_MOVED),
+    flag(bit::SUSE_EXTERNAL_SUPPORT, 'X', "EXTERNAL_SUPPORT", EXTERNAL, milestones::SUSE_BITS_MOVED),
+    flag(bit::SUSE_NO_SUPPORT, 'N', "NO_SUPPORT", NO_SUPPORT, milestones::SUSE_BITS_MOVED),
 ];
 #[rustfmt::skip]
 const SUSE_NOW: [Flag; 2] = [
-    flag(bit::SUSE_EXTERNAL_SUPPORT, 'X', "EXTERNAL_SUPPORT", EXTERNAL, release::SUSE_BITS_MOVED),
-    flag(bit::SUSE_NO_SUPPORT, 'n', "NO_SUPPORT", NO_SUPPORT, release::SUSE_SMALL_N),
+    flag(bit::SUSE_EXTERNAL_SUPPORT, 'X', "EXTERNAL_SUPPORT", EXTERNAL, milestones::SUSE_BITS_MOVED),
+    flag(bit::SUSE_NO_SUPPORT, 'n', "NO_SUPPORT", NO_SUPPORT, milestones::SUSE_SMALL_N),
 ];
 /// Bit 27 is set by the boot parameter `OMGZOMBIES` only; its letter is not known here.
 #[rustfmt::skip]
 const RED_HAT_6: [Flag; 2] = [
-    flag(bit::RED_HAT_HARDWARE_UNSUPPORTED, 'H', "HARDWARE_UNSUPPORTED", "hardware without support was found", release::RHEL_6),
-    flag(bit::RED_HAT_TECH_PREVIEW, 'T', "TECH_PREVIEW", PREVIEW, release::RHEL_6),
+    flag(bit::RED_HAT_HARDWARE_UNSUPPORTED, 'H', "HARDWARE_UNSUPPORTED", "hardware without support was found", milestones::RHEL_6),
+    flag(bit::RED_HAT_TECH_PREVIEW, 'T', "TECH_PREVIEW", PREVIEW, milestones::RHEL_6),
 ];
 #[rustfmt::skip]
 const RED_HAT_8: [Flag; 3] = [
-    flag(bit::RED_HAT_SUPPORT_REMOVED, 'r', "SUPPORT_REMOVED", REMOVED, release::RHEL_8),
-    flag(bit::RED_HAT_TECH_PREVIEW, 't', "TECH_PREVIEW", PREVIEW, release::RHEL_8),
-    flag(bit::RED_HAT_8_UNPRIVILEGED_BPF, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, release::RHEL_8),
+    flag(bit::RED_HAT_SUPPORT_REMOVED, 'r', "SUPPORT_REMOVED", REMOVED, milestones::RHEL_8),
+    flag(bit::RED_HAT_TECH_PREVIEW, 't', "TECH_PREVIEW", PREVIEW, milestones::RHEL_8),
+    flag(bit::RED_HAT_8_UNPRIVILEGED_BPF, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, milestones::RHEL_8),
 ];
 #[rustfmt::skip]
 const RED_HAT_9: [Flag; 4] = [
-    flag(bit::AUX, 'X', "AUX", PREVIEW, release::RHEL_9),
-    flag(bit::RED_HAT_PARTNER_SUPPORTED, 'p', "PARTNER_SUPPORTED", "a module that a partner supports was loaded", release::RHEL_9),
-    flag(bit::RED_HAT_SUPPORT_REMOVED, 'h', "SUPPORT_REMOVED", REMOVED, release::RHEL_9),
-    flag(bit::RED_HAT_UNPRIVILEGED_BPF, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, release::RHEL_9),
+    flag(bit::AUX, 'X', "AUX", PREVIEW, milestones::RHEL_9),
+    flag(bit::RED_HAT_PARTNER_SUPPORTED, 'p', "PARTNER_SUPPORTED", "a module that a partner supports was loaded", milestones::RHEL_9),
+    flag(bit::RED_HAT_SUPPORT_REMOVED, 'h', "SUPPORT_REMOVED", REMOVED, milestones::RHEL_9),
+    flag(bit::RED_HAT_UNPRIVILEGED_BPF, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, milestones::RHEL_9),
 ];
 #[rustfmt::skip]
 const FEDORA: [Flag; 3] = [
-    flag(bit::RED_HAT_PARTNER_SUPPORTED, 'p', "PARTNER_SUPPORTED", "a module that a partner supports was loaded", release::RHEL_9),
-    flag(bit::RED_HAT_SUPPORT_REMOVED, 'h', "SUPPORT_REMOVED", REMOVED, release::RHEL_9),
-    flag(bit::RED_HAT_UNPRIVILEGED_BPF, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, release::RHEL_9),
+    flag(bit::RED_HAT_PARTNER_SUPPORTED, 'p', "PARTNER_SUPPORTED", "a module that a partner supports was loaded", milestones::RHEL_9),
+    flag(bit::RED_HAT_SUPPORT_REMOVED, 'h', "SUPPORT_REMOVED", REMOVED, milestones::RHEL_9),
+    flag(bit::RED_HAT_UNPRIVILEGED_BPF, 'u', "UNPRIVILEGED_BPF", UNPRIVILEGED, milestones::RHEL_9),
 ];
 #[rustfmt::skip]
 const DEBIAN: [Flag; 1] = [
@@ -63,7 +63,7 @@ const DEBIAN: [Flag; 1] = [
 ];
 #[rustfmt::skip]
 const UEK4: [Flag; 1] = [
-    flag(bit::AUX, '?', "NO_RETPOLINE", "a module built without retpolines was loaded", release::UEK_4),
+    flag(bit::AUX, '?', "NO_RETPOLINE", "a module built without retpolines was loaded", milestones::UEK_4),
 ];
 
 /// The places from the first to the last.
@@ -114,7 +114,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::Suse,
         title: "SUSE and openSUSE, kernels from 6.11 on (SLE 16, Tumbleweed)",
         source: "openSUSE kernel-source, patches.suse/add-suse-supported-flag.patch; an oops of 6.12.0-160000.3-default",
-        kernels: (release::SUSE_SMALL_N, NEWEST),
+        kernels: (milestones::SUSE_SMALL_N, NEWEST),
         upstream: 20,
         own: &SUSE_NOW,
         reserved: NONE,
@@ -127,7 +127,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::Suse,
         title: "SUSE and openSUSE, kernels 5.3 to 6.10 (SLE 15 SP2 to SP7, Leap 15.2 to 15.6)",
         source: "openSUSE kernel-source, patches.suse/add-suse-supported-flag.patch and panic-do-not-print-uninitialized-taint_flags.patch; oopses of SLE15-SP3 and SP5",
-        kernels: (release::SUSE_BITS_MOVED, Version::new(6, 10)),
+        kernels: (milestones::SUSE_BITS_MOVED, Version::new(6, 10)),
         upstream: 19,
         own: &SUSE_53,
         reserved: NONE,
@@ -166,7 +166,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::RedHat,
         title: "Red Hat Enterprise Linux 10 and its rebuilds",
         source: "Fedora ARK and CentOS Stream trees; oopses of 6.12.0-54.el10 and -116.el10",
-        kernels: (release::RHEL_10, release::RHEL_10),
+        kernels: (milestones::RHEL_10, milestones::RHEL_10),
         upstream: 19,
         own: &RED_HAT_9,
         reserved: Mask(places(19, 25).0 | places(28, 30).0),
@@ -179,7 +179,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::RedHat,
         title: "Red Hat Enterprise Linux 9 and its rebuilds",
         source: "Fedora ARK and CentOS Stream trees; oopses of 5.14.0-284.el9 to -578.el9",
-        kernels: (release::RHEL_9, release::RHEL_9),
+        kernels: (milestones::RHEL_9, milestones::RHEL_9),
         upstream: 19,
         own: &RED_HAT_9,
         reserved: Mask(places(19, 25).0 | places(28, 30).0),
@@ -193,7 +193,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::RedHat,
         title: "Red Hat Enterprise Linux 8 and its rebuilds",
         source: "kernel-src-tree of rebuilds at 4.18; oopses of 4.18.0-147.el8 to -477.el8",
-        kernels: (release::RHEL_8, release::RHEL_8),
+        kernels: (milestones::RHEL_8, milestones::RHEL_8),
         upstream: 18,
         own: &RED_HAT_8,
         reserved: Mask(places(18, 26).0 | places(28, 28).0 | places(31, 31).0),
@@ -207,7 +207,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::RedHat,
         title: "Red Hat Enterprise Linux 7 and its rebuilds",
         source: "oopses of 3.10.0-514.el7 to -1152.el7",
-        kernels: (release::RHEL_7, release::RHEL_7),
+        kernels: (milestones::RHEL_7, milestones::RHEL_7),
         upstream: 16,
         own: &RED_HAT_6,
         reserved: places(16, 27),
@@ -221,7 +221,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::RedHat,
         title: "Red Hat Enterprise Linux 6 and its rebuilds",
         source: "include/linux/kernel.h of 2.6.32-el6; oopses of 2.6.32-358.el6",
-        kernels: (release::RHEL_6, release::RHEL_6),
+        kernels: (milestones::RHEL_6, milestones::RHEL_6),
         upstream: 12,
         own: &RED_HAT_6,
         reserved: places(12, 26),
@@ -268,7 +268,7 @@ pub static TABLES: [Table; 15] = [
         family: Family::Oracle,
         title: "Oracle's Unbreakable Enterprise Kernel 4 (4.1)",
         source: "Oracle's drgn-tools: TAINT_NO_RETPOLINE is 16; the letter is not known here",
-        kernels: (release::UEK_4, release::UEK_4),
+        kernels: (milestones::UEK_4, milestones::UEK_4),
         upstream: 16,
         own: &UEK4,
         reserved: NONE,
