@@ -4,7 +4,7 @@ use core::mem::size_of;
 
 use crate::{
     ALIAS_LEN, ANCESTORS, ARGS_LEN, COMM_LEN, COMPONENT_LEN, MODULE_NAME_LEN, MODULE_TEXT_LEN,
-    PATH_STEPS, Plain, STACK_FRAMES, SYMBOL_TEXT_LEN, SYSCTL_TEXT_LEN, Wire, kind,
+    PATH_STEPS, Plain, STACK_FRAMES, SYMBOL_TEXT_LEN, SYSCTL_TEXT_LEN, Wire, kind, stage,
 };
 
 /// What every record begins with.
@@ -52,6 +52,15 @@ pub struct Loading {
     pub reserved: u32,
     /// `struct module.name`, raw bytes, NUL-terminated; empty when the load has no name yet.
     pub name: [u8; MODULE_NAME_LEN],
+}
+
+impl Loading {
+    /// For an interrupt, and for a task that loads nothing.
+    pub const NONE: Self = Self {
+        stage: stage::NONE,
+        reserved: 0,
+        name: [0; MODULE_NAME_LEN],
+    };
 }
 
 /// A stack from the innermost frame outwards, resolved where the kernel can do it.

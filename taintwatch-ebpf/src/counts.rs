@@ -7,7 +7,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use core::ffi::c_void;
-use taintwatch_common::{Count, CountKey, SYMBOL_LEN, counter};
+use taintwatch_common::{Count, CountKey, Loading, SYMBOL_LEN, counter};
 
 pub use crate::caller::Skip;
 use crate::{caller::caller, counters, loader, process, ring, target::HAS_SNPRINTF};
@@ -37,7 +37,7 @@ static NEW: Count = Count {
     spent: 0,
     since_ns: 0,
     last_ns: 0,
-    loading: loader::NO_LOAD,
+    loading: Loading::NONE,
     symbol: [0; SYMBOL_LEN],
 };
 

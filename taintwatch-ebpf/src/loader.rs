@@ -32,13 +32,6 @@ struct Slot {
     name: [u8; MODULE_NAME_LEN],
 }
 
-/// For an interrupt, and for a task that loads nothing.
-pub const NO_LOAD: Loading = Loading {
-    stage: stage::NONE,
-    reserved: 0,
-    name: [0; MODULE_NAME_LEN],
-};
-
 /// By task: each loads or unloads one module at a time.
 #[btf_map]
 static SLOTS: HashMap<u64, Slot, 1024> = HashMap::new();
@@ -47,7 +40,7 @@ static SLOTS: HashMap<u64, Slot, 1024> = HashMap::new();
 #[inline(always)]
 pub fn fill(into: *mut Loading, context: u32) {
     // SAFETY: the caller's field is valid for writes.
-    unsafe { into.write(NO_LOAD) };
+    unsafe { into.write(Loading::NONE) };
     if context != context::TASK {
         return;
     }

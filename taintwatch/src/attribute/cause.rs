@@ -76,7 +76,7 @@ fn classify(evidence: &RecordEvidence<'_>) -> (Class, Option<String>) {
 
 #[cfg(test)]
 mod tests {
-    use taintwatch_common::{Loading, MODULE_NAME_LEN};
+    use taintwatch_common::Loading;
 
     use super::{
         super::{frames::Frame, symbol::Symbol},
@@ -98,8 +98,7 @@ mod tests {
     fn class(bit: Option<u32>, stage: u32, frames: &[Frame]) -> (Class, Option<String>) {
         let mut loading = Loading {
             stage,
-            reserved: 0,
-            name: [0; MODULE_NAME_LEN],
+            ..Loading::NONE
         };
         loading.name[..3].copy_from_slice(b"abc");
         classify(&RecordEvidence {

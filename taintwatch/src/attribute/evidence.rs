@@ -61,8 +61,6 @@ pub(super) fn is_inlined_add_taint(frames: &[Frame]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use taintwatch_common::{MODULE_NAME_LEN, stage};
-
     use super::{super::symbol::Symbol, *};
 
     #[test]
@@ -71,11 +69,7 @@ mod tests {
             RecordEvidence {
                 bit: Some(5),
                 frames,
-                loading: &Loading {
-                    stage: stage::NONE,
-                    reserved: 0,
-                    name: [0; MODULE_NAME_LEN],
-                },
+                loading: &Loading::NONE,
                 sources: Vec::new(),
             }
         }

@@ -13,13 +13,6 @@ use super::{
 };
 use crate::event::{Event, Kind, Mask, Source};
 
-/// A write outside any load.
-const NO_LOAD: wire::Loading = wire::Loading {
-    stage: wire::stage::NONE,
-    reserved: 0,
-    name: [0; wire::MODULE_NAME_LEN],
-};
-
 impl Attributor {
     pub(super) fn taint_entry(&mut self, entry: &wire::TaintEntry) -> Event {
         let frames = frames::of_entry(&entry.stack, &self.addresses);
@@ -99,7 +92,7 @@ impl Attributor {
             let evidence = RecordEvidence {
                 bit: Some(bit),
                 frames: &frames,
-                loading: &NO_LOAD,
+                loading: &wire::Loading::NONE,
                 sources: vec![Source::TaintEntry],
             };
             let key = bit.to_string();
