@@ -8,7 +8,7 @@ use crate::{command, store};
 
 /// Record exactly what tainted this kernel, and when
 ///
-/// Exit codes: 0 done, 2 an error. `status`: 0 untainted, 1 tainted, 2 cannot tell. `check`: 0 full coverageage, 1 less.
+/// Exit codes: 0 done, 2 an error. `status`: 0 untainted, 1 tainted, 2 cannot tell. `check`: 0 full coverage, 1 less.
 #[derive(Debug, Parser)]
 #[command(name = "taintwatch", version, max_term_width = 100)]
 pub struct Cli {

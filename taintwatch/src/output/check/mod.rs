@@ -11,8 +11,8 @@ use anstyle::Style;
 use serde::Serialize;
 
 use super::{
-    style::{ALARM, BOLD, DIM, GOOD},
     layout::{Layout, ROW},
+    style::{ALARM, BOLD, DIM, GOOD},
 };
 use crate::{
     event::Hook,
