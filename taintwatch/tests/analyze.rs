@@ -1,4 +1,4 @@
-//! `taintwatch analyze` as people use it: folders, archives, pstore, pipes; hostile ones too.
+//! `taintwatch analyze` on its inputs: folders, archives, pstore, pipes; hostile ones too.
 
 #![expect(
     clippy::unwrap_used,
@@ -101,7 +101,7 @@ fn support_folder(root: &Path) {
     );
 }
 
-/// 78340 is S, W, O, E and X: the log tells of O and W, the lists of E, and nothing of S and X.
+/// 78340 is S, W, O, E and X: the log shows O and W, the lists show E, and nothing explains S and X.
 const OF_SUPPORT: [&str; 6] = [
     "12 logged vboxdrv log",
     "13 listed vboxdrv log",
@@ -112,7 +112,7 @@ const OF_SUPPORT: [&str; 6] = [
 ];
 
 #[test]
-fn a_support_folder_tells_each_event_once_and_what_no_log_explains() {
+fn a_support_folder_gives_each_event_once_and_flags_that_no_log_explains() {
     let folder = tempfile::tempdir().unwrap();
     support_folder(folder.path());
     let path = folder.path().to_str().unwrap();
@@ -125,22 +125,22 @@ fn a_support_folder_tells_each_event_once_and_what_no_log_explains() {
 }
 
 #[test]
-fn an_archive_tells_what_its_folder_tells() {
+fn an_archive_gives_the_events_of_its_folder() {
     let folder = tempfile::tempdir().unwrap();
     support_folder(folder.path());
     let mut tar = tar::Builder::new(Vec::new());
     tar.follow_symlinks(false);
     tar.append_dir_all("sos-web1", folder.path()).unwrap();
     let packed = gz(&tar.into_inner().unwrap());
-    let mut told = events(&analyze(&["--json", "-"], &packed));
+    let mut found = events(&analyze(&["--json", "-"], &packed));
     let mut expected: Vec<_> = OF_SUPPORT.iter().map(ToString::to_string).collect();
-    told.sort();
+    found.sort();
     expected.sort();
-    assert_eq!(told, expected);
+    assert_eq!(found, expected);
 }
 
 #[test]
-fn people_read_it_boot_by_boot() {
+fn events_are_printed_boot_by_boot() {
     let folder = tempfile::tempdir().unwrap();
     support_folder(folder.path());
     let output = analyze(&[folder.path().to_str().unwrap()], b"");
@@ -154,7 +154,7 @@ fn people_read_it_boot_by_boot() {
 }
 
 #[test]
-fn a_link_leads_nowhere() {
+fn links_are_not_followed() {
     let outside = tempfile::tempdir().unwrap();
     put(outside.path(), "messages", DMESG);
     let folder = tempfile::tempdir().unwrap();
@@ -191,7 +191,7 @@ fn the_parts_of_a_crash_are_one_log_to_its_panic() {
 }
 
 #[test]
-fn what_cannot_be_read_is_said() {
+fn unreadable_input_is_an_error_that_names_the_remedy() {
     let missing = analyze(&["/nonexistent/log"], b"");
     assert_eq!(missing.status.code(), Some(2));
     assert!(text(&missing.stderr).contains("/nonexistent/log"));
@@ -203,7 +203,9 @@ fn what_cannot_be_read_is_said() {
         text(&journal.stderr)
     );
     let nothing = analyze(&["-"], b"[    1.000000] usb 1-1: new device\n");
-    assert!(text(&nothing.stdout).contains("1 line that may be a kernel's: none tells of a taint"));
+    assert!(
+        text(&nothing.stdout).contains("1 line of what may be a kernel log: none shows a taint")
+    );
     let broken = analyze(&["-"], &gz(DMESG.as_bytes())[..60]);
     assert_eq!(
         broken.status.code(),
@@ -213,10 +215,10 @@ fn what_cannot_be_read_is_said() {
 }
 
 #[test]
-fn what_was_not_asked_for_is_not_told_to_be_nothing() {
+fn events_that_the_filter_leaves_out_are_counted() {
     let other = analyze(&["--flag", "X", "-"], DMESG.as_bytes());
     assert!(
-        text(&other.stdout).ends_with("3 events, and none of them was asked for\n"),
+        text(&other.stdout).ends_with("3 events, which the filter leaves out\n"),
         "{}",
         text(&other.stdout)
     );
@@ -245,7 +247,7 @@ fn events_of_two_logs_have_numbers_of_their_own_and_name_their_file() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let told: Vec<_> = events
+    let found: Vec<_> = events
         .iter()
         .map(|event| {
             (
@@ -257,7 +259,7 @@ fn events_of_two_logs_have_numbers_of_their_own_and_name_their_file() {
     let expected: Vec<_> = (1..=6)
         .map(|seq| (seq, paths[usize::from(seq > 3)].as_str()))
         .collect();
-    assert_eq!(told, expected);
+    assert_eq!(found, expected);
 }
 
 /// Reports on more machines than are followed, a report without end, a line without end: each some 20 MB and more, in 40 MiB of

@@ -22,7 +22,7 @@ fn shapes() -> impl Iterator<Item = (u64, &'static str, String)> {
 }
 
 #[test]
-fn every_shape_tells_its_mask_and_whose_it_is() {
+fn every_shape_has_its_mask_and_vendor() {
     let mut wrong = Vec::new();
     for (mask, vendor, text) in shapes() {
         let finding = decode(&text).map(|found| (found.mask.0, found.vendor.unwrap_or("-")));

@@ -21,7 +21,7 @@ use taintwatch::{
 };
 
 #[test]
-fn each_log_is_read_as_it_is_meant() {
+fn each_log_gives_its_expected_events() {
     let folder = folder();
     let logs = logs();
     let mut settings = insta::Settings::new();
@@ -35,9 +35,9 @@ fn each_log_is_read_as_it_is_meant() {
     });
 }
 
-/// Sixty that machines printed and people published; a log that is not in the table is not known to be one.
+/// Sixty are published logs of real machines; each log has a row in the table.
 #[test]
-fn each_log_says_where_it_is_from_and_enough_are_real() {
+fn each_log_has_a_source_and_enough_are_real() {
     let table = fs::read_to_string(folder().join("SOURCES.md")).unwrap();
     let rows = table
         .lines()
@@ -87,10 +87,10 @@ fn read(path: &Path) -> String {
     for finding in &findings {
         let events = reconstruction.enter(finding);
         for event in &events {
-            writeln!(out, "{}", told(event)).unwrap();
+            writeln!(out, "{}", event_text(event)).unwrap();
         }
         if events.is_empty() {
-            writeln!(out, "{}", seen(finding)).unwrap();
+            writeln!(out, "{}", finding_text(finding)).unwrap();
         }
     }
     if out.is_empty() {
@@ -99,7 +99,7 @@ fn read(path: &Path) -> String {
     out
 }
 
-fn told(event: &Event) -> String {
+fn event_text(event: &Event) -> String {
     let taint = event.taint.as_ref().unwrap();
     let cause = event.cause.as_ref().unwrap();
     let letter = taint.letter.map(String::from);
@@ -131,7 +131,7 @@ fn told(event: &Event) -> String {
     )
 }
 
-fn seen(finding: &Finding) -> String {
+fn finding_text(finding: &Finding) -> String {
     let release = finding.boot.release.as_deref().unwrap_or("unknown");
     match (&finding.what, &finding.facts.panic) {
         (What::Boot, _) => format!("boot {} of {release}", finding.boot.ordinal + 1),

@@ -1,4 +1,4 @@
-//! The command line as a user meets it: what the binary prints, and how it ends.
+//! The command line: what the binary prints, and its exit codes.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
@@ -59,9 +59,9 @@ fn why_answers_in_the_form_that_was_asked_for() {
     );
 }
 
-/// A user without the right to write beside the history reads it all the same.
+/// Users who may not write next to the history can read it.
 #[test]
-fn a_history_is_read_without_the_right_to_write() {
+fn a_history_is_read_in_a_read_only_folder() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("events.db");
     history(&db);
@@ -81,7 +81,7 @@ fn a_history_is_read_without_the_right_to_write() {
 fn for_reading_alone(folder: &Path, db: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taintwatch"));
     if nix::unistd::geteuid().is_root() {
-        // Another user, who may not come to where the program is built. By another process: a file that this one
+        // Another user, who may have no access to where the program is built. Copied by another process: a file that this one
         // has written may be held open by a child of another test, and does not run then.
         let program = folder.join("taintwatch");
         let mut copy = Command::new("cp");

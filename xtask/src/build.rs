@@ -19,7 +19,7 @@ const PROGRAMS: [(&str, &str); 4] = [
     ("constrain", "guest/constrain"),
 ];
 
-/// Builds and tells where the release binary is.
+/// Builds, and prints where the release binary is.
 pub(crate) fn run() -> Result<()> {
     println!("{}", dist()?.join("taintwatch").display());
     Ok(())

@@ -35,6 +35,6 @@ pub(crate) fn quiet_with_last(command: &mut Command, last_words: usize) -> Resul
 /// What is mostly missing, and what to do.
 fn not_started(name: &str) -> String {
     format!(
-        "start {name} (Debian's apt and the Rust toolchain of rust-toolchain.toml are needed; the README tells of both)"
+        "start {name} (Debian's apt and the Rust toolchain of rust-toolchain.toml are needed; the README names both)"
     )
 }

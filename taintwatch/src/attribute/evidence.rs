@@ -48,7 +48,7 @@ impl RecordEvidence<'_> {
 
     /// Whether no task is to be named: a machine check interrupts any task.
     pub(super) fn names_no_task(&self) -> bool {
-        self.known().is_some_and(|known| known.part == Part::Nobody)
+        self.known().is_some_and(|known| known.part == Part::NoTask)
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn lines<'a>(first: &'a Logged, log: &'a [Logged], flag: u32) -> Vec<
         let begins_another = !lines.is_empty()
             && (text == CUT_HERE
                 || TaintLine::parse(text).is_some_and(|line| {
-                    line.from_report() && (line.bit, flag) != (bit::DIE, bit::DIE)
+                    line.report && (line.bit, flag) != (bit::DIE, bit::DIE)
                 }));
         if begins_another && first.line.caller.is_none() {
             return vec![first];

@@ -1,4 +1,4 @@
-//! Reads what a running kernel still tells of the time before the watch.
+//! Reads what a running kernel still shows of the time before monitoring.
 //!
 //! In: `/dev/kmsg` from its oldest record on, `/proc/modules`, `/proc/cmdline`, and where they are there the journal
 //! and `unloaded_tainted`. Out: evidence. What cannot be read is left out: the flags that it would explain then stay
@@ -24,11 +24,11 @@ const MOST: usize = 2000;
 const FIRST_LINE: &str = "Linux version ";
 const UNLOADED: &str = "/sys/kernel/debug/modules/unloaded_tainted";
 
-/// Reads it all; `mask` is that of the beginning of the watch.
+/// Reads it all; `mask` is that of the start of monitoring.
 #[must_use]
 pub fn read(mask: Mask, table: &'static Table) -> BaselineEvidence {
     let (findings, log_is_whole) = log().unwrap_or_else(|error| {
-        log::warn!("the kernel log of the time before the watch: {error}");
+        log::warn!("the kernel log of the time before monitoring: {error}");
         (Vec::new(), false)
     });
     let text = |path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -44,7 +44,7 @@ pub fn read(mask: Mask, table: &'static Table) -> BaselineEvidence {
     }
 }
 
-/// What the log tells, and whether its beginning is there: in the kernel's memory, or else in the journal.
+/// The findings of the log, and whether its first line is there: in the kernel's memory, or else in the journal.
 fn log() -> io::Result<(Vec<Finding>, bool)> {
     let mut kmsg = Kmsg::open(From::Oldest)?;
     let mut log = Log::default();
@@ -87,7 +87,7 @@ impl Log {
     }
 
     /// What the journal has of this boot and the kernel has no more; whether that begins with the kernel's first line.
-    /// The lines are told as the kernel's own would be: the same events come of both.
+    /// The lines get the fields that the kernel's own would have, so that both give the same events.
     fn journal_before(&mut self, since_boot: u64) -> bool {
         let mut journalctl = Command::new("journalctl");
         journalctl.args([

@@ -1,11 +1,11 @@
-//! What happened before the watch began, as far as a running kernel still tells.
+//! What happened before monitoring began, as far as a running kernel still shows it.
 //!
-//! In: the mask at the beginning of the watch, the kernel log, the modules that are listed and those that were, the
+//! In: the mask at the start of monitoring, the kernel log, the modules that are listed and those that were, the
 //! command line; and what the history of this boot knows already. Out: events, each with what it rests on: a line of
 //! the log (`logged`), a module that carries the flag (`listed`), or the bit alone (`unattributed`). Pure.
 //!
 //! The kernel prints P, F, O, E, K and N for the first module alone (`kernel/module/main.c`), and nothing for R, for
-//! a write to the sysctl, and for modules that failed to load: that nothing tells of a flag is no sign of anything.
+//! a write to the sysctl, and for modules that failed to load: the absence of a line proves nothing.
 
 pub mod evidence;
 mod module;
@@ -22,13 +22,13 @@ use crate::{
 pub use module::{Carrier, loaded, unloaded};
 pub use past::Past;
 
-/// What a running kernel still tells.
+/// What a running kernel still shows of that time.
 #[derive(Debug)]
 pub struct BaselineEvidence {
-    /// Whose flags they are.
+    /// The flags of this kernel's vendor.
     pub table: &'static Table,
     pub mask: Mask,
-    /// What the kernel log tells, oldest first.
+    /// What was found in the kernel log, oldest first.
     pub findings: Vec<Finding>,
     /// The log from the boot on is there, none of it overwritten.
     pub log_is_whole: bool,
@@ -38,7 +38,7 @@ pub struct BaselineEvidence {
     pub command_line: String,
 }
 
-/// When the watch began, by each clock, and by how much `CLOCK_BOOTTIME` is before the log's clock.
+/// When monitoring began, by each clock, and by how much `CLOCK_BOOTTIME` is before the log's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Began {
     pub boottime_ns: u64,
@@ -57,7 +57,7 @@ const COMMAND_LINE: [(&str, u32); 4] = [
 /// Flags for which no kernel prints a line where most of them come from: a forced unload, a write to the sysctl.
 const SILENT: [u32; 2] = [bit::FORCED_RMMOD, bit::USER];
 
-/// The events of the time before the watch.
+/// The events of the time before monitoring.
 #[must_use]
 pub fn events(
     evidence: &BaselineEvidence,
@@ -110,7 +110,7 @@ pub fn events(
     events
 }
 
-/// What the log tells of the time that no watch saw. A line whose flag is not set was misread.
+/// The events that the log shows of the time without coverage. A line whose flag is not set was misread.
 fn logged(
     evidence: &BaselineEvidence,
     past: &Past,
@@ -172,7 +172,7 @@ fn taint(evidence: &BaselineEvidence, bit: u32, known: Mask) -> Taint {
     }
 }
 
-/// A flag that nothing explains; what may have set it is said as what it is.
+/// The cause of a flag that nothing explains; what may have set it is named as a possibility.
 fn unexplained(bit: u32, evidence: &BaselineEvidence) -> Cause {
     let flag = evidence.table.flag(bit);
     let flag = flag.map_or_else(
@@ -182,16 +182,16 @@ fn unexplained(bit: u32, evidence: &BaselineEvidence) -> Cause {
     let words = evidence.command_line.split_ascii_whitespace();
     let word = COMMAND_LINE
         .iter()
-        .find(|(word, of)| *of == bit && words.clone().any(|said| said.starts_with(word)));
+        .find(|(word, of)| *of == bit && words.clone().any(|given| given.starts_with(word)));
     let (class, why) = match (bit, word) {
         (_, Some((word, _))) => (
             Class::Boot,
-            format!("the kernel's command line has {word}, which some kernels mark so"),
+            format!("the kernel's command line has {word}, which sets the flag on some kernels"),
         ),
         // The build sets it, no event does.
         (bit::RANDSTRUCT, _) => (
             Class::Boot,
-            "a kernel that is built with randomised structures has it from its first instruction on".to_owned(),
+            "a kernel that is built with randomised structures has it set from the start".to_owned(),
         ),
         (bit, _) if SILENT.contains(&bit) => (
             Class::Unknown,
@@ -204,18 +204,18 @@ fn unexplained(bit: u32, evidence: &BaselineEvidence) -> Cause {
         ),
         _ => (
             Class::Unknown,
-            "the kernel log has no line of it, and its beginning is overwritten".to_owned(),
+            "the kernel log has no line of it, and its first lines are overwritten".to_owned(),
         ),
     };
     Cause {
         class,
-        summary: format!("{flag} was set before the watch began; {why}"),
+        summary: format!("{flag} was set before monitoring began; {why}"),
         confidence: Confidence::Unattributed,
         sources: vec![Source::Baseline],
     }
 }
 
-/// Flags that the kernel printed as set in this boot and that are clear now: somebody wrote the mask.
+/// Flags that the kernel printed as set in this boot and that are clear now: a user wrote the mask.
 fn cleared(evidence: &BaselineEvidence, past: &Past) -> Option<(Mask, Cause)> {
     let printed = evidence
         .findings
@@ -228,7 +228,7 @@ fn cleared(evidence: &BaselineEvidence, past: &Past) -> Option<(Mask, Cause)> {
     let cause = Cause {
         class: Class::Unknown,
         summary: format!(
-            "{letters} was set when the kernel printed its state in this boot, and was clear when the watch began"
+            "{letters} was set when the kernel printed its state in this boot, and was clear when monitoring began"
         ),
         confidence: Confidence::Logged,
         sources: vec![Source::Baseline, Source::Log],

@@ -20,7 +20,7 @@ pub struct Carrier {
 }
 
 impl Carrier {
-    /// What such a list proves, and no more.
+    /// The cause, as far as such a list proves it.
     pub(super) fn cause(&self, table: &Table, bit: u32) -> Cause {
         let happened = table.flag(bit).map_or_else(
             || format!("bit {bit} was set"),
@@ -34,7 +34,7 @@ impl Carrier {
         Cause {
             class: Class::ModuleLoad,
             summary: format!(
-                "{happened}: {} {what}; when it came is not known",
+                "{happened}: {} {what}; when it was loaded is not known",
                 self.name
             ),
             confidence: Confidence::Listed,
@@ -52,7 +52,7 @@ impl Carrier {
     }
 }
 
-/// The modules of `/proc/modules` whose seventh column tells of flags: `(POE)`, `(OE+)` while one comes.
+/// The modules of `/proc/modules` whose seventh column has flags: `(POE)`, `(OE+)` while one loads.
 #[must_use]
 pub fn loaded(list: &str, table: &Table) -> Vec<Carrier> {
     let parse = |line: &str| {

@@ -1,6 +1,6 @@
-//! What the history of this boot knows already, so that nothing is told twice.
+//! What the history of this boot has already, so that nothing is recorded twice.
 //!
-//! In: this boot's events. Out: flags, modules with flags, and the intervals in which a watch saw what happened.
+//! In: this boot's events. Out: flags, modules with flags, and the intervals with coverage.
 
 use std::{collections::HashSet, ops::Range};
 
@@ -9,10 +9,10 @@ use crate::{
     event::{Confidence, CoverageState, Event, Mask},
 };
 
-/// A watch that is cut off loses what it saw for at most so long: it tells of repeats every ten seconds, and joins an
-/// event with its lines of the log before that is recorded.
+/// A monitor that is killed loses at most so much: it records repeats every ten seconds, and an event once its lines of
+/// the log are joined to it.
 const UNSETTLED_NS: u64 = 15_000_000_000;
-/// The log's clock and `CLOCK_BOOTTIME` tell times of one moment that are no further apart, without a suspend between.
+/// Times of one event by the log's clock and by `CLOCK_BOOTTIME` are no further apart, without a suspend between.
 const NEAR_NS: u64 = 1_000_000_000;
 
 /// What is known of this boot.
@@ -20,16 +20,16 @@ const NEAR_NS: u64 = 1_000_000_000;
 pub struct Past {
     /// Flags that an event explains.
     pub(super) bits: Mask,
-    /// Flags that an event tells to be cleared.
+    /// Flags that an event shows to be cleared.
     pub(super) cleared: Mask,
     modules: HashSet<(String, u32)>,
     /// On `CLOCK_BOOTTIME`, oldest first.
     covered: Vec<Range<u64>>,
-    /// Recorded when a watch was about to be cut off: what its last moments had beside these is lost.
+    /// Recorded shortly before a monitor was killed: what else happened in that time is lost.
     last: Vec<Recorded>,
 }
 
-/// A flag that the history tells of.
+/// A flag that the history has.
 #[derive(Clone, Debug)]
 struct Recorded {
     bit: u32,
@@ -56,7 +56,7 @@ impl Recorded {
 }
 
 impl Past {
-    /// Of a boot's events, in the order of the store; a watch that has not told its end ended at `last_ns`.
+    /// Of a boot's events, in the order of the store; an interval of coverage without an end ended at `last_ns`.
     #[must_use]
     pub fn of(events: &[Event], last_ns: u64) -> Self {
         let mut past = Self::default();
@@ -84,7 +84,7 @@ impl Past {
         past
     }
 
-    /// A watch was cut off: what it recorded last is known, and the time until which it recorded all is given.
+    /// A monitor was killed: keeps what it recorded last, and returns the time until which its records are complete.
     fn cut_off(&mut self, events: &[Event], at: u64) -> u64 {
         let settled = at.saturating_sub(UNSETTLED_NS);
         let recorded = events.iter().filter_map(Recorded::of);
@@ -94,13 +94,13 @@ impl Past {
         settled
     }
 
-    /// Adds what a watch saw before it said that it began: the log tells of that, too.
+    /// Adds what the hooks saw before coverage began: the log has lines of that, too.
     pub fn saw(&mut self, events: &[Event]) {
         self.learn(events);
         self.last.extend(events.iter().filter_map(Recorded::of));
     }
 
-    /// Adds what events tell.
+    /// Adds the flags and modules of events.
     pub fn learn(&mut self, events: &[Event]) {
         for event in events {
             let Some(taint) = &event.taint else {
@@ -114,14 +114,14 @@ impl Past {
         }
     }
 
-    /// Whether an event that a log gave tells something new. To be asked once an event: of two that the log tells, what
+    /// Whether an event of a log is new. To be called once for each event: of two in the log, what
     /// is recorded once is one.
     pub(crate) fn is_new(&mut self, event: &Event) -> bool {
         let bit = event.bit();
         let module = event.module_name();
         let confidence = event.cause.as_ref().map(|cause| cause.confidence);
         let known = bit.is_some_and(|bit| match confidence {
-            // A state that the kernel printed tells nothing new of a flag whose cause is known.
+            // A state that the kernel printed adds nothing to a flag whose cause is known.
             Some(Confidence::Unattributed) => self.bits.has(bit),
             Some(Confidence::Listed) => self.has_recorded(module.unwrap_or_default(), bit),
             _ => false,
@@ -145,12 +145,12 @@ impl Past {
         nearest.is_some()
     }
 
-    /// Whether an event tells of this flag of this module.
+    /// Whether an event has this flag of this module.
     pub(super) fn has_recorded(&self, module: &str, bit: u32) -> bool {
         self.modules.contains(&(module.to_owned(), bit))
     }
 
-    /// Whether a watch saw what happened then.
+    /// Whether this time was covered.
     pub(super) fn covers(&self, boottime_ns: u64) -> bool {
         self.covered
             .iter()

@@ -1,4 +1,4 @@
-//! A kernel that was tainted before anybody looked.
+//! A kernel that was tainted before monitoring began.
 
 use super::*;
 use crate::{
@@ -44,7 +44,7 @@ fn evidence(mask: u64, lines: &[(u64, &str)]) -> BaselineEvidence {
     }
 }
 
-fn told(events: &[Event]) -> Vec<(u32, Option<&str>, Confidence)> {
+fn short(events: &[Event]) -> Vec<(u32, Option<&str>, Confidence)> {
     events
         .iter()
         .map(|event| {
@@ -67,7 +67,7 @@ fn the_log_names_the_first_and_the_list_the_rest() {
     evidence.modules = loaded("a 1 0 - Live 0x0 (O)\nb 1 0 - Live 0x0 (O)\n", LINUX);
     let events = events(&evidence, &Past::default(), &identity(), began());
     assert_eq!(
-        told(&events),
+        short(&events),
         [
             (12, Some("a"), Confidence::Logged),
             (12, Some("b"), Confidence::Listed),
@@ -111,12 +111,12 @@ fn what_a_watch_saw_is_not_told_again() {
     let past = Past::of(&history, 0);
     let events = events(&evidence, &past, &identity(), began());
     assert_eq!(
-        told(&events),
+        short(&events),
         [
             (12, Some("a"), Confidence::Logged),
             (9, None, Confidence::Unattributed)
         ],
-        "the warning at 50 was watched; nothing recorded it"
+        "the time of the warning at 50 is covered; nothing recorded it"
     );
 }
 

@@ -73,7 +73,9 @@ async fn check(without: &Without) -> Result<Check> {
 
 /// Members that programs read and this kernel lacks.
 fn missing(types: &Btf) -> Vec<String> {
-    contract::missing(types).map(|lost| lost.name()).collect()
+    contract::missing(types)
+        .map(contract::Member::name)
+        .collect()
 }
 
 fn tried(hook: &Hook) -> Tried {

@@ -24,7 +24,7 @@ pub struct Args {
     /// on standard input
     #[arg(value_name = "VALUE", required = true, num_args = 1.., allow_negative_numbers = true)]
     value: Vec<String>,
-    /// Whose flags to read
+    /// Vendor of the flags
     #[arg(long, value_name = "V", default_value = "auto")]
     vendor: Vendor,
     /// Print one JSON object a finding
@@ -106,11 +106,11 @@ fn print(finding: &Decoded, form: Form, out: &mut dyn Write) -> Result<()> {
     } else {
         finding.letters()
     };
-    let whose = finding
+    let vendor = finding
         .vendor
         .map_or_else(String::new, |vendor| format!("  {dim}{vendor}{dim:#}"));
     let number = format!("{} = {}", finding.mask.0, finding.mask);
-    writeln!(out, "{bold}{state}{bold:#}  {number}{whose}")?;
+    writeln!(out, "{bold}{state}{bold:#}  {number}{vendor}")?;
     for flag in &finding.flags {
         let letter = flag.letter.map_or_else(|| "?".to_owned(), String::from);
         let name = flag.name.unwrap_or("unknown");
@@ -138,27 +138,27 @@ fn print(finding: &Decoded, form: Form, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-/// What kernels disagree about, with who means what.
+/// The readings on which kernels disagree, each with its vendors.
 fn readings(all: &[Reading], width: usize, out: &mut dyn Write) -> Result<()> {
-    let mut told: Vec<(&Reading, Vec<&str>)> = Vec::new();
+    let mut meanings: Vec<(&Reading, Vec<&str>)> = Vec::new();
     for reading in all {
         let same = |(other, _): &&mut (&Reading, Vec<&str>)| {
             other.bit == reading.bit
                 && other.letter == reading.letter
                 && other.happened == reading.happened
         };
-        match told.iter_mut().find(same) {
+        match meanings.iter_mut().find(same) {
             Some((_, vendors)) if vendors.contains(&reading.vendor) => {}
             Some((_, vendors)) => vendors.push(reading.vendor),
-            None => told.push((reading, vec![reading.vendor])),
+            None => meanings.push((reading, vec![reading.vendor])),
         }
     }
-    if told.is_empty() {
+    if meanings.is_empty() {
         return Ok(());
     }
     let dim = style::DIM;
-    writeln!(out, "  kernels differ; `--vendor` says whose it is:")?;
-    for (reading, vendors) in told {
+    writeln!(out, "  kernels differ; `--vendor` selects one:")?;
+    for (reading, vendors) in meanings {
         let letter = reading.letter.unwrap_or('?');
         let text = format!(
             "{}: {}",
@@ -220,18 +220,18 @@ mod tests {
     }
 
     #[test]
-    fn tells_each_flag_on_a_line() {
+    fn prints_each_flag_on_a_line() {
         insta::assert_snapshot!(decoded("2147488257", Vendor::Auto, false), @r#"
         PWO[31]  2147488257 = 0x80001201
           P  bit 0   PROPRIETARY_MODULE     a proprietary module was loaded
           W  bit 9   WARN                   the kernel issued a warning
           O  bit 12  OOT_MODULE             an out-of-tree module was loaded
           ?  bit 31  unknown                what it is depends on the kernel
-          kernels differ; `--vendor` says whose it is:
+          kernels differ; `--vendor` selects one:
           n  bit 31     suse: a module without support was loaded
           N  bit 31     suse-sle15sp2: a module without support was loaded
-          X  bit 31     suse-sle12, suse-sle11: a module that its maker supports was
-                        loaded
+          X  bit 31     suse-sle12, suse-sle11: a module that a third party supports
+                        was loaded
           u  bit 31     rhel10, rhel9, fedora: BPF was opened to users without
                         privileges
           note: bit 31 is no upstream flag; a vendor's kernel may use it

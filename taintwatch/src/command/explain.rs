@@ -22,7 +22,7 @@ pub struct Args {
     /// Letters, bit numbers or names; none for a table of all
     #[arg(value_name = "FLAG")]
     flags: Vec<String>,
-    /// Whose flags to explain
+    /// Vendor of the flags
     #[arg(long, value_name = "V", default_value = "auto")]
     vendor: Vendor,
     /// Print one JSON object a flag
@@ -46,11 +46,11 @@ fn explain(
 ) -> Result<u8> {
     let chosen = args.vendor.table();
     if args.flags.is_empty() {
-        let whose = chosen.or(local).unwrap_or(LINUX);
+        let table = chosen.or(local).unwrap_or(LINUX);
         return if args.json {
-            lines(whose, out)
+            lines(table, out)
         } else {
-            output::explain::table(whose, width, out)?;
+            output::explain::table(table, width, out)?;
             Ok(0)
         };
     }
@@ -85,7 +85,7 @@ fn blank(first: &mut bool, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-/// What a text can mean: in the kernels that were chosen, in this machine's, else in everybody's.
+/// What a text can mean: in the kernels that were chosen, in this machine's, else in all.
 fn find(
     text: &str,
     chosen: Option<&'static Table>,
@@ -100,12 +100,12 @@ fn find(
     }
     if meant.is_empty() && chosen.is_none() {
         meant.extend(TABLES.iter().flat_map(|table| matching(table, text)));
-        // The same words once: a family's eras and its rebuilds say the same.
-        let mut told = Vec::new();
+        // The same meaning once: a family's eras and rebuilds share it.
+        let mut seen = Vec::new();
         meant.retain(|(table, flag)| {
             let same = (flag.bit, flag.letter, flag.happened);
-            let is_new = !told.contains(&same);
-            told.push(same);
+            let is_new = !seen.contains(&same);
+            seen.push(same);
             is_new || table.vendor == flags::VENDOR
         });
     }
@@ -114,10 +114,10 @@ fn find(
     } else {
         String::new()
     };
-    let whose = chosen.map_or("any kernel that is known here", |table| table.vendor);
+    let kernels = chosen.map_or("any kernel that is known here", |table| table.vendor);
     ensure!(
         !meant.is_empty(),
-        "{text:?} is no flag of {whose}: `taintwatch explain` lists them all (case matters in letters){hint}"
+        "{text:?} is no flag of {kernels}: `taintwatch explain` lists them all (case matters in letters){hint}"
     );
     Ok(meant)
 }
@@ -184,7 +184,7 @@ mod tests {
             .collect()
     }
 
-    fn said(flags: &[&str], vendor: Vendor) -> String {
+    fn explained(flags: &[&str], vendor: Vendor) -> String {
         let flags = flags.iter().map(|text| (*text).to_owned()).collect();
         let mut out = Vec::new();
         explain(
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn explains_in_the_vendors_words() {
-        insta::assert_snapshot!(said(&["n"], Vendor::Suse), @r#"
+        insta::assert_snapshot!(explained(&["n"], Vendor::Suse), @r#"
         n  NO_SUPPORT  bit 31 of suse, since 6.11
           a module without support was loaded
           meaning   A module was loaded that SUSE does not support and that no third
@@ -273,11 +273,11 @@ mod tests {
           sources   SUSE KB 3582750 (Tainted kernel); SUSE SolidDriver Program, Joint
                     Support Agreements; SUSE KB 7017442
         "#);
-        let general = said(&["G"], Vendor::Auto);
-        assert!(general.contains("no flag"));
-        let table = said(&[], Vendor::Suse);
+        let general = explained(&["G"], Vendor::Auto);
+        assert!(general.contains("not a flag"));
+        let table = explained(&[], Vendor::Suse);
         assert!(table.contains("n* bit 31"), "{table}");
-        assert!(table.contains("loaded again"), "{table}");
+        assert!(table.contains("kexec"), "{table}");
     }
 
     #[test]
@@ -286,7 +286,7 @@ mod tests {
             let flags: Vec<_> = table.flags().map(|flag| flag.bit.to_string()).collect();
             let flags: Vec<_> = flags.iter().map(String::as_str).collect();
             let vendor = <Vendor as clap::ValueEnum>::from_str(table.vendor, false).unwrap();
-            for text in [said(&flags, vendor), said(&[], vendor)] {
+            for text in [explained(&flags, vendor), explained(&[], vendor)] {
                 let wide = text.lines().find(|line| line.chars().count() > 80);
                 assert_eq!(wide, None, "{}", table.vendor);
             }

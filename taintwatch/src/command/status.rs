@@ -12,11 +12,9 @@ use crate::{
     history::{self, Liveness, Losses},
     kernel::{identity::Identity, mask, os_release, suse},
     output::{
-        escape::Escaped,
         json,
         layout::Layout,
         status::{Flag, Status, print},
-        style,
     },
     store::Store,
     taint::tables::{LINUX, Table},
@@ -46,10 +44,10 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     } else {
         let mut layout = Layout::for_stdout();
         print(&status, table, &mut layout);
-        write!(out, "{}", layout.text())?;
         if let Some(reason) = &status.unreadable {
-            writeln!(out, "{}{}{:#}", style::DIM, Escaped(reason), style::DIM)?;
+            layout.indented(0, reason);
         }
+        write!(out, "{}", layout.text())?;
     }
     Ok(u8::from(status.true_mask != Mask(0)))
 }

@@ -1,8 +1,8 @@
 //! What a dead kernel left behind becomes events of the boot that it belongs to.
 //!
-//! In: the logs of crashes (pstore, systemd's archive of it, the log beside a dump of kdump), and the boots that the
+//! In: the logs of crashes (pstore, systemd's archive of it, the log next to a dump of kdump), and the boots that the
 //! history knows. Out: events with confidence `logged` and source `crash`, and the end of the boot. Pure. A crash whose
-//! boot cannot be told for sure is of no boot that is named.
+//! boot is not certain gets no boot id.
 
 pub mod places;
 
@@ -43,13 +43,13 @@ pub struct CrashedBoot {
     pub host: Option<String>,
     /// When it began, by the wall clock of that time.
     pub booted: Timestamp,
-    /// The last sign of life of its watch, on `CLOCK_BOOTTIME`; none when the watch told its end itself.
+    /// The last heartbeat of its monitor, on `CLOCK_BOOTTIME`; none when the monitor recorded its own end.
     pub cut_off_ns: Option<u64>,
     pub past: Past,
 }
 
 impl CrashedBoot {
-    /// Of its events, in the order of the store, and the last moment that is known of it.
+    /// From its events, in the order of the store, and the last time that is known of it.
     #[must_use]
     pub fn of(boot_id: &str, events: &[Event], last: (Time, u64)) -> Option<Self> {
         let (time, last_ns) = last;
@@ -65,23 +65,23 @@ impl CrashedBoot {
     }
 }
 
-/// How far the beginnings of a boot may be apart that are reckoned from two files.
+/// How far apart two computed start times of one boot may be.
 const APART: SignedDuration = SignedDuration::from_mins(2);
-/// The watch gives a sign of life each minute: a crash that ended it comes within so long.
+/// The monitor writes a heartbeat each minute: a crash that ended it comes within so long.
 const SOON_NS: u64 = 150_000_000_000;
 
 /// The events of a crash.
 #[must_use]
 pub fn events(dump: &Dump, boots: &[CrashedBoot]) -> Vec<Event> {
     let boot = boot_of(dump, boots);
-    let reckoned = dump
+    let computed = dump
         .written
         .and_then(|written| began(written, dump.last_ns));
     let mut reconstruction = Reconstruction::new(Origin {
         source: Source::Crash,
         host: boot.and_then(|boot| boot.host.clone()),
         boot_id: boot.map(|boot| boot.boot_id.clone()),
-        booted: boot.map(|boot| boot.booted).or(reckoned),
+        booted: boot.map(|boot| boot.booted).or(computed),
         table: None,
     });
     let mut events: Vec<_> = dump
@@ -105,7 +105,7 @@ pub fn events(dump: &Dump, boots: &[CrashedBoot]) -> Vec<Event> {
     events
 }
 
-/// The boot that a crash ended: it began when this one must have begun, or was watched up to a moment before. `None`
+/// The boot that a crash ended: it began at the computed start time, or was covered until shortly before. `None`
 /// when none fits, and when two do.
 fn boot_of<'a>(dump: &Dump, boots: &'a [CrashedBoot]) -> Option<&'a CrashedBoot> {
     let began = dump
@@ -122,7 +122,7 @@ fn boot_of<'a>(dump: &Dump, boots: &'a [CrashedBoot]) -> Option<&'a CrashedBoot>
         let mut fitting = boots.iter().filter(fits);
         fitting.next().filter(|_| fitting.next().is_none())
     };
-    // Where the file's time tells of a beginning, an end that fits by chance does not count.
+    // Where the file's time gives a start time, an end that fits by chance does not count.
     only(&by_beginning).or_else(|| only(&by_end).filter(|_| began.is_none()))
 }
 
@@ -131,7 +131,7 @@ fn began(written: Timestamp, last_ns: u64) -> Option<Timestamp> {
     written.checked_sub(SignedDuration::from_nanos(since)).ok()
 }
 
-/// The panic that ended the boot, as the end of its cover.
+/// The panic that ended the boot, as the end of its coverage.
 fn end(finding: &Finding, boot: Option<&CrashedBoot>) -> Option<Event> {
     let panic = finding.facts.panic.as_ref()?;
     let boot = boot?;
@@ -189,8 +189,8 @@ mod tests {
         }
     }
 
-    /// Watched from its first second to `watched_to`, with what was recorded.
-    fn boot(id: &str, booted: &str, watched_to: u64, recorded: &[(u32, u64)]) -> CrashedBoot {
+    /// Covered from its first second to `covered_to`, with what was recorded.
+    fn boot(id: &str, booted: &str, covered_to: u64, recorded: &[(u32, u64)]) -> CrashedBoot {
         let event = |kind: &str, at: u64, more: serde_json::Value| -> Event {
             let mut event = serde_json::json!({"schema": 1, "id": "e", "seq": 1, "kind": kind, "boottime_ns": at});
             event.as_object_mut().unwrap().insert(kind.into(), more);
@@ -204,8 +204,8 @@ mod tests {
             boot_id: id.into(),
             host: None,
             booted: booted.parse().unwrap(),
-            cut_off_ns: Some(watched_to),
-            past: Past::of(&history, watched_to),
+            cut_off_ns: Some(covered_to),
+            past: Past::of(&history, covered_to),
         }
     }
 
@@ -228,7 +228,7 @@ mod tests {
             "{events:?}"
         );
         let bits: Vec<_> = events.iter().map(Event::bit).collect();
-        assert_eq!(bits, [Some(7), None], "O was watched");
+        assert_eq!(bits, [Some(7), None], "O was recorded");
         assert_eq!(
             events[0].module.as_ref().unwrap().name.as_deref(),
             Some("a")
@@ -239,22 +239,21 @@ mod tests {
     }
 
     #[test]
-    fn what_a_watch_held_when_it_died_is_told_and_what_it_recorded_is_not() {
-        let told = |recorded: &[(u32, u64)]| -> Vec<u32> {
+    fn what_was_recorded_before_the_crash_is_not_recorded_again() {
+        let bits = |recorded: &[(u32, u64)]| -> Vec<u32> {
             // The last that it recorded is of after the oops.
             let died = boot("died", "2026-01-02T00:00:00Z", 103 * SECOND, recorded);
             let events = events(&dump(Some("2026-01-02T00:01:46Z")), &[died]);
-            let bits = events.iter().filter_map(Event::bit);
-            bits.collect()
+            events.iter().filter_map(Event::bit).collect()
         };
         let module = (12, 100 * SECOND + 7);
-        assert_eq!(told(&[module]), [7]);
-        assert_eq!(told(&[module, (7, 102 * SECOND - 5_000_000)]), [0; 0]);
-        assert_eq!(told(&[module, (7, 90 * SECOND)]), [7], "an older one");
+        assert_eq!(bits(&[module]), [7]);
+        assert_eq!(bits(&[module, (7, 102 * SECOND - 5_000_000)]), [0; 0]);
+        assert_eq!(bits(&[module, (7, 90 * SECOND)]), [7], "an older one");
     }
 
     #[test]
-    fn a_line_that_a_dump_has_twice_is_told_once() {
+    fn a_line_that_a_dump_has_twice_is_one_event() {
         let mut dump = dump(Some("2026-01-02T00:01:46Z"));
         let again = dump.findings.clone();
         dump.findings.extend(again);

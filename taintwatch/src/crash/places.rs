@@ -25,7 +25,7 @@ const PLACES: [&str; 3] = ["/sys/fs/pstore", "/var/lib/systemd/pstore", "/var/cr
 const MOST: usize = 500;
 
 /// The dumps of all places. An oops that ends in a panic is dumped twice: the one that has the panic comes first, for
-/// the first to tell of something counts.
+/// of the same events in two dumps the first counts.
 #[must_use]
 pub fn dumps() -> Vec<Dump> {
     let mut found = Found::default();

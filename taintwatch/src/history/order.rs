@@ -1,4 +1,4 @@
-//! Which boot an event belongs to, and what came after what.
+//! The boot of each event, and the order of events and boots.
 //!
 //! In: events by sequence. Out: each boot with its events in order, the boots in order. Within a boot the boot's
 //! own clock orders, since the wall clock may have been set; between boots the order of recording does. What was
@@ -8,7 +8,7 @@ use std::{cmp::Reverse, collections::HashMap};
 
 use crate::event::{Confidence, Event, Source};
 
-/// The events of one boot; no id: the boot that they belong to is not known.
+/// The events of one boot; no id: their boot is not known.
 #[derive(Debug)]
 pub(super) struct Group<'a> {
     pub(super) id: Option<&'a str>,
@@ -23,7 +23,7 @@ pub(super) fn is_import(event: &Event) -> bool {
     })
 }
 
-/// Oldest boot first, and at the end what belongs to no known boot.
+/// Oldest boot first, and at the end the events whose boot is not known.
 pub(super) fn boots(events: &[Event]) -> Vec<Group<'_>> {
     let mut stored: Vec<&Event> = events.iter().collect();
     stored.sort_by_key(|event| event.seq);

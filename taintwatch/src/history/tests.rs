@@ -63,7 +63,7 @@ pub(crate) fn storm(number: u64) -> Vec<Event> {
         });
         let more = match kind {
             0..=2 => serde_json::json!({
-                "taint": {"bit": flag, "first": seq % 2 == 0}, "cause": cause, "caller": function,
+                "taint": {"bit": flag, "first": seq.is_multiple_of(2)}, "cause": cause, "caller": function,
                 "stack": vec![function.clone(); 20], "log": vec!["a line of the kernel log"; 40],
             }),
             3 => serde_json::json!({"taint": {"bits_cleared": [flag]}, "cause": cause}),

@@ -1,7 +1,7 @@
 //! What stands between the cut mark and the report that follows it.
 //!
 //! In: lines behind the mark. Out: the text of the report. From 4.13 on the text of a WARN stands in front of it
-//! (`__warn_printk`, `kernel/panic.c`), and tells which flag it sets in place of W where it is a `WARN_TAINT`.
+//! (`__warn_printk`, `kernel/panic.c`), and shows which flag it sets in place of W where it is a `WARN_TAINT`.
 
 use super::{Finding, Line, Moment, What, line::cut, pause};
 use crate::taint::log::TaintLine;
@@ -15,7 +15,7 @@ pub(super) struct Before {
     caller: Option<String>,
     at: Moment,
     lines: Vec<String>,
-    /// A line that tells of a flag: the WARN's that follows, or its own where none follows.
+    /// A line that shows a flag: of the WARN that follows, or its own where none follows.
     held: Option<Box<Finding>>,
 }
 

@@ -1,4 +1,4 @@
-//! The clock of a log: whether it goes on, or began anew with another boot.
+//! The clock of a log: whether it goes on, or started again with another boot.
 //!
 //! In: lines with the time since the boot. Out: whether the clock went back further than the disorder of CPUs explains.
 
@@ -14,7 +14,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Takes a line; whether the clock began anew with it.
+    /// Takes a line; whether the clock started again with it.
     pub(super) fn goes_back(&mut self, line: &Line<'_>) -> bool {
         let Some(now) = kernels(line) else {
             return false;

@@ -3,22 +3,22 @@
 use super::{Facts, Moment};
 use crate::taint::log::TaintLine;
 
-/// Something in a log that matters to the taint state.
+/// A part of a log that matters to the taint state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     pub what: What,
     /// The machine, where the log names it.
     pub host: Option<String>,
     pub boot: LoggedBoot,
-    /// The moment of the first line.
+    /// The time of the first line.
     pub at: Moment,
-    /// The lines, without their prefixes; the first is the one that told of it.
+    /// The lines, without their prefixes; the first is the one that showed it.
     pub lines: Vec<String>,
-    /// What the lines say beside.
+    /// What else the lines say.
     pub facts: Facts,
 }
 
-/// What was seen.
+/// The kind of a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// The kernel began, or lines of another boot begin.

@@ -10,7 +10,7 @@ pub(super) const LONGEST_KEPT: usize = 4096;
 /// A line as any source gives it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// What the kernel said, without time, priority and caller.
+    /// The kernel's text, without time, priority and caller.
     pub text: &'a str,
     /// The record's own number, or the number of the line in its source.
     pub number: u64,
@@ -55,7 +55,7 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// No more than the number of a line is known.
+    /// Whether more than the number of the line is known.
     #[must_use]
     pub fn has_time(&self) -> bool {
         self.since_boot.is_some() || self.wall.is_some() || self.stamp.is_some()

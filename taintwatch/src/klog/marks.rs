@@ -36,10 +36,10 @@ pub(super) fn number_behind(line: &str, word: &str) -> Option<u32> {
     rest.get(..end)?.parse().ok()
 }
 
-/// Whether a line can matter while no report is open. Most do not, and are left without a second look.
+/// Whether a line can matter while no report is open. Most do not, and are not checked further.
 #[must_use]
 pub fn may_matter(text: &[u8]) -> bool {
-    // A set of fixed texts can always be built; without it every line gets the second look.
+    // A set of fixed texts can always be built; without it every line is checked.
     static MARKS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         let own = [PANIC, BOOT, MODULES, UNLOADED, LOCKDEP_OFF, CFI, CUT_HERE];
         AhoCorasick::builder()

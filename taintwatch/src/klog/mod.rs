@@ -1,8 +1,8 @@
-//! Kernel logs of the past: what they tell of the taint state.
+//! Kernel logs of the past: what they show of the taint state.
 //!
 //! In: the lines of a log, in the order in which they were written, whatever they came from. Out: findings (a report
 //! from its first line to its last, a line of the module loader, a taint state that the kernel printed, a boot), and of
-//! these the same events as the watch gives, with what they rest on. Pure and total, with bounded memory: no log is
+//! these the same events as the monitor gives, with their evidence. Pure and total, with bounded memory: no log is
 //! too long, and no line is trusted.
 //!
 //! ```text

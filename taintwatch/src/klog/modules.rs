@@ -1,7 +1,7 @@
 //! The lists of modules in a report: `Modules linked in: nvidia(POE) …`.
 //!
 //! In: a line's text. Out: the modules that carry flags. The letters are the kernel's; which bits they are depends on
-//! whose kernel it is, and one that fits two is left out.
+//! the vendor of the kernel, and one that fits two is left out.
 
 use super::marks::{MODULES, UNLOADED};
 use crate::{
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn old_and_hostile_lists_give_what_is_a_module() {
-        let told = |line: &str| -> Vec<String> {
+        let names = |line: &str| -> Vec<String> {
             let modules = short(&[line]).into_iter();
             modules
                 .map(|(name, letters, _)| format!("{name}:{letters}"))
@@ -176,11 +176,11 @@ mod tests {
         };
         // Red Hat 5 and 6 print each letter in parentheses of its own.
         assert_eq!(
-            told("[ 9.1] Modules linked in: nvidia(P)(U) ipv6(U) autofs4(U)"),
+            names("[ 9.1] Modules linked in: nvidia(P)(U) ipv6(U) autofs4(U)"),
             ["nvidia:P", "ipv6:U", "autofs4:U"]
         );
         assert_eq!(
-            told("Modules linked in: a\u{1b}[2J(P) b(\u{202e}) ok(P) (P)"),
+            names("Modules linked in: a\u{1b}[2J(P) b(\u{202e}) ok(P) (P)"),
             ["ok:P"]
         );
     }

@@ -1,4 +1,4 @@
-//! What is known of a log beside its lines: the machine, the boot, the vendor.
+//! What is known of a log besides its lines: the machine, the boot, the vendor.
 
 use jiff::Timestamp;
 
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// What is known of a log beside its lines.
+/// What is known of a log besides its lines.
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// The layer that the events name: `log`, or `crash`.
@@ -22,12 +22,12 @@ pub struct Origin {
     pub boot_id: Option<String>,
     /// When that boot was, for lines that have only a time since the boot.
     pub booted: Option<Timestamp>,
-    /// Whose kernel it was, when the user says so; else the log's own releases tell.
+    /// The vendor of the kernel, when the user chose one; else the log's own releases show it.
     pub table: Option<&'static Table>,
 }
 
 impl Origin {
-    /// Whose flags a finding's are.
+    /// The flags of the kernel that printed a finding.
     pub(super) fn table_of(&self, finding: &Finding) -> &'static Table {
         self.table.or(own_table(finding)).unwrap_or(LINUX)
     }

@@ -23,7 +23,7 @@ pub(super) fn lies_between(last: &Moment, line: &Line<'_>) -> bool {
     written.is_some_and(|(last, now)| by_stamp(last, now).unwrap_or(false))
 }
 
-/// A clock that goes back is one that somebody set, or another log.
+/// A clock that goes back was set, or belongs to another log.
 fn by_stamp(last: &str, now: &str) -> Option<bool> {
     let ((last_day, last), (day, now)) = (clock(last)?, clock(now)?);
     let apart = if last_day == day {

@@ -1,4 +1,4 @@
-//! Whole logs, and whom the events name: whoever was interrupted, or is of another report, is innocent.
+//! Whole logs, and the tasks that the events name: one that was interrupted, or is of another report, is not blamed.
 
 use std::fmt::Write as _;
 

@@ -148,7 +148,7 @@ pub fn sentence(event: &Event) -> String {
 fn more_of_reason(event: &Event) -> Vec<String> {
     let reason = event.coverage.as_ref().map(|it| it.reason.as_str());
     let lines = reason.unwrap_or_default().trim().lines().skip(1);
-    let mut lines: Vec<_> = lines.map(str::to_owned).collect();
+    let mut lines: Vec<_> = lines.map(|line| line.trim().to_owned()).collect();
     let more = lines.len().saturating_sub(REASON);
     if more > 0 {
         lines.truncate(REASON);

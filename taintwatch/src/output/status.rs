@@ -26,7 +26,7 @@ pub struct Status {
     pub flags: Vec<Flag>,
     /// Flags that were set in this boot and are clear now: only a write past the kernel's functions does that.
     pub cleared: Mask,
-    /// The flags that this boot had at any time, as far as events tell: the mask without what was cleared.
+    /// The flags that this boot had at any time, as far as events show: the mask with what was cleared.
     pub true_mask: Mask,
     /// The daemon monitors now.
     pub covered: bool,

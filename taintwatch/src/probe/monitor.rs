@@ -118,6 +118,7 @@ impl Monitor {
     }
 
     /// CPUs that have a watchpoint on the mask.
+    #[must_use]
     pub fn watched_cpus(&self) -> Vec<u32> {
         self.watchpoints.cpus().collect()
     }

@@ -14,17 +14,17 @@ impl FromStr for TimeArg {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let moment = match text.strip_prefix('-') {
+        let time = match text.strip_prefix('-') {
             Some(length) => ago(length),
-            None => time(text),
+            None => at(text),
         };
-        moment.map(Self).ok_or(
+        time.map(Self).ok_or(
             "give a time as 2026-01-02T03:04:05Z, a date as 2026-01-02 (its beginning in UTC), or a time ago as -2h or -3d",
         )
     }
 }
 
-fn time(text: &str) -> Option<Timestamp> {
+fn at(text: &str) -> Option<Timestamp> {
     let midnight = |_not_a_time| format!("{text}T00:00:00Z").parse();
     text.parse().or_else(midnight).ok()
 }
@@ -44,8 +44,8 @@ fn ago(length: &str) -> Option<Timestamp> {
 mod tests {
     use super::*;
 
-    fn moment(text: &str) -> Result<Timestamp, &'static str> {
-        text.parse().map(|moment: TimeArg| moment.0)
+    fn parsed(text: &str) -> Result<Timestamp, &'static str> {
+        text.parse().map(|time: TimeArg| time.0)
     }
 
     #[test]
@@ -56,14 +56,14 @@ mod tests {
             ("2026-01-02T03:04:05+01:00", "2026-01-02T02:04:05Z"),
             ("2026-01-02", "2026-01-02T00:00:00Z"),
         ] {
-            assert_eq!(moment(text), Ok(expected.parse().unwrap()), "{text}");
+            assert_eq!(parsed(text), Ok(expected.parse().unwrap()), "{text}");
         }
     }
 
     #[test]
     fn a_time_ago() {
         for (text, hours) in [("-2h", 2), ("-2d", 48), ("-1w", 168), ("-1d12h", 36)] {
-            let ago = Timestamp::now().as_second() - moment(text).unwrap().as_second();
+            let ago = Timestamp::now().as_second() - parsed(text).unwrap().as_second();
             assert!((ago - hours * 3600).abs() < 60, "{text}: {ago}");
         }
     }
@@ -83,7 +83,7 @@ mod tests {
             "2026-13-02",
             "-99999999999d",
         ] {
-            let error = moment(text).unwrap_err();
+            let error = parsed(text).unwrap_err();
             assert!(error.contains("give a time as 2026-"), "{text}: {error}");
         }
     }

@@ -1,11 +1,11 @@
-//! The places in the kernel that taint, and what each means: told by the code, never by the letter.
+//! The functions in the kernel that set a flag, and what each call means: by the function, never by the letter.
 //!
-//! In: the function that called `add_taint` (past `WARN`'s own), the flag. Out: a sentence, and whose part it was.
-//! Functions as in the sources of 5.10 to 7.3; a place that is not here is told as code, without a meaning.
+//! In: the function that called `add_taint` (past `WARN`'s own), the flag. Out: a sentence, and the part of the running task.
+//! Functions as in the sources of 5.10 to 7.3; a function that is not here is shown by its symbol, without a meaning.
 
 use super::flags::bit;
 
-/// Whose part the running task has in it.
+/// The part of the running task in a taint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// It asked for what taints.
@@ -87,7 +87,7 @@ pub const CALLERS: [Caller; 57] = [
     caller("check_bytes_and_report", bit::BAD_PAGE, Victim, "an object of the slab allocator was found damaged", "mm/slub.c", ALL),
     caller("end_report", bit::BAD_PAGE, Victim, "KASAN found a bad memory access", "mm/kasan/report.c", ALL),
     caller("kfence_report_error", bit::BAD_PAGE, Victim, "KFENCE found a bad memory access", "mm/kfence/report.c", ("5.12", "7.3")),
-    caller("kmsan_report", bit::BAD_PAGE, Victim, "KMSAN found a use of memory that nobody had set", "mm/kmsan/report.c", ("6.1", "7.3")),
+    caller("kmsan_report", bit::BAD_PAGE, Victim, "KMSAN found a use of uninitialised memory", "mm/kmsan/report.c", ("6.1", "7.3")),
     caller("oops_end", bit::DIE, Victim, "kernel code crashed (oops)", "arch/x86/kernel/dumpstack.c", ALL),
     caller("die", bit::DIE, Victim, "kernel code crashed (oops)", "arch/arm64/kernel/traps.c", ALL),
     caller("do_machine_check", bit::MACHINE_CHECK, NoTask, "the processor reported a hardware error", "arch/x86/kernel/cpu/mce/core.c", ALL),
@@ -154,7 +154,7 @@ mod tests {
             None,
             "another flag there is another story"
         );
-        assert_eq!(sentence("nobody_knows_it", 9), None);
+        assert_eq!(sentence("unknown_function", 9), None);
     }
 
     #[test]

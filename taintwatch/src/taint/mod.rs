@@ -1,4 +1,4 @@
-//! What the taint state means: the flags, whose kernel has which, the shapes in which kernels print them,
+//! What the taint state means: the flags, which vendors have which, the shapes in which kernels print them,
 //! the words that explain them.
 
 pub mod callers;

@@ -17,7 +17,7 @@ pub(super) enum At {
     Anywhere,
 }
 
-/// A text, and the flag that it tells of.
+/// A text, and the flag that it shows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PrintkPattern {
     pub(super) text: &'static str,
@@ -169,7 +169,7 @@ pub(super) const KERNEL: &[PrintkPattern] = &[
     vendor("rhel", "UNSUPPORTED HARDWARE DEVICE: ", bit::RED_HAT_HARDWARE_UNSUPPORTED),
 ];
 
-/// `NAME: text`, by the module loader (`kernel/module.c`, `kernel/module/main.c`), with the flag and whose it is.
+/// `NAME: text`, by the module loader (`kernel/module.c`, `kernel/module/main.c`), with the flag and its vendor.
 #[rustfmt::skip]
 pub(super) const LOADER: &[(&str, u32, &str)] = &[
     ("loading out-of-tree module", bit::OOT_MODULE, "linux"),
@@ -214,7 +214,7 @@ pub(super) fn bit_on(release: Release, vendor: &str, bit: u32, text: &str) -> u3
 }
 
 impl PrintkPattern {
-    /// The flag that the text tells of on this kernel; `None` where it set none.
+    /// The flag that the text shows on this kernel; `None` where it set none.
     pub(super) fn bit_on(&self, release: Option<Release>) -> Option<u32> {
         match release {
             None => Some(self.bit),

@@ -1,6 +1,6 @@
-//! What a kernel's release tells of its taint flags.
+//! What a kernel's release shows of its vendor, and so of its taint flags.
 //!
-//! In: a release as `uname -r` says it. Out: the upstream version it is made of, whose it is as far as it shows, and the
+//! In: a release as `uname -r` prints it. Out: the upstream version that it is built from, the vendor where it shows, and the
 //! table that reads its flags.
 
 use super::{tables::Table, version::Version};
@@ -25,7 +25,7 @@ impl Release {
 }
 
 /// The table of a kernel, by its release and what is printed behind it: `5.14.21-150500.55.39-default #1
-/// SLE15-SP5`. None where nobody's mark is on it.
+/// SLE15-SP5`. None where it shows no vendor.
 #[must_use]
 pub fn table_of(text: &str) -> Option<&'static Table> {
     let mut words = text.split_ascii_whitespace();
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_release_shows_whose_kernel_it_is() {
+    fn a_release_shows_the_vendor() {
         for (release, expected) in [
             ("4.18.0-305.el8.x86_64", "rhel8"),
             ("4.18.0-477.27.1.el8_8.x86_64 #1", "rhel8"),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_vendors_call_their_kernels() {
+    fn versions_and_major_releases_of_red_hat() {
         let of = |text| Release::parse(text).map(|release| (release.version, release.el));
         assert_eq!(of("3.10.0-1160.el7.x86_64"), Some((RHEL_7, Some(7))));
         assert_eq!(of("2.6.32-754.el6.i686"), Some((RHEL_6, Some(6))));

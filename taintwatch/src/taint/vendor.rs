@@ -1,7 +1,7 @@
-//! Whose kernel is meant, as people say it and as machines show it.
+//! The vendor of a kernel: chosen with `--vendor`, or found by os-release and the release.
 //!
 //! In: the word after `--vendor`, os-release. Out: the table that reads its flags, or none where that is not certain.
-//! A release says more than os-release does: a container's os-release is not its kernel's.
+//! The release has precedence: a container's os-release does not describe its kernel.
 
 use super::{
     release::{RED_HAT, suse_era, table_of},
@@ -9,10 +9,10 @@ use super::{
     version::Version,
 };
 
-/// Whose flags to read; the newest era of a vendor has no suffix.
+/// A vendor whose flags are used; the newest era of a vendor has no suffix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Vendor {
-    /// Whose a text or a log shows itself to be; else `decode` and `explain` take this machine's
+    /// The vendor that a text or a log shows; else, for `decode` and `explain`, this machine's
     #[default]
     Auto,
     /// kernel.org
@@ -57,7 +57,7 @@ pub fn of_machine(os_release: &str, release: &str) -> Option<&'static Table> {
     table_of(release).or_else(|| of_os_release(os_release, release))
 }
 
-/// By `ID`, `ID_LIKE` and `VERSION_ID`, for kernels whose release does not say.
+/// By `ID`, `ID_LIKE` and `VERSION_ID`, for kernels whose release does not show the vendor.
 fn of_os_release(os_release: &str, release: &str) -> Option<&'static Table> {
     let field = |name: &str| {
         let value = |line: &str| {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn os_release_tells_what_the_release_does_not_and_never_against_it() {
+    fn os_release_counts_where_the_release_shows_no_vendor() {
         let of = |os: &str, release| of_machine(os, release).map_or("-", |table| table.vendor);
         assert_eq!(of("ID=debian\nVERSION_ID=\"13\"", "6.18.44"), "debian");
         assert_eq!(

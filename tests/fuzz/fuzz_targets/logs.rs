@@ -36,7 +36,7 @@ fn events(bytes: &[u8]) -> Vec<Event> {
         assert!(finding.lines.len() <= 200);
         events.extend(reconstruction.enter(finding));
         let mask = reconstruction.mask(finding.host.as_deref());
-        // A line that is cut shows no release of its own: the report's tells whose flags it has.
+        // A line that is cut shows no release of its own: that of the report shows the vendor.
         let releases = [&finding.boot.release, &finding.facts.release];
         let facts = finding.facts.read_by(&Reader {
             log: releases
@@ -45,13 +45,13 @@ fn events(bytes: &[u8]) -> Vec<Event> {
                 .find_map(|release| table_of(release)),
             ..Reader::default()
         });
-        if let (Some(said), false) = (facts.mask, facts.mask_is_doubtful) {
-            assert_eq!(said.0 & !mask.0, 0, "{finding:?}");
+        if let (Some(printed), false) = (facts.mask, facts.mask_is_doubtful) {
+            assert_eq!(printed.0 & !mask.0, 0, "{finding:?}");
         }
     }
     for event in &events {
         let taint = event.taint.as_ref().unwrap();
-        // A line that lock debugging is off tells of a flag, and not of which.
+        // A line that lock debugging is off shows a flag, but not which.
         if let Some(bit) = taint.bit {
             assert!(taint.mask_after.unwrap().has(bit));
         }

@@ -1,7 +1,7 @@
 //! Follows a guest from its first process to its end.
 //!
-//! In: QEMU's output, the console's file. Out: the job's lines, and how it ended. A guest that panics or hangs is ended
-//! and told with its console; it is never waited for.
+//! In: QEMU's output, the console's file. Out: the job's lines, and how it ended. A guest that panics or hangs is ended,
+//! and its console is shown; it is never waited for.
 
 use std::{
     fs,
@@ -21,13 +21,15 @@ use super::{Ended, Flow, Guest, Heard, LOOK};
 pub(crate) const BEGAN: &str = "guest: began";
 /// What the guest's job says last, and its exit status.
 const EXIT: &str = "guest: exit ";
-/// What the guest's job says when it wants the machine to fail, and what QEMU is told then: an uncorrected error that
+/// What the guest's job says when it wants the machine to fail, and what QEMU is asked for then: an uncorrected error that
 /// was deferred (bit 44) and is signalled (bit 56), without broken context, so that the kernel goes on
 /// (`mce_severity_amd`, `arch/x86/kernel/cpu/mce/severity.c`).
 const ASKS_FOR_MACHINE_CHECK: &str = "host: machine check";
 const MACHINE_CHECK: &str = "mce 0 4 0xbd001000000000c0 0x5 0x1000 0x8c";
-/// Reports of lockups that a scenario makes on purpose, or an emulator's pause; more is a guest that hangs.
+/// Reports of lockups that an emulator's pause makes; more is a guest that hangs.
 const LOCKUPS: usize = 4;
+/// The thread that locks a CPU up on purpose, for as long as it is asked to.
+const ON_PURPOSE: &str = "[tw_lockup:";
 const PANICKED: &str = "panicked";
 /// Lines of the console that are shown of a guest that went wrong.
 const TAIL: usize = 40;
@@ -40,15 +42,15 @@ pub(super) struct Death {
 }
 
 impl Death {
-    /// In a line: what the kernel died of, where its console tells.
+    /// In a line: what the kernel died of, where its console says so.
     pub(super) fn why(&self) -> String {
         let text = self.error.to_string();
-        let tells = |line: &&str| {
+        let names_it = |line: &&str| {
             ["Oops", "BUG: ", "Kernel panic"]
                 .iter()
                 .any(|word| line.contains(word))
         };
-        let line = text.lines().find(tells).or_else(|| text.lines().next());
+        let line = text.lines().find(names_it).or_else(|| text.lines().next());
         line.unwrap_or_default().to_owned()
     }
 }
@@ -135,12 +137,13 @@ fn end(child: &mut Child) -> Result<()> {
     Ok(())
 }
 
-/// What a console tells of a guest that will not end by itself.
+/// What a console shows of a guest that will not end by itself.
 fn sickness(console: &[u8]) -> Option<&'static str> {
     let text = String::from_utf8_lossy(console);
+    let is_lockup = |line: &&str| line.contains("soft lockup") && !line.contains(ON_PURPOSE);
     if text.contains("Kernel panic") {
         Some(PANICKED)
-    } else if text.matches("soft lockup").count() > LOCKUPS {
+    } else if text.lines().filter(is_lockup).count() > LOCKUPS {
         Some("locked up")
     } else {
         text.contains("rcu_preempt kthread starved")
@@ -177,11 +180,17 @@ mod tests {
             None,
             "one may be an emulator's pause"
         );
+        let many = |task: &str| {
+            let line = format!("watchdog: BUG: soft lockup - CPU#0 stuck for 3s! [{task}:190]\n");
+            sickness(line.repeat(LOCKUPS + 1).as_bytes())
+        };
+        assert_eq!(many("kworker"), Some("locked up"));
+        assert_eq!(many("tw_lockup"), None, "it does so on purpose");
         assert_eq!(sickness(b"all is well"), None);
     }
 
     #[test]
-    fn tells_in_a_line_what_a_kernel_died_of() {
+    fn a_line_names_what_a_kernel_died_of() {
         let why = |text: &'static str| {
             let (early, error) = (true, anyhow!(text));
             Death { early, error }.why()

@@ -1,4 +1,4 @@
-//! The HTML report in a real browser: what it draws is the history, and what a stranger wrote stays text.
+//! The HTML report in a real browser: what it draws is the history, and names and licences stay text.
 //!
 //! In: the fixture of three boots, whose modules and arguments are markup that would load and run. A listener takes
 //! the place of every host, and must hear nothing; that it would, and that the policy is what stops a slip, is
@@ -124,7 +124,7 @@ impl Browser {
         let port = listener.local_addr()?.port();
         let calls = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&calls);
-        // Hangs up on every call, so that nobody waits; ends with this process.
+        // Closes every connection at once, so that no client waits; ends with this process.
         thread::spawn(move || {
             for _call in listener.incoming() {
                 counter.fetch_add(1, Ordering::SeqCst);
@@ -137,7 +137,7 @@ impl Browser {
         })
     }
 
-    /// Somebody called since the last look.
+    /// A connection came since the last check.
     fn heard(&self) -> bool {
         self.calls.swap(0, Ordering::SeqCst) > 0
     }
@@ -215,7 +215,7 @@ fn title(dom: &str) -> &str {
         .unwrap_or_default()
 }
 
-/// What a stranger wrote is there, and is nothing but text.
+/// What a module's author wrote is there, and is nothing but text.
 fn is_text(dom: &str) -> Result<()> {
     ensure!(
         title(dom).starts_with("Kernel taint report"),
@@ -327,7 +327,7 @@ fn opens(page: &Page, browser: &Browser) -> Result<()> {
     };
     ensure!(
         !is_open(&browser.dom("page.html")?),
-        "{entry} is open before anybody asked"
+        "{entry} is open before a link names it"
     );
     ensure!(
         is_open(&browser.dom(&format!("page.html#{entry}"))?),

@@ -21,7 +21,11 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{prefetch, progress, setup};
+use crate::{
+    prefetch,
+    progress::{self, Spinner},
+    setup,
+};
 use host::Host;
 use matrix::Matrix;
 use plan::{Plan, Work};
@@ -69,11 +73,15 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
         scope.spawn(|| prefetch::guests(&plan.series()));
         setup::tools()?;
         let processors = thread::available_parallelism().map_or(1, usize::from);
+        let jobs = plan.jobs();
+        let number = jobs.len();
+        let sum = Spinner::new(&format!("0 of {number} parts are done"));
         let show = |ran: Ran| {
             progress::say(&ran.matrix.lines());
             parts.push(ran);
+            sum.show(format!("{} of {number} parts are done", parts.len()));
         };
-        queue::run(plan.jobs(), processors.min(AT_ONCE), work, show);
+        queue::run(jobs, processors.min(AT_ONCE), work, show);
         anyhow::Ok(())
     })?;
     Ok(u8::from(end(parts, began.elapsed()) > 0))

@@ -32,7 +32,7 @@ pub(super) fn run(kernel: &Kernel, matrix: &mut Matrix) -> Result<()> {
     let disk = disk(kernel, "power-cut")?;
     let first = format!(
         "{MOUNT}taintwatch --db /mnt/events.db daemon >/tmp/daemon 2>&1 &\n\
-         i=0; while [ ! -S /run/taintwatch/events.sock ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done; sleep 1\n\
+         i=0; while [ ! -S /run/taintwatch/events.sock ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done; sleep 1\n\
          echo 64 > /proc/sys/kernel/tainted; echo written; sleep 60\n"
     );
     let mut guest = vm::guest(kernel, "power-cut", &first)?;

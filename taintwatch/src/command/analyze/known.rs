@@ -1,6 +1,6 @@
-//! What several logs of one archive tell alike.
+//! Events that several logs of one archive have in common.
 //!
-//! In: events, log by log. Out: whether another log told of one. Archives hold the same log more than once: dmesg,
+//! In: events, log by log. Out: whether another log had one already. Archives hold the same log more than once: dmesg,
 //! messages, the journal.
 
 use std::collections::HashSet;
@@ -11,32 +11,32 @@ use crate::event::Event;
 const MOST: usize = 20_000;
 const SECOND: u64 = 1_000_000_000;
 
-/// What logs before this one told of, and what this one does.
+/// The events of the logs before this one, and of this one.
 #[derive(Default)]
 pub(super) struct Known {
     known: HashSet<String>,
-    told: Vec<String>,
+    current: Vec<String>,
 }
 
 impl Known {
     pub(super) fn next_log(&mut self) {
-        self.known.extend(self.told.drain(..));
+        self.known.extend(self.current.drain(..));
     }
 
-    /// The clock tells one line from another, but for the first second, in which it is the same in many boots.
+    /// Lines differ by their time, except in the first second, which is the same in many boots.
     pub(super) fn is_new(&mut self, event: &Event) -> bool {
         let Some(key) = key(event) else {
             return true;
         };
         let is_new = !self.known.contains(&key);
-        if is_new && self.told.len() + self.known.len() < MOST {
-            self.told.push(key);
+        if is_new && self.current.len() + self.known.len() < MOST {
+            self.current.push(key);
         }
         is_new
     }
 }
 
-/// The moment, the flag, and the text of a line.
+/// The time, the flag, and the text of a line.
 fn key(event: &Event) -> Option<String> {
     let clock = event.boottime_ns.filter(|at| *at >= SECOND);
     let time = || Some(event.time.to_string()).filter(|_| !event.time.is_unknown());
@@ -88,7 +88,7 @@ mod tests {
         for _ in 0..2 {
             assert!(
                 known.is_new(&event(&serde_json::json!({}))),
-                "nothing tells when"
+                "no time is known"
             );
             known.next_log();
         }

@@ -1,4 +1,4 @@
-//! `taintwatch analyze`: what a log of the past tells of the taint state.
+//! `taintwatch analyze`: the taint state that a log of the past shows.
 
 mod known;
 
@@ -24,7 +24,7 @@ use crate::{
     taint::{tables::Table, vendor::Vendor},
 };
 
-/// A bar is for who waits.
+/// Smaller inputs are read without a progress bar.
 const LONG: u64 = 64 * 1024 * 1024;
 
 /// Read logs of the past: a kernel log, vmcore-dmesg, a pstore folder, an export of the journal, a support archive
@@ -33,7 +33,7 @@ pub struct Args {
     /// A log, packed or not, a folder, an archive, or `-` for standard input
     #[arg(value_name = "FILE, DIR or -", required = true, num_args = 1..)]
     input: Vec<PathBuf>,
-    /// Whose flags to read; `auto` is whoever the log shows
+    /// Vendor of the flags; `auto`: as the log shows
     #[arg(long, value_name = "V", default_value = "auto")]
     vendor: Vendor,
     #[command(flatten)]
@@ -49,21 +49,21 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
     for path in &args.input {
         let mut analysis = Analysis::new(args, seq, out);
         let visited = input::visit(path, &mut analysis);
-        // What a closed pipe or a full disk did to the output is no fault of the log.
+        // A closed pipe or a full disk is no fault of the log.
         if let Some(error) = analysis.failed.take() {
             return Err(error.into());
         }
         visited.map_err(|error| {
-            let tried = tried(path, &error);
-            anyhow::Error::from(error).context(tried)
+            let failure = failure(path, &error);
+            anyhow::Error::from(error).context(failure)
         })?;
         seq = analysis.finish(path)?;
     }
     Ok(0)
 }
 
-/// What was tried, and what to do when whoever asked can mend it.
-fn tried(path: &Path, error: &io::Error) -> String {
+/// What failed, and what the user can do.
+fn failure(path: &Path, error: &io::Error) -> String {
     let path = path.display();
     match error.kind() {
         io::ErrorKind::NotFound => format!(
@@ -84,7 +84,7 @@ struct Analysis<'a> {
     seq: u64,
     /// Of those, this input's.
     before: u64,
-    /// Events that the filter keeps back, and those of them that have no date to be judged by.
+    /// Events that the filter leaves out, and those of them that have no date to filter by.
     hidden: u64,
     undated: u64,
     logs: u64,
@@ -193,7 +193,7 @@ impl<'a> Analysis<'a> {
         Ok(())
     }
 
-    /// What the files show to be set, and no log explains; the number of the last event.
+    /// Prints the flags that the files show to be set and no log explains; returns the number of the last event.
     fn finish(mut self, path: &Path) -> Result<u64> {
         self.bar.finish_and_clear();
         let finding = self.snapshot.finding();
@@ -219,7 +219,7 @@ impl<'a> Analysis<'a> {
         }
         if self.undated > 0 {
             log::warn!(
-                "{} of the events have no date: --since and --until cannot judge them, and they are left out",
+                "{} of the events have no date and are left out: --since and --until need one",
                 self.undated
             );
         }
@@ -233,17 +233,17 @@ impl<'a> Analysis<'a> {
         self.args.vendor.table()
     }
 
-    /// Why there are no events: they were not asked for, nothing was told, or nothing could be read.
+    /// Why there are no events: they were not asked for, no line shows a flag, or nothing could be read.
     fn nothing(&self) -> String {
         match (self.hidden, self.lines) {
-            (0, 0) => "no line of a kernel was found there".to_owned(),
+            (0, 0) => "it has no line of a kernel log".to_owned(),
             // Text without any mark of a kernel may be one's all the same.
             (0, lines) => {
                 let lines = format::number(usize::try_from(lines).unwrap_or(usize::MAX), "line");
-                format!("{lines} that may be a kernel's: none tells of a taint")
+                format!("{lines} of what may be a kernel log: none shows a taint")
             }
-            (1, _) => "1 event, and it is none of those that were asked for".to_owned(),
-            (events, _) => format!("{events} events, and none of them was asked for"),
+            (1, _) => "1 event, which the filter leaves out".to_owned(),
+            (events, _) => format!("{events} events, which the filter leaves out"),
         }
     }
 }

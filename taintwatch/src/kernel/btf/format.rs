@@ -38,7 +38,7 @@ pub(super) struct Type {
 pub(super) struct Types {
     bytes: Vec<u8>,
     /// Where in `bytes` types and strings lie.
-    types: Range<usize>,
+    all: Range<usize>,
     strings: Range<usize>,
     /// Where each type begins, in words; id 0 is `void` and begins nowhere.
     at: Vec<u32>,
@@ -61,12 +61,12 @@ impl Types {
         let (all, strings) = (section(type_off, type_len)?, section(str_off, str_len)?);
         let mut types = Self {
             bytes,
-            types: all,
+            all,
             strings,
             at: Vec::new(),
         };
         let mut at = 0;
-        while usize::try_from(at).ok()?.checked_mul(4)? < types.types.len() {
+        while usize::try_from(at).ok()?.checked_mul(4)? < types.all.len() {
             types.at.push(at);
             let found = types.get(u32::try_from(types.at.len()).ok()?)?;
             at = found.rest.checked_add(words_behind(&found)?)?;
@@ -95,7 +95,7 @@ impl Types {
 
     /// Words of a type, at `at` of all.
     pub(super) fn words<const N: usize>(&self, at: u32) -> Option<[u32; N]> {
-        let types = self.bytes.get(self.types.clone())?;
+        let types = self.bytes.get(self.all.clone())?;
         words(types, usize::try_from(at).ok()?.checked_mul(4)?)
     }
 

@@ -1,6 +1,6 @@
 //! Findings as public events.
 //!
-//! In: a finding, the flags that the boot's log told of before. Out: events, with what they rest on. A letter never
+//! In: a finding, the flags that the boot's log showed before. Out: events, with their evidence. A letter never
 //! decides: the class is by the code that the log names, the sentence by the place that prints such a text.
 
 mod running;
@@ -30,9 +30,9 @@ pub(super) fn listed(
     let mut event = blank(finding, bit, Some(&module.name), "listed", origin);
     event.taint = Some(origin.table_of(finding).taint(bit, before));
     let when = if module.loaded {
-        "carries the flag; no line tells when it was loaded"
+        "carries the flag; no line shows when it was loaded"
     } else {
-        "carried the flag and was unloaded; no line tells when it was loaded"
+        "carried the flag and was unloaded; no line shows when it was loaded"
     };
     event.cause = Some(Cause {
         class: Class::ModuleLoad,
@@ -59,17 +59,17 @@ pub(super) fn unattributed(finding: &Finding, bit: u32, before: Mask, origin: &O
         || format!("bit {bit}"),
         |flag| format!("{} ({})", flag.letter, flag.name),
     );
-    // `tainted_mask` begins with it (kernel/panic.c): no call sets it, and no line tells.
+    // `tainted_mask` begins with it (kernel/panic.c): no call sets it, and no line shows it.
     let built_in = bit == RANDSTRUCT;
     let (class, why) = if built_in {
         (
             Class::Boot,
-            "is set from the first moment on: the kernel was built with randomised structures",
+            "is set from the start of the kernel: it was built with randomised structures",
         )
     } else {
         (
             Class::Unknown,
-            "was set before this; no line of the log tells by what",
+            "was set before this; no line of the log shows by what",
         )
     };
     event.cause = Some(Cause {
@@ -82,7 +82,7 @@ pub(super) fn unattributed(finding: &Finding, bit: u32, before: Mask, origin: &O
     event
 }
 
-/// A flag after which lock debugging is off was set, and no line tells which.
+/// A flag that ends lock debugging was set, and no line shows which.
 pub(super) fn lockdep_off(finding: &Finding, before: Mask, origin: &Origin) -> Event {
     let mut event = blank(finding, u32::MAX, None, "lockdep", origin);
     event.taint = Some(Taint {
@@ -91,7 +91,7 @@ pub(super) fn lockdep_off(finding: &Finding, before: Mask, origin: &Origin) -> E
     });
     event.cause = Some(Cause {
         class: Class::Unknown,
-        summary: "a flag was set after which lock debugging is off (P, F, R, M, B or D); no line before this tells which"
+        summary: "a flag that ends lock debugging was set (P, F, R, M, B or D); no line before this shows which"
             .to_owned(),
         confidence: Confidence::Unattributed,
         sources: vec![origin.source],
@@ -107,6 +107,7 @@ pub(super) fn ambiguous(
     before: Mask,
     origin: &Origin,
 ) -> Event {
+    // The word is a part of event ids, and so fixed.
     let mut event = blank(finding, u32::MAX, None, "either", origin);
     event.taint = Some(Taint {
         mask_before: Some(before),
@@ -120,7 +121,7 @@ pub(super) fn ambiguous(
     event.cause = Some(Cause {
         class: Class::Unknown,
         summary: format!(
-            "a flag was set before this, and the log does not tell whose kernel it was: {}",
+            "a flag was set before this, and the log does not show the vendor of the kernel: {}",
             readings.join(" or ")
         ),
         confidence: Confidence::Unattributed,

@@ -1,6 +1,6 @@
-//! What ran when a flag was set: a task, or an interrupt in which no task has a part.
+//! What ran when a flag was set: a task, or an interrupt, for which no task is responsible.
 //!
-//! In: the finding, what its first line tells. Out: the context as far as it is known, and the task.
+//! In: the finding, its parsed first line. Out: the context as far as it is known, and the task.
 
 use crate::{
     event::{Context, Task},
@@ -14,7 +14,7 @@ use crate::{
 /// What ran.
 #[derive(Debug)]
 pub(super) enum Running {
-    /// No line tells, or no task has a part in it.
+    /// No line names a task, or no task is responsible.
     NoTask(Option<Context>),
     /// The task of this CPU; where the context is absent, an interrupt may have come in its way.
     Task(Task, Option<Context>),

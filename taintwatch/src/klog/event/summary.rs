@@ -1,7 +1,7 @@
-//! The sentence of an event that a log tells of.
+//! The summary of an event that is read from a log.
 //!
-//! In: what was told, and what stands around it in the report. Out: one sentence, by the place that prints such a text
-//! and not by what a letter usually means.
+//! In: the parsed line, and what the rest of the report says. Out: one sentence, by the function that prints such a
+//! text and not by what a letter usually means.
 
 use super::Running;
 use crate::{
@@ -16,17 +16,17 @@ use crate::{
 /// What the kernel prints for the first module only (`kernel/module/main.c`): P, F, O, E, K, N.
 const FIRST_ONLY: [u32; 6] = [0, 1, 12, 13, 15, 18];
 
-/// Of a line so much is told.
+/// Of a line so much is quoted.
 const LONGEST_LINE: usize = 160;
 
-/// What is known beside the flag.
+/// What is known besides the flag.
 pub(super) struct Around<'a> {
     pub(super) table: &'static Table,
     pub(super) code: Option<&'a str>,
     pub(super) module: Option<&'a str>,
     pub(super) running: &'a Running,
     pub(super) panic: Option<&'a str>,
-    /// The flag was clear before, as far as the log tells.
+    /// The flag was clear before, as far as the log shows.
     pub(super) is_first: bool,
     /// The line, where it is all that there is: it names the option, the register or the device.
     pub(super) line: Option<&'a str>,
@@ -76,7 +76,7 @@ pub(super) fn sentence(taint_line: &TaintLine, class: Class, around: &Around<'_>
     }
 }
 
-/// The log is silent on all but the first: nobody may read it as the only one.
+/// The log names only the first module, so the reader must not take it for the only one.
 fn first(taint_line: &TaintLine, around: &Around<'_>) -> &'static str {
     if around.is_first && taint_line.vendor == "linux" && FIRST_ONLY.contains(&taint_line.bit) {
         ", the first one; the kernel names no later ones"

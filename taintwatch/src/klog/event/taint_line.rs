@@ -1,6 +1,6 @@
-//! A flag that a line or a report tells of, as an event.
+//! A flag that a line or a report shows, as an event.
 //!
-//! In: the finding, what its first line tells. Out: the event. The code that a report names beside is the culprit of
+//! In: the finding, its parsed first line. Out: the event. The code that a report names is to blame for the flag of
 //! an oops and of a WARN only.
 
 use super::{blank, running, summary};
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// A flag that the log tells of.
+/// The event of a flag that the log shows.
 pub(in crate::klog) fn from_taint_line(
     finding: &Finding,
     taint_line: &TaintLine,
@@ -25,6 +25,7 @@ pub(in crate::klog) fn from_taint_line(
         finding,
         taint_line.bit,
         taint_line.module.as_deref(),
+        // A part of event ids, and so fixed.
         "told",
         origin,
     );
@@ -71,7 +72,7 @@ pub(in crate::klog) fn from_taint_line(
             ..Module::default()
         });
     }
-    // A soft lockup is where the CPU was, not what it did wrong; with no module to blame the place is told in words.
+    // A soft lockup is where the CPU was, not what it did wrong; with no module to blame the sentence names the place.
     event.caller = code
         .filter(|_| taint_line.bit != bit::SOFTLOCKUP)
         .map(|code| summary::place(&code, module.as_deref()));
@@ -81,7 +82,7 @@ pub(in crate::klog) fn from_taint_line(
 }
 
 /// Whether a report says by its registers where the kernel was. The reports of `dump_stack` alone have none of their own:
-/// what stands in them is of somebody whom an interrupt interrupted.
+/// what they show may belong to a task that an interrupt interrupted.
 fn names_its_place(taint_line: &TaintLine) -> bool {
     let dumps_registers = |place| {
         matches!(
@@ -99,7 +100,7 @@ fn names_its_place(taint_line: &TaintLine) -> bool {
     taint_line.report && taint_line.place.is_none_or(dumps_registers)
 }
 
-/// A text that one vendor's kernels alone print tells whose flag it is.
+/// A text that only one vendor's kernels print shows the vendor.
 fn table_of(taint_line: &TaintLine, finding: &Finding, origin: &Origin) -> &'static Table {
     let table = origin.table_of(finding);
     match Table::named(taint_line.vendor) {
@@ -111,7 +112,7 @@ fn table_of(taint_line: &TaintLine, finding: &Finding, origin: &Origin) -> &'sta
 fn class(taint_line: &TaintLine, in_module: bool) -> Class {
     match (taint_line.printer, taint_line.bit) {
         (Printer::Loader, _) => Class::ModuleLoad,
-        // A report of bad memory names who came upon it, a lockup where the CPU was: that code is not guilty of it.
+        // A report of bad memory names the code that found it, a lockup the place where the CPU was: neither is the cause.
         (Printer::Kernel, bit::WARN | bit::DIE) if in_module => Class::ModuleCode,
         (Printer::Kernel, _) => Class::KernelCode,
     }

@@ -1,12 +1,12 @@
-//! What the CPU did when a report was written: ran a task, or served an interrupt, in which no task has a part.
+//! What the CPU was running when a report was written: a task, or an interrupt, for which no task is responsible.
 //!
-//! In: the lines of a report, and who wrote it where the log says so. Out: what is known. The stack trace tells: x86
+//! In: the lines of a report, and its writer where the log names it. Out: what is known, by the stack trace: x86
 //! marks in it the stack of an interrupt (`arch/x86/kernel/dumpstack_64.c`), elsewhere a function does that runs in
-//! one only. Frames with `?` are left on the stack by what was before, and tell nothing.
+//! one only. Frames with `?` are left on the stack by earlier calls, and prove nothing.
 
 use crate::{event::Context, klog::marks::begins_trace};
 
-/// What the CPU did.
+/// What the CPU was running.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ran {
     #[default]
@@ -38,7 +38,7 @@ const HARD: [&str; 9] = [
 /// Between the frames of 32-bit ARM, whose traces had no heading (`dump_backtrace_entry`, `arch/arm/kernel/traps.c`).
 const ARM: &str = ") from [<";
 
-/// What the trace tells, and the name of the writer: `C1` is a CPU that ran no task (`printk_caller_id`).
+/// By the trace and by the name of the writer: `C1` is a CPU that ran no task (`printk_caller_id`).
 pub(in crate::klog) fn ran(lines: &[String], caller: Option<&str>) -> Ran {
     let by_trace = by_trace(lines);
     match (by_trace, caller.and_then(|caller| caller.bytes().next())) {
@@ -101,7 +101,7 @@ fn is_entry(function: &str) -> bool {
     is_old || is_vector || matches!(function, "common_interrupt" | "__common_interrupt")
 }
 
-/// The trace has ended; others can follow, of those who had the memory before.
+/// The trace has ended; others can follow, of tasks that allocated or freed the memory before.
 fn is_behind(line: &str) -> bool {
     [
         "Allocated",
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_writer_tells_where_there_is_no_trace() {
+    fn without_a_trace_the_writer_shows_it() {
         assert_eq!(of(&[], Some("T77")), Ran::Task);
         assert_eq!(of(&[], Some("C1")), Ran::Interrupt(None));
         let trace = ["Call trace:", " f+0x1/0x2"];
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_had_the_memory_before_are_not_asked() {
+    fn traces_of_earlier_users_of_the_memory_do_not_count() {
         let trace = [
             "Call Trace:",
             " f+0x1/0x2",

@@ -1,4 +1,4 @@
-//! What the lines of a report say beside the flag: the CPU, the task, the release, the code, the modules.
+//! What the lines of a report say besides the flag: the CPU, the task, the release, the code, the modules.
 //!
 //! In: the lines of a report. Out: facts, each absent where no line says it. The first that says something counts.
 
@@ -38,10 +38,10 @@ pub struct Facts {
     pub mask_is_doubtful: bool,
     /// Flags that are set and that kernels mean differently: each reading. They are not in the mask.
     pub readings: Vec<Reading>,
-    /// The line that the mask was read from: whose kernel it is may be known by another line.
+    /// The line that the mask was read from: another line may show the vendor.
     pub state: Option<String>,
-    /// Where the kernel was, `symbol+0xoffset/0xsize`. Behind the beginning of a stack trace no place is taken: there
-    /// stands what an interrupt interrupted, or the task's own code.
+    /// Where the kernel was, `symbol+0xoffset/0xsize`. Once the stack trace has begun no place is taken: what it names is
+    /// what an interrupt interrupted, or the task's own code.
     pub code: Option<String>,
     /// The module of that code.
     pub module: Option<String>,
@@ -49,7 +49,7 @@ pub struct Facts {
     pub modules: Vec<Listed>,
     /// SUSE's line on whether the kernel is supportable.
     pub supported: Option<String>,
-    /// What the kernel panicked of.
+    /// The message of the panic.
     pub panic: Option<String>,
 }
 
@@ -135,16 +135,16 @@ impl Facts {
         }
     }
 
-    /// What is certain of a state, and beside it what is not.
+    /// What is certain of a state, and separately what is not.
     fn take(&mut self, finding: Decoded) {
-        let either = finding.readings.iter().map(|reading| reading.bit);
-        let either = either.fold(Mask(0), Mask::with);
-        self.mask = Some(finding.mask.minus(either));
+        let ambiguous = finding.readings.iter().map(|reading| reading.bit);
+        let ambiguous = ambiguous.fold(Mask(0), Mask::with);
+        self.mask = Some(finding.mask.minus(ambiguous));
         self.mask_is_doubtful = finding.notes.iter().any(|note| note.contains("blanks"));
         self.readings = finding.readings;
     }
 
-    /// The same facts, the state read by somebody who knows whose kernel it is.
+    /// The same facts, with the state read again by a reader that knows the vendor.
     #[must_use]
     pub fn read_by(&self, reader: &Reader) -> Self {
         let mut facts = self.clone();

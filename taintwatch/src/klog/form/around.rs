@@ -1,4 +1,4 @@
-//! What people and their tools put around a line: marks of a quoted mail, of Markdown and of `grep`.
+//! What users and their tools add around a line: marks of a quoted mail, of Markdown and of `grep`.
 //!
 //! In: a line as it stands in a file. Out: what is within.
 
@@ -41,7 +41,7 @@ pub(super) fn numbered(raw: &str) -> Option<&str> {
     (is_number(number) && begins).then_some(rest)
 }
 
-/// Where somebody left lines out.
+/// `...`: lines were left out.
 pub(super) fn is_gap(text: &str) -> bool {
     let text = text.trim();
     text.len() >= 3 && text.bytes().all(|byte| byte == b'.')

@@ -55,14 +55,14 @@ pub(super) fn time(line: &str) -> Option<Line<'_>> {
     Some(found)
 }
 
-/// `[12:34:56.789] `, `[2024-05-01 12:34:56] `: of who recorded a console, so in front of a time of the kernel's only.
+/// `[12:34:56.789] `, `[2024-05-01 12:34:56] `: added by a recorder of a console, so only in front of a time of the kernel's.
 pub(super) fn recorded(line: &str) -> Option<Line<'_>> {
     let (time, rest) = line.strip_prefix('[')?.split_once(']')?;
     let text = rest.trim_start();
     if !stamp::is_digits(time) || !is_kernels(text) {
         return None;
     }
-    let wall = stamp::moment(time);
+    let wall = stamp::timestamp(time);
     Some(Line {
         wall,
         stamp: Some(time).filter(|_| wall.is_none()),
@@ -85,7 +85,7 @@ pub(super) fn is_kernels(text: &str) -> bool {
         })
 }
 
-/// `  12.345678] text`: whoever copied a log began behind its first character.
+/// `  12.345678] text`: the log was copied without its first character.
 pub(super) fn cut(line: &str) -> Option<Line<'_>> {
     let (time, text) = line.split_once("] ")?;
     let whole = time.len() > 7 && time.as_bytes().get(time.len() - 7) == Some(&b'.');

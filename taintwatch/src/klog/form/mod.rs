@@ -1,8 +1,8 @@
-//! The forms in which people meet a kernel log, line by line.
+//! The forms in which kernel logs are stored and copied, line by line.
 //!
 //! In: one line of a file. Out: the kernel's own text, with what the prefix says of time, writer and machine; nothing
-//! for lines that the kernel did not write. The form is found anew on each line, by its first byte; what one line
-//! cannot tell (whether a line without a time is the rest of the one before) is kept for the source.
+//! for lines that the kernel did not write. The form is detected for each line, by its first byte; what one line
+//! does not show (whether a line without a time continues the one before) is kept for the source.
 
 mod around;
 mod bracket;
@@ -19,14 +19,14 @@ pub(super) use bracket::seconds;
 pub(super) use logcat::unpadded;
 use parsed::Parsed;
 
-/// What the lines so far tell of their source.
+/// What the lines so far show of their source.
 #[derive(Debug, Default)]
 pub struct Source {
     /// Lines have a time: one without goes on where the last was broken.
     is_stamped: bool,
     /// The last line was the kernel's.
     is_kernels: bool,
-    /// The last line says that another wrote it.
+    /// The last line was a program's.
     is_foreign: bool,
     /// The machine of `journalctl -o short-monotonic`, whose lines look like the kernel's own.
     monotonic_host: Option<String>,
@@ -49,7 +49,7 @@ impl Source {
                 Some(line)
             }
             Parsed::Foreign => None,
-            // The rest of a line that was somebody else's.
+            // The rest of a program's line.
             Parsed::Bare(_) if self.is_stamped && !self.is_kernels => return None,
             Parsed::Bare(text) if around::is_gap(text) => return None,
             Parsed::Bare(text) => Some(Line {
@@ -73,7 +73,7 @@ impl Source {
         self.is_stamped
     }
 
-    /// Whether the last line said that another than the kernel wrote it.
+    /// Whether the last line was written by a program.
     pub(super) fn is_foreign(&self) -> bool {
         self.is_foreign
     }
@@ -98,7 +98,7 @@ impl Source {
                 .or_else(|| bracket::cut(raw).map_or(Parsed::Bare(raw), Parsed::Line))
                 .or_else(|| syslog::stamped(raw).inside())
                 .or_else(|| self.within(raw, around::numbered(raw))),
-            // What syslogd shows to everybody who is logged in.
+            // What syslogd shows to all users who are logged in.
             b' ' if raw.starts_with(" kernel:") => {
                 Parsed::Line(Line::of(raw.trim_start_matches(" kernel:"))).inside()
             }
@@ -120,7 +120,7 @@ impl Source {
         }
     }
 
-    /// A line behind blanks or a number that somebody put there: only a time shows that they are no part of it.
+    /// A line behind blanks or a number that were added: only a time shows that they are no part of it.
     fn within<'a>(&mut self, raw: &'a str, inner: Option<&'a str>) -> Parsed<'a> {
         match inner.map(|inner| self.parse(inner)) {
             Some(Parsed::Line(line)) if line.has_time() => Parsed::Line(line),
@@ -156,7 +156,7 @@ impl Source {
         Parsed::Line(line)
     }
 
-    /// `<4>…`: by the kernel when the facility is 0; everybody may write to /dev/kmsg with another.
+    /// `<4>…`: by the kernel when the facility is 0; programs may write to /dev/kmsg with another.
     fn priority<'a>(&mut self, raw: &'a str) -> Parsed<'a> {
         let Some((priority, rest)) = bracket::priority(raw) else {
             return Parsed::Bare(raw);

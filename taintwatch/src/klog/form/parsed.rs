@@ -7,7 +7,7 @@ use super::{super::Line, bracket};
 /// What a line is by one form's rules.
 pub(super) enum Parsed<'a> {
     Line(Line<'a>),
-    /// Of somebody else.
+    /// Written by a program.
     Foreign,
     /// Not of this form.
     Bare(&'a str),

@@ -1,6 +1,6 @@
 //! Times as loggers write them.
 //!
-//! In: the beginning of a line. Out: the time, and what is behind it. A time without year or zone is no moment: it is
+//! In: the beginning of a line. Out: the time, and what is behind it. A time without year or zone is no timestamp: it is
 //! kept as it is written.
 
 use jiff::Timestamp;
@@ -25,14 +25,14 @@ pub(super) fn iso(line: &str) -> Option<Stamp<'_>> {
     let end = line.get(19..)?.find(' ')? + 19;
     let (text, rest) = (line.get(..end)?, line.get(end + 1..)?);
     Some(Stamp {
-        wall: moment(text),
+        wall: timestamp(text),
         text,
         rest,
     })
 }
 
 /// Only with a zone.
-pub(super) fn moment(text: &str) -> Option<Timestamp> {
+pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
     let mut text = text.replacen(',', ".", 1);
     // `+0100`: the zone's colon may be missing.
     let zone = text.len().checked_sub(5)?;

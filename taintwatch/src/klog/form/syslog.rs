@@ -1,4 +1,4 @@
-//! Lines of syslog daemons and of `journalctl`: a time, a machine, and who wrote it.
+//! Lines of syslog daemons and of `journalctl`: a time, a machine, and the writer.
 
 use super::{
     super::Line,
@@ -24,7 +24,7 @@ pub(super) fn iso(line: &str) -> Parsed<'_> {
     };
     match logged(&stamp) {
         Some(line) => Parsed::Line(line),
-        // `dmesg --time-format iso` writes the comma and the zone, and names nobody.
+        // `dmesg --time-format iso` writes the comma and the zone, and no writer.
         None if stamp.text.contains(',') && stamp.wall.is_some() => {
             Parsed::Line(with(&stamp, None, stamp.rest))
         }
@@ -32,7 +32,7 @@ pub(super) fn iso(line: &str) -> Parsed<'_> {
     }
 }
 
-/// A recorded console: nobody is named, and what the machine printed is the kernel's as far as it can be known.
+/// A recorded console: no writer is named, and what the machine printed is taken for the kernel's.
 pub(super) fn console(line: &str) -> Parsed<'_> {
     if let Some(stamp) = stamp::shaped(line, b"00/00/0000 00:00:00") {
         return Parsed::Line(with(&stamp, None, stamp.rest));
@@ -48,7 +48,7 @@ fn logged<'a>(stamp: &Stamp<'a>) -> Option<Line<'a>> {
     tagged(stamp).or_else(|| unnamed(stamp))
 }
 
-/// `[   12.345678] TEXT`, `HOST [   12.345678] TEXT`: nobody is named, and the time is the kernel's.
+/// `[   12.345678] TEXT`, `HOST [   12.345678] TEXT`: no writer is named, and the time is the kernel's.
 fn unnamed<'a>(stamp: &Stamp<'a>) -> Option<Line<'a>> {
     let text = stamp.rest.trim_start();
     if bracket::is_kernels(text) {
@@ -66,7 +66,7 @@ fn is_tag(word: &str) -> bool {
 
 /// `kern.warn: TEXT`, `HOST kernel: TEXT`, `HOST kern.warn kernel: TEXT`, `kernel: TEXT`, `HOST kernel - - - TEXT`.
 ///
-/// Everybody may log `kernel: ` as a text: behind the name of a program nothing is the kernel's.
+/// Any program may log `kernel: ` as a text: behind the name of a program nothing is the kernel's.
 fn tagged<'a>(stamp: &Stamp<'a>) -> Option<Line<'a>> {
     let mut rest = stamp.rest;
     let mut host = None;

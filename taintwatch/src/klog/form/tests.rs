@@ -1,4 +1,4 @@
-//! Each form with the same text, and what is nobody's but the kernel's.
+//! Each form with the same text, and lines that only the kernel or that programs wrote.
 
 use proptest::prelude::*;
 

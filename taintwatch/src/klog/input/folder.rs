@@ -18,7 +18,7 @@ pub(super) fn visit(root: &Path, visitor: &mut dyn Visitor) -> io::Result<()> {
     let mut open = vec![(root.to_owned(), 0)];
     while let Some((path, depth)) = open.pop() {
         let mut folders = Vec::new();
-        // What cannot be read is told, and the rest is read all the same.
+        // What cannot be read is reported, and the rest is read all the same.
         match children(&path) {
             Ok(children) => {
                 for child in children {

@@ -1,6 +1,6 @@
-//! What people hand in: a log, packed or not, a pstore folder, the folder or the archive of a support tool.
+//! Inputs: a log, packed or not, a pstore folder, the folder or the archive of a support tool.
 //!
-//! In: a path, or standard input. Out: each log in it as a stream, and what the other files tell of the machine. A link
+//! In: a path, or standard input. Out: each log in it as a stream, and what the other files say of the machine. A link
 //! in a folder is never followed; an archive is read as a stream, and nothing of it is written anywhere.
 
 mod folder;
@@ -16,22 +16,22 @@ use std::{
 
 pub use snapshot::Snapshot;
 
-/// Who takes what is found.
+/// Takes what is found.
 pub trait Visitor {
     /// A log.
     fn log(&mut self, name: &str, input: &mut dyn BufRead) -> io::Result<()>;
-    /// A file that tells of the machine.
+    /// A file that describes the machine.
     fn fact(&mut self, fact: Fact, name: &str, text: &str);
     /// Something that can matter and cannot be read, and why.
     fn refused(&mut self, name: &str, why: &str);
-    /// The bytes of a file pass through here: for who shows how far it is.
+    /// Wraps the reader of a file, for a progress bar.
     fn opened(&mut self, input: Box<dyn Read>, len: Option<u64>) -> Box<dyn Read> {
         _ = len;
         input
     }
 }
 
-/// What a file of an archive tells.
+/// What a file of an archive describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// `/proc/sys/kernel/tainted`.
@@ -48,7 +48,7 @@ pub enum Fact {
     Sections,
 }
 
-/// No file that tells of the machine is longer.
+/// No file that describes the machine is longer.
 const LONGEST_FACT: u64 = 4 * 1024 * 1024;
 
 /// Visits what a path has: `-` is standard input.
@@ -134,7 +134,7 @@ enum Kind {
     Fact(Fact),
 }
 
-/// What a file of an archive is, by its path: as sosreport, supportconfig, UAC and people name them.
+/// What a file of an archive is, by its path: as sosreport, supportconfig, UAC and users name them.
 fn kind(path: &str) -> Option<Kind> {
     let path = path.trim_start_matches("./");
     let name = path.rsplit('/').next()?;

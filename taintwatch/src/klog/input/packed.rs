@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 /// Enough for tar's mark, which stands behind a name.
 const HEAD: usize = 512;
 const BUFFER: usize = 128 * 1024;
-/// A packed archive of packed files; nobody packs more often.
+/// A packed archive of packed files is the deepest.
 const MOST_LAYERS: usize = 3;
 
 pub(super) enum Opened<'a> {

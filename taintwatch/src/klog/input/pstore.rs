@@ -127,7 +127,7 @@ fn folder(name: &str) -> String {
         .to_owned()
 }
 
-/// The moment that the EFI backend puts into its names, before the part and the count
+/// The time that the EFI backend puts into its names, before the part and the count
 /// (`(timestamp * 100 + part) * 1000 + count`, `drivers/firmware/efi/efi-pstore.c`). Other backends have none: there a
 /// part without a header is a crash of its own.
 fn epoch(name: &str) -> String {

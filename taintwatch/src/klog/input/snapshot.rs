@@ -118,7 +118,7 @@ impl Snapshot {
         for module in &mut modules {
             module.flags = modules::bits(&module.letters, self.mask, release);
         }
-        let said = self
+        let line = self
             .mask
             .map(|mask| format!("/proc/sys/kernel/tainted was {}", mask.0));
         Some(Finding {
@@ -129,7 +129,7 @@ impl Snapshot {
                 ..LoggedBoot::default()
             },
             at: Moment::default(),
-            lines: said.into_iter().collect(),
+            lines: line.into_iter().collect(),
             facts: Facts {
                 mask: self.mask,
                 release: self.release.clone(),

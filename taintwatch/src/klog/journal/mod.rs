@@ -1,6 +1,6 @@
 //! The forms in which a line of the kernel is an entry with fields: those of `journalctl`, and `dmesg --json`.
 //!
-//! In: entries. Out: those whose transport is the kernel, as lines with machine, boot and both times.
+//! In: entries. Out: those with the transport `kernel`, as lines with machine, boot and both times.
 
 mod export;
 mod json;
@@ -33,7 +33,7 @@ impl Entry {
     fn set(&mut self, name: &str, value: String) {
         match name {
             "MESSAGE" => self.message = Some(value),
-            // An entry has one; what has two was put together by somebody else.
+            // An entry has one; one with two is forged.
             "_TRANSPORT" if self.transport.is_some() => self.transport = Some(String::new()),
             "_TRANSPORT" => self.transport = Some(value),
             "_HOSTNAME" => self.host = Some(value),

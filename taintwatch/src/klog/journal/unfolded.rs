@@ -72,7 +72,7 @@ impl Unfolded {
     }
 
     fn begin(&mut self, indent: usize, line: &str) -> bool {
-        // Braces and brackets alone say nothing, whoever wrote them.
+        // Braces and brackets alone are never text of the kernel.
         if line.bytes().all(|byte| b"{}[], ".contains(&byte)) {
             if line.ends_with('{') {
                 let text = "{".to_owned();

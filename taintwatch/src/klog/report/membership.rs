@@ -1,6 +1,6 @@
-//! What membership to a report, and what is of another or behind it.
+//! Which lines belong to an open report.
 //!
-//! In: a report as far as it came, a line or another report. Out: whether it goes on with that.
+//! In: a report so far, a line or another report. Out: whether the report continues with it.
 
 use super::Report;
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Report {
-    /// Whether another line that tells of a flag is one more line of this report: an oops has two or three, a machine
+    /// Whether another line that shows a flag is one more line of this report: an oops has two or three, a machine
     /// check one for each bank.
     pub(in crate::klog) fn continues_with(&self, taint_line: &TaintLine, text: &str) -> bool {
         match self.bit() {
@@ -29,7 +29,7 @@ impl Report {
         }
     }
 
-    /// Whether another report is of the same task: this one is behind. In old kernels the idle tasks of all CPUs are
+    /// Whether another report is of the same task, which means that this one is complete. In old kernels the idle tasks of all CPUs are
     /// called `swapper`, since 3.3 with the number of the CPU.
     pub(in crate::klog) fn has_same_task(&self, other: &Self) -> bool {
         self.task == other.task
@@ -55,13 +55,13 @@ impl Report {
         pause::lies_between(&self.last, line)
     }
 
-    /// Whether another that begins is behind it, where nobody names the writers: what a report says of its place stands
-    /// before the stack trace. One that has not come so far can go on between the lines of the other.
+    /// Whether it is complete when another begins, in a log that does not name the writers: a report names its place
+    /// before the stack trace. One without a trace can continue between the lines of the other.
     pub(in crate::klog) fn has_printed_trace(&self) -> bool {
         self.has_trace
     }
 
-    /// Whether its end mark can come though it is over.
+    /// Whether its end mark can still follow when another report has begun.
     pub(in crate::klog) fn needs_end_mark(&self) -> bool {
         self.has_trace && !self.has_end && !self.ends_without_mark()
     }
@@ -73,7 +73,7 @@ impl Report {
             && text != LOCKDEP_OFF
     }
 
-    /// Reports that have no end mark: the first line that is no part of the trace is behind them.
+    /// Reports without an end mark end before the first line that is no part of the trace.
     pub(super) fn ends_without_mark(&self) -> bool {
         let taint_line = self.taint_line.as_ref();
         let has_mark = taint_line.is_some_and(|taint_line| {

@@ -82,7 +82,7 @@ impl Report {
             self.last = line.into();
         }
         if !self.at.has_time() {
-            // The first line lost its time: the next was written in the same moment.
+            // The first line lost its time: the next was written at the same time.
             self.at = Moment {
                 number: self.at.number,
                 ..line.into()

@@ -193,7 +193,7 @@ fn idle_tasks_of_one_name_are_not_one_task() {
             .collect::<Vec<_>>()
     };
     assert_eq!(of("swapper/1"), [1, 3], "the first is behind");
-    assert_eq!(of("swapper"), [1, 1], "whose trace it is, is not known");
+    assert_eq!(of("swapper"), [1, 1], "the owner of the trace is not known");
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn boots_are_told_apart_and_lockdep_is_no_taint() {
             "WARNING: possible circular locking dependency detected",
         ),
         (9000, None, "a: loading out-of-tree module taints kernel."),
-        (1, None, "clock began anew"),
+        (1, None, "the clock started again"),
         (9000, None, "a: loading out-of-tree module taints kernel."),
         (
             9001,

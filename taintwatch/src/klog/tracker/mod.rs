@@ -1,6 +1,6 @@
 //! The log of one machine: its boots, and the reports that are open in it.
 //!
-//! Reports of two CPUs can stand between each other. Where the log names the writer of each line they are told apart
+//! Reports of two CPUs can stand between each other. Where the log names the writer of each line they are distinguished
 //! by that; else, while two are open, a line goes to the one whose CPU it names, and to none otherwise.
 
 mod reports;
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::taint::{log::TaintLine, release::Release};
 
-/// The first line of a kernel comes within so many lines of the clock's beginning.
+/// The first line of a kernel comes within so many lines of the clock's start.
 const EARLY: u64 = 64;
 
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ pub(super) struct Tracker {
     before: Option<Before>,
     /// The end mark of a report that is over can still come.
     awaits_end_mark: bool,
-    /// A failure of control-flow integrity was told, and its WARN is to come.
+    /// A failure of control-flow integrity was printed, and its WARN follows.
     cfi: bool,
 }
 
@@ -55,7 +55,7 @@ impl Tracker {
         }
         self.expire(line, out);
         if is_loss(line.text) {
-            // Whose the lines behind the gap are is not known.
+            // It is not known which report the lines behind the gap belong to.
             self.finish(out);
             return;
         }
@@ -96,7 +96,7 @@ impl Tracker {
         }
     }
 
-    /// Another boot: its first line, another id, or the clock began anew.
+    /// Another boot: its first line, another id, or the clock started again.
     fn boundary(&mut self, line: &Line<'_>, matters: bool, out: &mut Vec<Finding>) {
         let text = line.text.trim_start();
         let first = matters && text.starts_with(BOOT);
@@ -172,7 +172,7 @@ impl Tracker {
 
     fn single(&self, what: What, line: &Line<'_>) -> Finding {
         let lines = vec![cut(line.text.trim()).to_owned()];
-        // What the first line of a boot says beside belongs to its own finding.
+        // What else the first line of a boot says belongs to its own finding.
         let facts = match what {
             What::Boot => Facts::default(),
             _ => Facts::read(&lines),

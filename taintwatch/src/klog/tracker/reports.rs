@@ -1,7 +1,7 @@
 //! The reports that are open at once, and which of them a line belongs to.
 //!
 //! In: lines that matter, or that come while a report is open. Out: findings of the reports that are over. Where two
-//! are open and nothing tells whose a line is, it is nobody's.
+//! are open and nothing shows which a line belongs to, it is added to neither.
 
 use super::Tracker;
 use crate::{
@@ -24,7 +24,7 @@ impl Tracker {
         line: &Line<'_>,
         out: &mut Vec<Finding>,
     ) {
-        // Whose oops goes on is not known while two are open: it is none of its own.
+        // While two are open it is not known which oops continues; a new one does not begin.
         let goes_on = || {
             let takes = |report: &Report| {
                 line.caller.is_none() && report.continues_with(&taint_line, line.text)
@@ -64,8 +64,8 @@ impl Tracker {
     /// Whether a line can be the text of a WARN that follows.
     fn is_held(&mut self, taint_line: &TaintLine, line: &Line<'_>) -> bool {
         let can_hold = |before: &Before| before.can_hold(taint_line, line);
-        let tells = TaintLine::parse_on(line.text.trim(), self.release).is_some();
-        let holds = tells && self.is_free() && self.before.as_ref().is_some_and(can_hold);
+        let shows_flag = TaintLine::parse_on(line.text.trim(), self.release).is_some();
+        let holds = shows_flag && self.is_free() && self.before.as_ref().is_some_and(can_hold);
         if holds {
             let alone = self.single(What::TaintLine(taint_line.clone()), line);
             if let Some(before) = &mut self.before {
@@ -160,7 +160,7 @@ impl Tracker {
                 out.push(self.single(What::State, line));
             }
         } else if text.starts_with(END) && self.open.iter().all(|report| report.caller.is_none()) {
-            // Whose end it is cannot be told: the oldest has waited longest.
+            // It is not known which report ends: the oldest has waited longest.
             let oldest = self.open.remove(0);
             self.last = None;
             self.emit(oldest, out);

@@ -6,6 +6,7 @@ use super::Tried;
 use crate::probe::{
     attempts::{self, Refused},
     hooks::{self, Layer},
+    mechanism::Mechanism,
 };
 
 /// Hooks that could not be attached for one reason.
@@ -78,7 +79,7 @@ fn attempts(tried: &Tried) -> Vec<Refused> {
 fn by_cause(attempts: &[Refused]) -> Vec<String> {
     let mut causes: Vec<(&str, Vec<&str>)> = Vec::new();
     for attempt in attempts {
-        let mechanism = attempt.mechanism.map(|mechanism| mechanism.name());
+        let mechanism = attempt.mechanism.map(Mechanism::name);
         let at = causes.iter().position(|(why, _)| *why == attempt.why);
         match at.and_then(|at| causes.get_mut(at)) {
             Some((_, mechanisms)) => {

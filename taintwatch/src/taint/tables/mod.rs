@@ -1,7 +1,7 @@
-//! Whose kernel has which flags: a table a vendor and era.
+//! The flags of each vendor's kernels: one table for each vendor and era.
 //!
 //! In: a bit or a letter. Out: the flag that this vendor's kernel means by it. A table is upstream's
-//! first flags and the vendor's own over them; the sources of each stand beside it.
+//! first flags and the vendor's own over them; each names its sources.
 
 mod own;
 
@@ -14,7 +14,7 @@ use super::{
 use crate::event::{Mask, Taint};
 pub use own::{LINUX, TABLES};
 
-/// Whose support one asks: tables of one family share its words.
+/// A vendor: the tables of its eras share explanations and support policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     Linux,
@@ -73,7 +73,7 @@ impl Table {
         own.or_else(|| self.upstream().get(usize::try_from(bit).ok()?))
     }
 
-    /// Whose flag a bit is: upstream's, this vendor's own, or unknown.
+    /// The vendor that defines a bit: upstream, this vendor, or unknown.
     #[must_use]
     pub fn vendor_of(&self, bit: u32) -> &'static str {
         if self.own.iter().any(|flag| flag.bit == bit) {
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_are_told_apart_and_in_order() {
+    fn each_table_has_its_own_vendor_word_and_ordered_flags() {
         for (index, table) in TABLES.iter().enumerate() {
             let again = TABLES.iter().skip(index + 1);
             assert!(again.clone().all(|other| other.vendor != table.vendor));

@@ -32,7 +32,7 @@ const SUSE_NOW: [Flag; 2] = [
     flag(bit::SUSE_EXTERNAL_SUPPORT, 'X', "EXTERNAL_SUPPORT", EXTERNAL, release::SUSE_BITS_MOVED),
     flag(bit::SUSE_NO_SUPPORT, 'n', "NO_SUPPORT", NO_SUPPORT, release::SUSE_SMALL_N),
 ];
-/// Bit 27 is a joke of the kernel's authors, behind the boot parameter `OMGZOMBIES`; its letter is not known here.
+/// Bit 27 is set by the boot parameter `OMGZOMBIES` only; its letter is not known here.
 #[rustfmt::skip]
 const RED_HAT_6: [Flag; 2] = [
     flag(bit::RED_HAT_HARDWARE_UNSUPPORTED, 'H', "HARDWARE_UNSUPPORTED", "hardware without support was found", release::RHEL_6),

@@ -1,23 +1,23 @@
 //! A taint state without a kernel's words around it: a number, letters, names.
 //!
-//! In: what somebody typed or copied, and whose kernel it may be. Out: what it means; none where it is something else.
+//! In: what a user typed or copied, and what is known of the kernel. Out: what it means; none where it is something else.
 
-use super::{Decoded, Whose, letters};
+use super::{Decoded, KernelHint, letters};
 use crate::{
     event::Mask,
     taint::{flags::UPSTREAM, log::is_module_name},
 };
 
 /// `12289`, `P O E`, `nvidia(POE)`, `[O]=OOT_MODULE`, `TAINT_WARN`, `kernel.tainted = 512`.
-pub(super) fn bare(text: &str, whose: Whose) -> Option<Decoded> {
+pub(super) fn bare(text: &str, hint: KernelHint) -> Option<Decoded> {
     let text = text.strip_prefix("Tainted:").map_or(text, str::trim_start);
     let read = number(behind_a_name(text))
         .or_else(|| Some((names(text)?, Vec::new())))
-        .map(|(mask, notes)| (whose.tables().map(|table| (table, mask)).collect(), notes));
-    let verbose = || letters::verbose(text, whose).map(|(fits, _, notes)| (fits, notes));
+        .map(|(mask, notes)| (hint.tables().map(|table| (table, mask)).collect(), notes));
+    let verbose = || letters::verbose(text, hint).map(|(fits, _, notes)| (fits, notes));
     let (fits, notes): (Vec<_>, _) = read
         .or_else(verbose)
-        .or_else(|| letters::any_order(of_module(text).unwrap_or(text), whose))?;
+        .or_else(|| letters::any_order(of_module(text).unwrap_or(text), hint))?;
     Some(Decoded::of(&fits, text, notes))
 }
 
@@ -76,10 +76,10 @@ pub(super) fn no_octal(text: &str) -> Option<char> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Whose, *};
+    use super::{super::KernelHint, *};
 
     fn mask(text: &str) -> Option<u64> {
-        bare(text, Whose::default()).map(|finding| finding.mask.0)
+        bare(text, KernelHint::default()).map(|finding| finding.mask.0)
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a text tells, with every reading that fits.
+//! The taint state of a text, with every reading that fits.
 //!
 //! In: the tables that can have printed it, each with its mask. Out: the mask, its flags, and where the
 //! tables disagree each one's reading: nothing is guessed.
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// One taint state that a text tells of.
+/// One taint state that a text shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Decoded {
     pub mask: Mask,
@@ -24,7 +24,7 @@ pub struct Decoded {
     pub readings: Vec<Reading>,
     /// What was read.
     pub text: String,
-    /// Whose table read it, where that is certain.
+    /// The vendor of the table that read it, where that is certain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vendor: Option<&'static str>,
     /// The kernel's release, where the text has it.
@@ -38,7 +38,7 @@ pub struct Decoded {
     pub cut: bool,
 }
 
-/// A set flag; a bit that nobody is known to use has no letter and no name.
+/// A set flag; a bit that no known kernel uses has no letter and no name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reading {
     pub bit: u32,
@@ -51,7 +51,7 @@ pub struct Reading {
 }
 
 impl Decoded {
-    /// What the fits tell; the first is believed where they disagree, and the others are shown.
+    /// The state as the fitting tables read it; the first is believed where they disagree, and the others are shown.
     pub(super) fn of(fits: &[Fit], text: &str, mut notes: Vec<String>) -> Self {
         let mask = fits.first().map_or(Mask(0), |(_, mask)| *mask);
         let every = fits

@@ -1,7 +1,7 @@
-//! Letters without their places: as people write them, as blanks lost on the way leave them, and with
+//! Letters without their places: as users write them, as blanks lost on the way leave them, and with
 //! their names.
 
-use super::{Fit, Whose};
+use super::{Fit, KernelHint};
 use crate::{
     event::Mask,
     taint::{flags::UPSTREAM, tables::Table},
@@ -13,7 +13,7 @@ const MOST: usize = 64;
 type Read<'a> = (Vec<Fit>, &'a str, Vec<String>);
 
 /// `[W]=WARN, [O]=OOT_MODULE`.
-pub(super) fn verbose(rest: &str, whose: Whose) -> Option<Read<'_>> {
+pub(super) fn verbose(rest: &str, hint: KernelHint) -> Option<Read<'_>> {
     let items: Vec<_> = rest
         .trim_end()
         .split(", ")
@@ -24,7 +24,7 @@ pub(super) fn verbose(rest: &str, whose: Whose) -> Option<Read<'_>> {
         .iter()
         .map(|(letter, name)| (*letter, Some(*name)))
         .collect();
-    let (fits, unread) = best(&wanted, whose);
+    let (fits, unread) = best(&wanted, hint);
     let notes = unread.iter().filter_map(|(letter, name)| {
         Some(format!(
             "[{letter}]={} is no flag that is known here",
@@ -44,7 +44,7 @@ fn item(text: &str) -> Option<(char, &str)> {
 }
 
 /// What is left when blanks were lost on the way: letters up to the release.
-pub(super) fn collapsed(rest: &str, whose: Whose) -> Option<Read<'_>> {
+pub(super) fn collapsed(rest: &str, hint: KernelHint) -> Option<Read<'_>> {
     let split = super::places::split(rest);
     let long = split.places.len() > 32;
     let scope = if split.release.is_empty() {
@@ -71,8 +71,8 @@ pub(super) fn collapsed(rest: &str, whose: Whose) -> Option<Read<'_>> {
         .chars()
         .filter(char::is_ascii_alphabetic)
         .collect();
-    let (fits, unread) = any_order(&all, whose)?;
-    // Words behind a mark of somebody else's are no flags.
+    let (fits, unread) = any_order(&all, hint)?;
+    // Words behind `Tainted:` in another text are no flags.
     if !unread.is_empty() {
         return None;
     }
@@ -89,7 +89,7 @@ fn end_of(text: &str, word: &str) -> usize {
 }
 
 /// Letters in any order, with blanks, commas or parentheses between them.
-pub(super) fn any_order(letters: &str, whose: Whose) -> Option<(Vec<Fit>, Vec<String>)> {
+pub(super) fn any_order(letters: &str, hint: KernelHint) -> Option<(Vec<Fit>, Vec<String>)> {
     let mut wanted = Vec::new();
     let mut gpl = false;
     for letter in letters.chars() {
@@ -104,10 +104,10 @@ pub(super) fn any_order(letters: &str, whose: Whose) -> Option<(Vec<Fit>, Vec<St
             _ => return None,
         }
     }
-    let (fits, unread) = best(&wanted, whose);
+    let (fits, unread) = best(&wanted, hint);
     let notes: Vec<_> = unread
         .iter()
-        .map(|(letter, _)| match whose.table {
+        .map(|(letter, _)| match hint.table {
             Some(table) => format!("{letter} is no flag of {}", table.vendor),
             None => format!("{letter} is no upstream flag; a vendor's kernel may use it"),
         })
@@ -121,35 +121,32 @@ pub(super) fn any_order(letters: &str, whose: Whose) -> Option<(Vec<Fit>, Vec<St
 type Wanted<'a> = (char, Option<&'a str>);
 
 /// The kernels that know the most of the letters, and what the first of them does not know.
-fn best<'a>(wanted: &[Wanted<'a>], whose: Whose) -> (Vec<Fit>, Vec<Wanted<'a>>) {
+fn best<'a>(wanted: &[Wanted<'a>], hint: KernelHint) -> (Vec<Fit>, Vec<Wanted<'a>>) {
     let known = |table: &'static Table| {
         wanted
             .iter()
-            .filter(|wanted| !bits(table, **wanted, whose).is_empty())
+            .filter(|wanted| !bits(table, **wanted, hint).is_empty())
             .count()
     };
-    let most = whose.tables().map(known).max().unwrap_or(0);
-    let tables: Vec<_> = whose
-        .tables()
-        .filter(|table| known(table) == most)
-        .collect();
+    let most = hint.tables().map(known).max().unwrap_or(0);
+    let tables: Vec<_> = hint.tables().filter(|table| known(table) == most).collect();
     let fits = tables
         .iter()
-        .flat_map(|table| masks(table, wanted, whose))
+        .flat_map(|table| masks(table, wanted, hint))
         .collect();
     let unread = |wanted: &&Wanted<'a>| {
         tables
             .first()
-            .is_none_or(|table| bits(table, **wanted, whose).is_empty())
+            .is_none_or(|table| bits(table, **wanted, hint).is_empty())
     };
     (fits, wanted.iter().filter(unread).copied().collect())
 }
 
 /// The masks that the letters can be in one kernel: mostly one.
-fn masks(table: &'static Table, wanted: &[Wanted<'_>], whose: Whose) -> Vec<Fit> {
+fn masks(table: &'static Table, wanted: &[Wanted<'_>], hint: KernelHint) -> Vec<Fit> {
     let mut masks = vec![Mask(0)];
     for wanted in wanted {
-        let bits = bits(table, *wanted, whose);
+        let bits = bits(table, *wanted, hint);
         if !bits.is_empty() {
             let with = |mask: &Mask| bits.iter().map(|bit| mask.with(*bit)).collect::<Vec<_>>();
             masks = masks.iter().flat_map(with).take(MOST).collect();
@@ -159,7 +156,7 @@ fn masks(table: &'static Table, wanted: &[Wanted<'_>], whose: Whose) -> Vec<Fit>
 }
 
 /// The bits that a letter can be. A kernel prints upstream's name also where a vendor renamed the flag.
-fn bits(table: &Table, (letter, name): Wanted<'_>, whose: Whose) -> Vec<u32> {
+fn bits(table: &Table, (letter, name): Wanted<'_>, hint: KernelHint) -> Vec<u32> {
     let upstream = |bit: u32| {
         UPSTREAM
             .iter()
@@ -172,7 +169,7 @@ fn bits(table: &Table, (letter, name): Wanted<'_>, whose: Whose) -> Vec<u32> {
     let all: Vec<_> = named.collect();
     let young = |bit: u32| {
         let of = all.iter().find(|flag| flag.bit == bit);
-        of.is_some_and(|flag| whose.version.is_some_and(|version| version < flag.since))
+        of.is_some_and(|flag| hint.version.is_some_and(|version| version < flag.since))
     };
     let bits: Vec<_> = all.iter().map(|flag| flag.bit).collect();
     let old: Vec<_> = bits.iter().copied().filter(|bit| !young(*bit)).collect();

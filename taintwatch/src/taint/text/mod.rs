@@ -1,6 +1,6 @@
-//! The shapes in which people meet a taint state: a number, letters, and what kernels print.
+//! The shapes in which a taint state is written: a number, letters, and what kernels print.
 //!
-//! In: any text. Out: the mask that it tells of, and what each bit may mean. Total: no input makes it panic.
+//! In: any text. Out: the mask that it shows, and what each bit may mean. Total: no input makes it panic.
 //!
 //! Kernels print either one place a flag (`print_tainted`, `kernel/panic.c`), where the position
 //! decides, or from 6.11 on also `[W]=WARN, [O]=OOT_MODULE` (`print_tainted_verbose`).
@@ -20,7 +20,7 @@ use crate::event::Mask;
 use bare::bare;
 pub use decoded::{Decoded, Reading};
 
-/// Why a text tells of no taint state.
+/// A text that shows no taint state.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no taint state: {advice}", advice = advice(.0))]
 pub struct Unreadable(pub String);
@@ -33,7 +33,7 @@ fn advice(text: &str) -> String {
 }
 
 const MARK: &str = "Tainted: ";
-/// A task's name has room for one mark, and the kernel prints one; more are somebody's game.
+/// A task's name has room for one mark, and the kernel prints one; lines with more are forged.
 const MARKS: usize = 4;
 
 /// Decodes a number, letters, or a kernel's line, as it shows itself.
@@ -41,24 +41,24 @@ pub fn decode(text: &str) -> Result<Decoded, Unreadable> {
     Reader::default().decode(text)
 }
 
-/// The taint state that a line of a log tells of.
+/// The taint state that a line of a log shows.
 #[must_use]
 pub fn line(line: &str) -> Option<Decoded> {
     Reader::default().line(line)
 }
 
-/// Whose flags texts are read with, unless a text shows it.
+/// The vendors that texts are read for, unless a text shows its own.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reader {
     /// What the user chose; nothing in a text overrides it.
     pub chosen: Option<&'static Table>,
-    /// The kernel that wrote this log, as its first lines tell (`banner`).
+    /// The kernel that wrote this log, as its first lines show (`banner`).
     pub log: Option<&'static Table>,
     /// This machine's: for numbers and letters, which show nothing.
     pub local: Option<&'static Table>,
 }
 
-/// A kernel that may have printed a text, and the mask that the text then tells of.
+/// A kernel that may have printed a text, and the mask that the text then shows.
 type Fit = (&'static Table, Mask);
 
 impl Reader {
@@ -70,28 +70,30 @@ impl Reader {
         }
         let unreadable = || Unreadable(trimmed.to_owned());
         if let Some(table) = self.chosen.or(self.log) {
-            return bare(trimmed, Whose::of(table)).ok_or_else(unreadable);
+            return bare(trimmed, KernelHint::of(table)).ok_or_else(unreadable);
         }
-        let anybody = bare(trimmed, Whose::default()).ok_or_else(unreadable)?;
-        Ok(self.at_home(trimmed, &anybody).unwrap_or(anybody))
+        let undecided = bare(trimmed, KernelHint::default()).ok_or_else(unreadable)?;
+        Ok(self
+            .as_local_kernel(trimmed, &undecided)
+            .unwrap_or(undecided))
     }
 
     /// A number or letters as this machine's kernel means them, when it can mean them at all.
-    fn at_home(&self, text: &str, anybody: &Decoded) -> Option<Decoded> {
+    fn as_local_kernel(&self, text: &str, undecided: &Decoded) -> Option<Decoded> {
         let local = self.local?;
-        let mut finding = bare(text, Whose::of(local))?;
-        let is_known = finding.notes.len() <= anybody.notes.len()
+        let mut finding = bare(text, KernelHint::of(local))?;
+        let is_known = finding.notes.len() <= undecided.notes.len()
             && finding.flags.iter().all(|flag| flag.name.is_some());
-        if is_known && !anybody.readings.is_empty() {
+        if is_known && !undecided.readings.is_empty() {
             finding.notes.push(format!(
-                "read as this machine's kernel means it ({}); others differ: `--vendor` says whose it is",
+                "read as this machine's kernel means it ({}); others differ: `--vendor` selects another",
                 local.vendor
             ));
         }
         is_known.then_some(finding)
     }
 
-    /// The taint state that a line of a log tells of. A task's name may hold the mark too: the last that
+    /// The taint state that a line of a log shows. A task's name may hold the mark too: the last that
     /// can be read is the kernel's own.
     #[must_use]
     pub fn line(&self, line: &str) -> Option<Decoded> {
@@ -105,13 +107,13 @@ impl Reader {
         });
         tainted.or_else(|| {
             let (_, behind) = line.rsplit_once("Not tainted")?;
-            let whose = self.whose(behind);
-            let fits: Vec<_> = whose.tables().map(|table| (table, Mask(0))).collect();
+            let hint = self.hint(behind);
+            let fits: Vec<_> = hint.tables().map(|table| (table, Mask(0))).collect();
             Some(Decoded::of(&fits, "Not tainted", Vec::new()).with_release(behind))
         })
     }
 
-    /// Remembers whose kernel writes this log, from the line that begins it: `Linux version …`.
+    /// Remembers the vendor of the kernel that writes this log, from its first line: `Linux version …`.
     pub fn banner(&mut self, line: &str) {
         if let Some((_, release)) = line.split_once("Linux version ") {
             self.log = release::table_of(release);
@@ -134,21 +136,21 @@ impl Reader {
         let release = Some(split.release).filter(|text| !text.is_empty());
         // Lock debugging prints the release before the state, as in `6.1.0 #1 Tainted: G`.
         let release = release.or_else(|| release_before(before));
-        let whose = self.whose(release.unwrap_or_default());
-        let by_place = || Some((places::fits(&split, whose)?, split.places, Vec::new()));
-        let (fits, text, notes) = letters::verbose(rest, whose)
+        let hint = self.hint(release.unwrap_or_default());
+        let by_place = || Some((places::fits(&split, hint)?, split.places, Vec::new()));
+        let (fits, text, notes) = letters::verbose(rest, hint)
             .or_else(by_place)
-            .or_else(|| letters::collapsed(rest, whose))?;
+            .or_else(|| letters::collapsed(rest, hint))?;
         let finding = Decoded::of(&fits, text.trim_end(), notes);
         let mut finding = finding.with_release(release.unwrap_or_default());
-        finding.notes.extend(too_young(&finding, whose.version));
+        finding.notes.extend(too_young(&finding, hint.version));
         let is_cut = release.is_none() && places::is_cut(before);
         Some(if is_cut { finding.with_cut() } else { finding })
     }
 
-    fn whose(&self, release: &str) -> Whose {
+    fn hint(&self, release: &str) -> KernelHint {
         let word = release.split_ascii_whitespace().next();
-        Whose {
+        KernelHint {
             table: self
                 .chosen
                 .or_else(|| release::table_of(release))
@@ -177,15 +179,15 @@ fn too_young(finding: &Decoded, version: Option<Version>) -> Option<String> {
     ))
 }
 
-/// Whose kernel printed a text, as far as it is known.
+/// What is known of the kernel that printed a text.
 #[derive(Clone, Copy, Default)]
-struct Whose {
+struct KernelHint {
     /// Certain.
     table: Option<&'static Table>,
     version: Option<Version>,
 }
 
-impl Whose {
+impl KernelHint {
     fn of(table: &'static Table) -> Self {
         Self {
             table: Some(table),

@@ -1,6 +1,6 @@
 //! One place a flag: the form in which the position decides.
 
-use super::{Fit, Whose};
+use super::{Fit, KernelHint};
 use crate::taint::tables::Table;
 
 /// The places, and what stands behind them.
@@ -51,7 +51,7 @@ fn named<'a>(rest: &'a str, places: &'a str) -> Split<'a> {
 }
 
 /// The kernels that print these places.
-pub(super) fn fits(split: &Split<'_>, whose: Whose) -> Option<Vec<Fit>> {
+pub(super) fn fits(split: &Split<'_>, hint: KernelHint) -> Option<Vec<Fit>> {
     // At the end of a line blanks say nothing: a log's reader may have added or taken them.
     let places = if split.whole {
         split.places
@@ -59,11 +59,11 @@ pub(super) fn fits(split: &Split<'_>, whose: Whose) -> Option<Vec<Fit>> {
         split.places.trim_end()
     };
     let read = |table: &'static Table| Some((table, table.read(places, split.whole)?));
-    let fits: Vec<_> = whose.tables().filter_map(read).collect();
+    let fits: Vec<_> = hint.tables().filter_map(read).collect();
     (!fits.is_empty() && !places.is_empty()).then_some(fits)
 }
 
-/// Whether a line of this beginning has a release behind its state: if not, a mail reader cut it.
+/// Whether a line that begins like this has a release behind its state: if not, a mail reader cut it.
 pub(super) fn is_cut(before: &str) -> bool {
     ["Comm: ", "comm: "]
         .iter()

@@ -1,4 +1,4 @@
-//! The shapes of a taint state, as people and kernels write them.
+//! The shapes of a taint state, as users and kernels write them.
 
 use proptest::prelude::*;
 
@@ -148,10 +148,10 @@ fn numbers_are_read_as_the_kernel_reads_them() {
         assert_eq!(mask(text), expected, "{text}");
     }
     for (text, digit) in [("00012801", '8'), ("kernel.tainted = 09", '9')] {
-        let told = decode(text).unwrap_err().to_string();
+        let error = decode(text).unwrap_err().to_string();
         assert!(
-            told.ends_with(&format!("{digit} is no octal digit")),
-            "{told}"
+            error.ends_with(&format!("{digit} is no octal digit")),
+            "{error}"
         );
     }
     for text in ["09", "0x-1", "-0x1", "+5", "0o", "1e3", "12 13"] {

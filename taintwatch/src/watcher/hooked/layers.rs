@@ -4,6 +4,7 @@
 
 use taintwatch_common::counter;
 
+use super::standing::standing;
 use crate::{
     event::CoverageState,
     kernel::log_clock::suspended_ns,
@@ -81,24 +82,11 @@ impl Layers {
         Ok(changes)
     }
 
-    /// The coverage as it stands: complete only where nothing is missing.
+    /// The coverage as it stands.
     fn state(&self, news: Option<&str>) -> Change {
-        let hooks = &self.monitor.hooks;
-        let missing = hooks.iter().filter(|hook| hook.mechanism.is_none());
-        let missing: Vec<_> = missing.map(|hook| hook.layer.as_str()).collect();
-        let missing = (!missing.is_empty()).then(|| format!("without {}", missing.join(", ")));
-        let gaps: Vec<_> = missing
-            .iter()
-            .chain(self.unproven.iter().flatten())
-            .collect();
-        let (state, begin) = if gaps.is_empty() {
-            let whole = news.unwrap_or("every layer is in place");
-            (CoverageState::Began, Some(whole.to_owned()))
-        } else {
-            (CoverageState::Degraded, news.map(str::to_owned))
-        };
-        let parts: Vec<_> = begin.iter().chain(gaps).map(String::as_str).collect();
-        self.change(state, parts.join("; "))
+        let unproven: Vec<_> = self.unproven.iter().flatten().collect();
+        let (state, reason) = standing(&self.monitor.hooks, &unproven, news);
+        self.change(state, reason)
     }
 
     fn change(&self, state: CoverageState, reason: String) -> Change {

@@ -7,6 +7,7 @@ mod awaited;
 mod layers;
 mod lost;
 mod modules;
+mod standing;
 mod stream;
 
 use std::{
@@ -72,6 +73,8 @@ impl Hooked {
         let taken = || Error::Ring(io::Error::other("it is in use already"));
         let ring = Ring::new(monitor.take_ring().ok_or_else(taken)?).map_err(Error::Ring)?;
         let mut stream = Stream::new(ring);
+        // Early: events of the next steps have their lines and devices too.
+        let (log, enricher) = (Log::open(), Enricher::begin());
         let mut attributor = attributor(identity, monitor.mask);
         let symbols = std::mem::take(&mut monitor.symbols);
         let mask_address = symbols.address("tainted_mask");
@@ -96,8 +99,8 @@ impl Hooked {
             tally: Tally::default(),
             lost: LostRecords::new(),
             awaited,
-            log: Log::open(),
-            enricher: Enricher::begin(),
+            log,
+            enricher,
             next: VecDeque::from([began]),
             last_record: Instant::now(),
             last_check: Instant::now(),

@@ -118,7 +118,8 @@ fn run(scenarios: &[Scenario], title: &str, db: &str, calls: u64) -> Result<()> 
     let mut history = History::of(db);
     history.calls = calls;
     // What was before is another part's matter.
-    history.after(&history.settled()?);
+    history.settled()?;
+    history.catch_up()?;
     let mut tally = Tally::default();
     let mut verdict = Verdict::default();
     let has_modules = Path::new("/modules").is_dir();
@@ -129,9 +130,8 @@ fn run(scenarios: &[Scenario], title: &str, db: &str, calls: u64) -> Result<()> 
             continue;
         }
         tally.count(name, (scenario.run)(&mut history));
-        let events = history.settled()?;
-        verdict.judge(&events, scenario.actors);
-        history.after(&events);
+        verdict.judge(&history.settled()?, scenario.actors);
+        history.catch_up()?;
     }
     if let Err(error) = daemon.stop() {
         tally.count("recorder", Err(error));
