@@ -1,7 +1,7 @@
 //! What is written from the code: the schema, and the tables of `docs/events.md`.
 
 use serde_json::Value;
-use taintwatch::event;
+use taintwatch::{event, probe::hooks};
 
 use super::{
     files::{generated, generated_part, read},
@@ -24,6 +24,11 @@ fn the_tables_of_events_are_those_of_the_schema() {
     generated_part(path, "kinds", &tables::kinds(&schema));
     generated_part(path, "objects", &tables::objects(&schema));
     generated_part(path, "words", &tables::words(&schema));
+}
+
+#[test]
+fn the_table_of_hooks_is_that_of_the_code() {
+    generated_part("README.md", "hooks", &hooks::markdown_table());
 }
 
 fn published() -> String {

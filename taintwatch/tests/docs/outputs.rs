@@ -1,6 +1,6 @@
 //! What is listed by hand in `docs/events.md` and in the README, against what the program prints.
 
-use std::{collections::BTreeSet, path::Path, process::Command};
+use std::{collections::BTreeSet, process::Command};
 
 use clap::CommandFactory as _;
 use serde_json::{Value, json};
@@ -12,9 +12,9 @@ use super::files::listed;
 
 const EVENTS: &str = "docs/events.md";
 
-fn taintwatch(db: &Path, args: &[&str]) -> Value {
+fn taintwatch(args: &[&str]) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taintwatch"));
-    let output = command.arg("--db").arg(db).args(args).output().unwrap();
+    let output = command.args(args).output().unwrap();
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
@@ -45,17 +45,18 @@ fn the_keys_of_one_shot_verbs_are_listed() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("events.db");
     Store::create(&db).unwrap().append(&mut event()).unwrap();
-    let status = taintwatch(&db, &["status", "--json"]);
+    let db = db.to_str().unwrap();
+    let status = taintwatch(&["status", "--json", "--db", db]);
     assert_documented(&status, "### `status --json`");
-    let none = taintwatch(Path::new("/nonexistent"), &["status", "--json"]);
+    let none = taintwatch(&["status", "--json", "--db", "/nonexistent"]);
     assert!(none.get("history_error").is_some());
     assert_documented(&none, "### `status --json`");
     for text in ["T", "Tainted: G        W", "2147483648"] {
-        let decoded = taintwatch(&db, &["decode", "--json", text]);
+        let decoded = taintwatch(&["decode", "--json", text]);
         assert_documented(&decoded, "### `decode --json`");
         assert_documented(&decoded["flags"][0], "### `decode --json`");
     }
-    let check = taintwatch(&db, &["check", "--json"]);
+    let check = taintwatch(&["check", "--json"]);
     assert_documented(&check, "### `check --json`");
     assert_documented(&check["hooks"][0], "### `check --json`");
     assert_documented(&check["prerequisites"][0], "### `check --json`");
