@@ -62,7 +62,8 @@ pub fn print(check: &Check, layout: &mut Layout) {
         let cause = cause.map_or(reason.as_str(), |cause| cause.trim_end_matches(". "));
         layout.marked(0, "why", 5, DIM, cause);
         if cause.len() < reason.len() {
-            layout.marked(0, "lost", 5, DIM, LIMITS);
+            let lost = LIMITS.split_once(": ").map_or(LIMITS, |(_, lost)| lost);
+            layout.marked(0, "lost", 5, DIM, lost);
         }
     }
     missing(check, layout);

@@ -71,9 +71,8 @@ fn one_reason_is_printed_once_for_all_its_hooks() {
     6.1.0: polled: no hook sees a taint, only the mask and the kernel log
     are read
     why  no hooks: all were refused
-    lost The mask and the kernel log are read instead: repeats, writes that
-         are undone at once, and the task are not seen unless the kernel
-         prints them
+    lost repeats, writes that are undone at once, and the task are not seen
+         unless the kernel prints them
 
     missing
       -- log            /dev/kmsg: no
