@@ -262,8 +262,8 @@ fn events_of_two_logs_have_numbers_of_their_own_and_name_their_file() {
     assert_eq!(found, expected);
 }
 
-/// Reports on more machines than are followed, a report without end, a line without end: each some 20 MB and more, in 40 MiB of
-/// addresses, of which the program itself takes more than half.
+/// Reports on more machines than are followed, a report without end, a line without end: each some 20 MB and more, in
+/// 40 MiB of addresses, of which the program itself takes more than half.
 #[test]
 fn no_log_takes_more_than_its_share() {
     let mut log = Vec::new();

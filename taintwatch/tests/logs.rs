@@ -1,5 +1,5 @@
-//! Logs in the forms in which they are found, and what is read from each. `tests/fixtures/logs/SOURCES.md` says where they are
-//! from, `expected/` beside it has what is read: `cargo insta review` shows a change.
+//! Logs in the forms in which they are found, and what is read from each. `tests/fixtures/logs/SOURCES.md` says where
+//! they are from, `expected/` beside it has what is read: `cargo insta review` shows a change.
 
 #![expect(
     clippy::unwrap_used,

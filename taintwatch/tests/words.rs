@@ -81,8 +81,8 @@ fn a_history_is_read_in_a_read_only_folder() {
 fn for_reading_alone(folder: &Path, db: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taintwatch"));
     if nix::unistd::geteuid().is_root() {
-        // Another user, who may have no access to where the program is built. Copied by another process: a file that this one
-        // has written may be held open by a child of another test, and does not run then.
+        // Another user, who may have no access to where the program is built. Copied by another process: a file that
+        // this one has written may be held open by a child of another test, and does not run then.
         let program = folder.join("taintwatch");
         let mut copy = Command::new("cp");
         copy.arg(env!("CARGO_BIN_EXE_taintwatch")).arg(&program);

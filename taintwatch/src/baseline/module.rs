@@ -1,7 +1,7 @@
 //! A module that carries flags, as the kernel lists it.
 //!
-//! In: `/proc/modules`, `/sys/kernel/debug/modules/unloaded_tainted`. Out: the module and its flags; total, whatever the
-//! lists hold.
+//! In: `/proc/modules`, `/sys/kernel/debug/modules/unloaded_tainted`. Out: the module and its flags; total, whatever
+//! the lists hold.
 
 use crate::{
     event::{Cause, Class, Confidence, Mask, Module, Source},

@@ -1,8 +1,8 @@
 //! Pauses that no report has.
 //!
 //! In: when the last line was written, and a line. Out: whether too long a time lies between. The clock of the kernel
-//! counts where both have it, then the wall's, then the hour and minute as they are written: of a written day no more is
-//! read than whether it is the same.
+//! counts where both have it, then the wall's, then the hour and minute as they are written: of a written day no more
+//! is read than whether it is the same.
 
 use super::{Line, Moment};
 

@@ -1,7 +1,8 @@
 //! The functions in the kernel that set a flag, and what each call means: by the function, never by the letter.
 //!
-//! In: the function that called `add_taint` (past `WARN`'s own), the flag. Out: a sentence, and the part of the running task.
-//! Functions as in the sources of 5.10 to 7.3; a function that is not here is shown by its symbol, without a meaning.
+//! In: the function that called `add_taint` (past `WARN`'s own), the flag. Out: a sentence, and the part of the running
+//! task. Functions as in the sources of 5.10 to 7.3; a function that is not here is shown by its symbol, without a
+//! meaning.
 
 use super::flags::bit;
 

@@ -1,7 +1,7 @@
 //! What kernels print when they set a flag, as data.
 //!
-//! Texts as in the sources of 2.6.18 to 7.3 and in the patches of vendors. Most kernels that have a text set its flag; where
-//! an older one printed the text without the flag, or with another, `since` or `before` says so.
+//! Texts as in the sources of 2.6.18 to 7.3 and in the patches of vendors. Most kernels that have a text set its flag;
+//! where an older one printed the text without the flag, or with another, `since` or `before` says so.
 
 use super::{
     flags::{SOFTLOCKUP_SINCE, UNSIGNED_MODULE_SINCE, bit},

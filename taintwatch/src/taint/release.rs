@@ -1,7 +1,7 @@
 //! What a kernel's release shows of its vendor, and so of its taint flags.
 //!
-//! In: a release as `uname -r` prints it. Out: the upstream version that it is built from, the vendor where it shows, and the
-//! table that reads its flags.
+//! In: a release as `uname -r` prints it. Out: the upstream version that it is built from, the vendor where it shows,
+//! and the table that reads its flags.
 
 use super::{
     milestones::{RHEL_6, RHEL_7, RHEL_8, RHEL_9, RHEL_10, SUSE_BITS_MOVED, SUSE_SMALL_N, UEK_4},

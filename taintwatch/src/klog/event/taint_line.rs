@@ -81,8 +81,8 @@ pub(in crate::klog) fn from_taint_line(
     event
 }
 
-/// Whether a report says by its registers where the kernel was. The reports of `dump_stack` alone have none of their own:
-/// what they show may belong to a task that an interrupt interrupted.
+/// Whether a report says by its registers where the kernel was. The reports of `dump_stack` alone have none of their
+/// own: what they show may belong to a task that an interrupt interrupted.
 fn names_its_place(taint_line: &TaintLine) -> bool {
     let dumps_registers = |place| {
         matches!(
@@ -112,7 +112,8 @@ fn table_of(taint_line: &TaintLine, finding: &Finding, origin: &Origin) -> &'sta
 fn class(taint_line: &TaintLine, in_module: bool) -> Class {
     match (taint_line.printer, taint_line.bit) {
         (Printer::Loader, _) => Class::ModuleLoad,
-        // A report of bad memory names the code that found it, a lockup the place where the CPU was: neither is the cause.
+        // A report of bad memory names the code that found it, a lockup the place where the CPU was: neither is the
+        // cause.
         (Printer::Kernel, bit::WARN | bit::DIE) if in_module => Class::ModuleCode,
         (Printer::Kernel, _) => Class::KernelCode,
     }

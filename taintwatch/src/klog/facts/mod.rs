@@ -40,8 +40,8 @@ pub struct Facts {
     pub readings: Vec<Reading>,
     /// The line that the mask was read from: another line may show the vendor.
     pub state: Option<String>,
-    /// Where the kernel was, `symbol+0xoffset/0xsize`. Once the stack trace has begun no place is taken: what it names is
-    /// what an interrupt interrupted, or the task's own code.
+    /// Where the kernel was, `symbol+0xoffset/0xsize`. Once the stack trace has begun no place is taken: what it names
+    /// is what an interrupt interrupted, or the task's own code.
     pub code: Option<String>,
     /// The module of that code.
     pub module: Option<String>,

@@ -4,8 +4,8 @@
 
 use crate::taint::log::{is_module_name, module_of};
 
-/// The lines that say where the kernel was, on each architecture. Those at the end of old oopses, `RIP  [<ffff>] f+0x1/0x2`
-/// and `EIP: [<ffff>] f+0x1/0x2 SS:ESP`, say it again: where that is new, it is of the oops before.
+/// The lines that say where the kernel was, on each architecture. Those at the end of old oopses, `RIP  [<ffff>]
+/// f+0x1/0x2` and `EIP: [<ffff>] f+0x1/0x2 SS:ESP`, say it again: where that is new, it is of the oops before.
 const PLACES: [&str; 15] = [
     "RIP: ",
     "EIP: ",

@@ -55,7 +55,8 @@ pub(super) fn time(line: &str) -> Option<Line<'_>> {
     Some(found)
 }
 
-/// `[12:34:56.789] `, `[2024-05-01 12:34:56] `: added by a recorder of a console, so only in front of a time of the kernel's.
+/// `[12:34:56.789] `, `[2024-05-01 12:34:56] `: added by a recorder of a console, so only in front of a time of the
+/// kernel's.
 pub(super) fn recorded(line: &str) -> Option<Line<'_>> {
     let (time, rest) = line.strip_prefix('[')?.split_once(']')?;
     let text = rest.trim_start();

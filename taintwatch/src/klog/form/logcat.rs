@@ -1,7 +1,7 @@
 //! The kernel's lines as Android's `logcat` prints them.
 //!
-//! In: `01-01 00:00:05.123     0     0 W testmod : TEXT`. Out: the kernel's text, which is of the task 0 alone. Android's
-//! logger takes the first word of a line for the tag, and `logcat` fills a tag up to eight characters.
+//! In: `01-01 00:00:05.123     0     0 W testmod : TEXT`. Out: the kernel's text, which is of the task 0 alone.
+//! Android's logger takes the first word of a line for the tag, and `logcat` fills a tag up to eight characters.
 
 use super::{
     super::Line,

@@ -1,7 +1,7 @@
 //! Times as loggers write them.
 //!
-//! In: the beginning of a line. Out: the time, and what is behind it. A time without year or zone is no timestamp: it is
-//! kept as it is written.
+//! In: the beginning of a line. Out: the time, and what is behind it. A time without year or zone is no timestamp: it
+//! is kept as it is written.
 
 use jiff::Timestamp;
 

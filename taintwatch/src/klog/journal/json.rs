@@ -24,7 +24,8 @@ pub(in super::super) fn entry(text: &str) -> Option<Entry> {
 
 /// `{"pri": 4, "time": 5.123456, "caller": "T77", "msg": "TEXT"}`; a `dmesg` that decodes names the facility.
 fn record(fields: &Map<String, Value>, message: &str) -> Option<Entry> {
-    // util-linux up to 2.39 loses the facility in `pri` (its issue 2325): there a program of root's can pass for the kernel.
+    // util-linux up to 2.39 loses the facility in `pri` (its issue 2325): there a program of root's can pass for the
+    // kernel.
     let is_kernels = match fields.get("fac") {
         Some(facility) => facility == "kern",
         None => fields.get("pri")?.as_u64()? >> 3 == 0,

@@ -29,8 +29,8 @@ impl Report {
         }
     }
 
-    /// Whether another report is of the same task, which means that this one is complete. In old kernels the idle tasks of all CPUs are
-    /// called `swapper`, since 3.3 with the number of the CPU.
+    /// Whether another report is of the same task, which means that this one is complete. In old kernels the idle tasks
+    /// of all CPUs are called `swapper`, since 3.3 with the number of the CPU.
     pub(in crate::klog) fn has_same_task(&self, other: &Self) -> bool {
         self.task == other.task
             && self

@@ -1,8 +1,8 @@
 //! One report while its lines come in.
 //!
 //! In: lines of one writer. Out: whether the report goes on, and at its end the finding. A report ends with its end
-//! mark, where the next thing begins, after too long a pause, where lines are missing, or where lines follow that cannot
-//! be a part of it.
+//! mark, where the next thing begins, after too long a pause, where lines are missing, or where lines follow that
+//! cannot be a part of it.
 
 mod membership;
 
@@ -109,7 +109,8 @@ impl Report {
         !complete
     }
 
-    /// What stood between the cut mark and this report, which is its text: behind its first line, as older kernels print it.
+    /// What stood between the cut mark and this report, which is its text: behind its first line, as older kernels
+    /// print it.
     pub(super) fn explain(&mut self, lines: Vec<String>) {
         self.lines.extend(lines);
     }

@@ -35,8 +35,8 @@ pub(super) struct Causes {
     more: u64,
 }
 
-/// What two events of the same cause agree in: the flag, the confidence, and the code or the sentence. Of loaded modules
-/// the last is empty.
+/// What two events of the same cause agree in: the flag, the confidence, and the code or the sentence. Of loaded
+/// modules the last is empty.
 type Key = (Option<u32>, &'static str, String);
 
 /// A cause.

@@ -96,8 +96,8 @@ pub fn marks() -> impl Iterator<Item = &'static str> {
     kernel.chain(loader).chain(shapes)
 }
 
-/// Whether a text can be a module's name: `MODULE_NAME_LEN` is 56 on 64 bits, 60 on 32. What stands in front of a name in a
-/// log is no part of it.
+/// Whether a text can be a module's name: `MODULE_NAME_LEN` is 56 on 64 bits, 60 on 32. What stands in front of a name
+/// in a log is no part of it.
 pub(crate) fn is_module_name(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     (1..64).contains(&text.len()) && text.bytes().all(fits)

@@ -23,7 +23,8 @@ pub(super) fn trap(line: &str) -> Option<TaintLine> {
 }
 
 /// A text with the number of the oops at its end: `Unhandled kernel unaligned access[#13]:` (`die`,
-/// `arch/mips/kernel/traps.c`), `swapper(0): Kernel bad sw trap 5 [#1]` (`die_if_kernel`, `arch/sparc/kernel/traps_64.c`).
+/// `arch/mips/kernel/traps.c`), `swapper(0): Kernel bad sw trap 5 [#1]` (`die_if_kernel`,
+/// `arch/sparc/kernel/traps_64.c`).
 pub(super) fn numbered(line: &str) -> Option<TaintLine> {
     let (text, number) = line
         .strip_suffix(':')
@@ -56,8 +57,8 @@ pub(super) fn old_machine_check(line: &str) -> Option<TaintLine> {
     })
 }
 
-/// `WARNING: CPU: 0 PID: 1 at FILE:LINE SYMBOL [MODULE]`, before 3.11 `WARNING: at FILE:LINE SYMBOL() [MODULE]`, and from
-/// 6.19 on `WARNING: FILE:LINE at SYMBOL [MODULE], CPU#0: COMM/PID`. Lock debugging's warnings are no WARN.
+/// `WARNING: CPU: 0 PID: 1 at FILE:LINE SYMBOL [MODULE]`, before 3.11 `WARNING: at FILE:LINE SYMBOL() [MODULE]`, and
+/// from 6.19 on `WARNING: FILE:LINE at SYMBOL [MODULE], CPU#0: COMM/PID`. Lock debugging's warnings are no WARN.
 pub(super) fn warning(line: &str) -> Option<TaintLine> {
     let text = line.strip_prefix("WARNING: ")?;
     let place = if text.starts_with("CPU: ") {
@@ -82,7 +83,8 @@ pub(super) fn warning(line: &str) -> Option<TaintLine> {
     })
 }
 
-/// The module behind a symbol: `[m]`, `[m]()`, `[m 0123abcd…]` with its build id, `[m@8ad9+0x96c0]` on kernels without symbols.
+/// The module behind a symbol: `[m]`, `[m]()`, `[m 0123abcd…]` with its build id, `[m@8ad9+0x96c0]` on kernels without
+/// symbols.
 #[must_use]
 pub fn module_of(rest: &str) -> Option<&str> {
     let inside = rest.strip_prefix('[')?.split(']').next()?;

@@ -1,6 +1,7 @@
 //! A taint state without a kernel's words around it: a number, letters, names.
 //!
-//! In: what a user typed or copied, and what is known of the kernel. Out: what it means; none where it is something else.
+//! In: what a user typed or copied, and what is known of the kernel. Out: what it means; none where it is something
+//! else.
 
 use super::{Decoded, KernelHint, letters};
 use crate::{
