@@ -147,7 +147,7 @@ fn people_read_it_boot_by_boot() {
     let out = text(&output.stdout);
     assert!(out.contains("boot 1, 6.1.0-50-amd64"), "{out}");
     assert!(
-        out.contains("[    9.123456] O      an out-of-tree module was loaded: vboxdrv"),
+        out.contains("[    9.123456] O        an out-of-tree module was loaded: vboxdrv"),
         "{out}"
     );
     assert!(!out.contains('\x1b'), "a pipe is plain: {out}");
