@@ -12,7 +12,7 @@ use super::{
 fn parsed(text: &str) -> Vec<Value> {
     let events = text.lines().map(|line| serde_json::from_str(line).unwrap());
     events
-        .filter(|event: &Value| event.get("alive").is_none())
+        .filter(|event: &Value| event.get("heartbeat").is_none())
         .collect()
 }
 
