@@ -154,7 +154,7 @@ mod tests {
                 mm: 0,
                 comm: [0; COMM_LEN],
             },
-            loading: NO_LOAD,
+            loading: wire::Loading::NONE,
             bit: u32::MAX,
             in_add_taint: 0,
             mask_before,

@@ -9,7 +9,8 @@ use crate::{
     taint::{
         flags::{TEST_SINCE, bit},
         log::is_module_name,
-        release::{Release, SUSE_BITS_MOVED},
+        milestones::SUSE_BITS_MOVED,
+        release::Release,
     },
 };
 

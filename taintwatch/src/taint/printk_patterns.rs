@@ -5,7 +5,8 @@
 
 use super::{
     flags::{SOFTLOCKUP_SINCE, UNSIGNED_MODULE_SINCE, bit},
-    release::{Release, SUSE_BITS_MOVED},
+    milestones::SUSE_BITS_MOVED,
+    release::Release,
     version::Version,
 };
 

@@ -15,7 +15,6 @@ use super::{
 };
 use crate::{
     coverage::{Period, Stamp},
-    event::Event,
     history::{BootHistory, Entry, Flag, Module, Span},
     output::{coverage_line, event_line::sentence, fields, format, scope::Scope},
 };
