@@ -3,7 +3,7 @@
 //! The trap comes right behind the instruction, and registers still hold what they held, but for those that it wrote itself.
 //! So its bytes and the registers prove where it wrote: a processor may report a breakpoint for a write near it, as
 //! emulated ones do now and then. `set_bit` with a variable bit is one instruction, `lock bts %register, memory`
-//! (`arch/x86/include/asm/bitops.h`), which tells a flag that was set already, where the mask shows no change.
+//! (`arch/x86/include/asm/bitops.h`), which identifies a flag that was set already, where the mask shows no change.
 
 use aya_ebpf::{
     bindings::{bpf_perf_event_data, pt_regs},

@@ -1,7 +1,7 @@
 //! Layer 1: the write watchpoint on `tainted_mask`.
 //!
 //! The trap comes after the write (x86; `arch/x86/kernel/hw_breakpoint.c`), so the mask that is read
-//! here is the new one. The old one is what the watch saw last.
+//! here is the new one. The old one is what the last trap read.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -19,10 +19,10 @@ use crate::{
     task::{self, Entered},
 };
 
-/// The mask after the last write that was seen; userspace sets it before the watch begins.
+/// The mask after the last write that was seen; userspace sets it before the watchpoints are armed.
 ///
 /// Two writes on two CPUs within one trap's time can each see both bits: the first to come here
-/// then tells of both. The bits are right, and the entries name their causes apart.
+/// then reports both. The bits are right, and the entries name their causes apart.
 #[btf_map]
 static LAST_MASK: Array<u64, 1> = Array::new();
 

@@ -13,7 +13,7 @@ use crate::{initramfs::Initramfs, kernels::Kernel};
 
 /// Every kernel's packages have it, and nothing needs it.
 const MODULE: &str = "dummy";
-/// What ends a signed module (`scripts/sign-file.c`), and the bytes before it that tell the signature's length.
+/// What ends a signed module (`scripts/sign-file.c`), and the bytes before it that hold the signature's length.
 const MAGIC: &[u8] = b"~Module signature appended~\n";
 const INFO: usize = 12;
 

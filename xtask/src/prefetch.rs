@@ -1,6 +1,6 @@
 //! Fetches and builds what guests need, while something else is done.
 //!
-//! In: the kernels that will be booted. Out: a full cache. An error is left for whoever needs what could not be had.
+//! In: the kernels that will be booted. Out: a full cache. An error is reported where the missing part is needed.
 
 use crate::{image, journal, kernels, modules};
 
@@ -22,6 +22,8 @@ pub(crate) fn guests((series, systemd): &(Vec<&str>, bool)) {
             .filter(|kernel| kernel.has_headers)
             .all(|kernel| modules::get(kernel).is_ok());
     if !has_all {
-        eprintln!("note: not everything could be fetched ahead; whoever needs it says why");
+        eprintln!(
+            "note: not everything could be fetched ahead; the part that needs it reports why"
+        );
     }
 }

@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     }
     match guest.run_shown()? {
         Ended::Exited(status) => Ok(status),
-        Ended::Killed => bail!("the guest was ended: nobody reads its output"),
+        Ended::Killed => bail!("the guest was ended: the reader of its output is gone"),
     }
 }
 

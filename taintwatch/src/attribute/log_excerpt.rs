@@ -84,7 +84,7 @@ fn report_of(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String
     // The nearest before the event, or shortly after it: some are printed after the flag is set.
     let first = log.iter().filter(near).rev().find(|logged| {
         TaintLine::parse(&logged.line.text)
-            .is_some_and(|told| told.bit == bit && fits(event, class, &told, &logged.line.text))
+            .is_some_and(|line| line.bit == bit && fits(event, class, &line, &logged.line.text))
     })?;
     let first = if class == Class::ModuleLoad {
         first

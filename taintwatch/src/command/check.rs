@@ -40,7 +40,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
         print(&check, &mut layout);
         write!(out, "{}", layout.text())?;
     }
-    Ok(u8::from(check.cover != "full"))
+    Ok(u8::from(check.coverage != "full"))
 }
 
 async fn check(without: &Without) -> Result<Check> {
@@ -55,7 +55,7 @@ async fn check(without: &Without) -> Result<Check> {
         .is_some_and(|coverage| coverage.state == CoverageState::Began);
     Ok(Check {
         kernel: Identity::read()?.release,
-        cover: match (is_hooked, is_full) {
+        coverage: match (is_hooked, is_full) {
             (true, true) => "full",
             (true, false) => "degraded",
             (false, _) => "polled",

@@ -1,5 +1,5 @@
 //! Runs a program with something taken away, and ends as it ends: what a test needs to see which
-//! mechanism takes the place of another, and what a person is told.
+//! mechanism takes the place of another, and what is reported to the user.
 //!
 //! `constrain unprivileged CMD`, without any right; `constrain no-bpf CMD`, on a kernel that answers
 //! bpf(2) with ENOSYS; `constrain without CAP_BPF,CAP_SYS_ADMIN CMD`; `constrain no-breakpoint CMD`,

@@ -1,5 +1,5 @@
 //! PID 1 of a guest: mounts what a kernel offers, runs `/etc/job` with its output on the second serial
-//! port, tells the job's status there, and powers off.
+//! port, writes the job's status there, and powers off.
 
 use std::{
     fs::{self, File},
@@ -37,7 +37,7 @@ const MOUNTS: [(&str, &str, bool); 10] = [
 
 fn main() {
     if let Err(error) = run() {
-        // The console is all that is left to tell it.
+        // Only the console is left to report it.
         println!("init: {error:#}");
     }
     sync();
@@ -47,7 +47,7 @@ fn main() {
 
 fn run() -> Result<()> {
     for (kind, place, needed) in MOUNTS {
-        // A place that the kernel does not offer makes the mount fail, and that is told.
+        // A place that the kernel does not offer makes the mount fail, and that is reported.
         _ = fs::create_dir_all(place);
         let mounted = mount(
             Some(kind),
@@ -63,9 +63,9 @@ fn run() -> Result<()> {
         }
     }
     let mut channel = open_channel()?;
-    writeln!(channel, "guest: began").context("tell that the guest runs")?;
+    writeln!(channel, "guest: began").context("report that the guest runs")?;
     let status = job(&channel)?;
-    writeln!(channel, "\nguest: exit {}", code(status)).context("tell the job's status")
+    writeln!(channel, "\nguest: exit {}", code(status)).context("report the job's status")
 }
 
 /// Opens the port, so that it passes bytes as they are.
@@ -98,7 +98,7 @@ fn job(channel: &File) -> Result<ExitStatus> {
         .context("run the job")
 }
 
-/// As a shell tells it: 128 and the signal's number for a death by signal.
+/// As a shell reports it: 128 and the signal's number for a death by signal.
 fn code(status: ExitStatus) -> i32 {
     status
         .code()

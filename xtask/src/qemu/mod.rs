@@ -76,7 +76,7 @@ impl Guest {
     /// own code, and may run a breakpoint that is not there any more (`Oops: int3` at a `nop`).
     pub(crate) fn run(&self, mut hear: impl FnMut(Heard) -> Flow) -> Result<Ended> {
         let ended = self.boot_until_begun(&mut hear);
-        // It is as large as a system; the console stays, for whoever looks into a failure.
+        // It is as large as a system; the console stays, to look into a failure.
         let removed = fs::remove_file(self.archive_path()?);
         if ended.is_ok() {
             removed.context("remove the guest's archive")?;
@@ -120,7 +120,7 @@ impl Guest {
     fn monitor(&self, command: &str) -> Result<()> {
         let path = self.monitor_path()?;
         let mut monitor = UnixStream::connect(&path).context("reach QEMU's monitor")?;
-        writeln!(monitor, "{command}").context("tell QEMU's monitor")?;
+        writeln!(monitor, "{command}").context("write to QEMU's monitor")?;
         monitor.set_read_timeout(Some(LOOK))?;
         let mut said = Vec::new();
         // Its prompt has no end of line: what counts is that it had the time to read.

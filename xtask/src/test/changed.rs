@@ -84,7 +84,7 @@ fn need(file: &str, needs: &mut Needs) {
 fn of_tests(rest: &str, needs: &mut Needs) {
     let scenario = rest.strip_prefix("src/bin/scenarios/").unwrap_or_default();
     let (kinds, kernels): (&[_], &[_]) = match scenario {
-        "fallbacks.rs" => (&["fallbacks"], &ENDS),
+        "fallbacks.rs" | "fallbacks/table.rs" => (&["fallbacks"], &ENDS),
         "late.rs" => (&["late", "systemd"], &ENDS),
         "crashed.rs" => (&["crash"], &ONE),
         "journal.rs" | "system.rs" => (&["systemd"], &ONE),
@@ -107,7 +107,7 @@ fn of_taintwatch(rest: &str, needs: &mut Needs) {
     let part = part.split(['/', '.']).next().unwrap_or_default();
     match part {
         "output" => needs.add(Host::Browser, &[], &[]),
-        "tests" | "examples" | "decode" | "taint" | "transcript" | "cli" => {
+        "tests" | "examples" | "glob" | "taint" | "klog" | "cli" => {
             needs.add(Host::Lints, &[], &[]);
         }
         "store" => needs.add(Host::Lints, &["power-cut", "crash"], &ONE),

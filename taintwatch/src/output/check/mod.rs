@@ -27,7 +27,8 @@ use groups::Group;
 pub struct Check {
     pub kernel: String,
     /// `full`, `degraded`, or `polled`: the mask and the log alone.
-    pub cover: &'static str,
+    #[serde(rename = "cover")]
+    pub coverage: &'static str,
     /// Why it is not `full`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -50,7 +51,7 @@ pub struct Tried {
 
 /// Prints it.
 pub fn print(check: &Check, layout: &mut Layout) {
-    let answer = match check.cover {
+    let answer = match check.coverage {
         "full" => "full coverage: every change of the taint state is recorded",
         "degraded" => "degraded coverage: taints are recorded, with the gaps below",
         _ => "polled: no hook sees a taint, only the mask and the kernel log are read",

@@ -50,7 +50,7 @@ fn one_reason_is_printed_once_for_all_its_hooks() {
     let hidden = "/proc/kallsyms shows no addresses";
     let check = Check {
         kernel: "6.1.0".to_owned(),
-        cover: "polled",
+        coverage: "polled",
         reason: Some(format!("no hooks: all were refused. {LIMITS}")),
         self_test: None,
         prerequisites: vec![
@@ -102,7 +102,7 @@ fn full_coverage_is_a_few_lines() {
     let out = [(Mechanism::Fentry, "ruled out by --without")];
     let check = Check {
         kernel: "6.1.0".to_owned(),
-        cover: "full",
+        coverage: "full",
         reason: None,
         self_test: Some("a watchpoint reached the program on every CPU".to_owned()),
         prerequisites: vec![

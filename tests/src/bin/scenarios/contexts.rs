@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(crate) fn contexts(history: &mut History) -> Result<()> {
-    // Flags that nothing else here sets: each tells its own event.
+    // Flags that nothing else here sets: each identifies its own event.
     for (bit, letter, context) in [
         (10, "C", "kthread"),
         (11, "I", "softirq"),
@@ -38,7 +38,7 @@ pub(crate) fn contexts(history: &mut History) -> Result<()> {
         let blamed = event.get("task").is_some();
         ensure!(
             blamed == (expected == "task"),
-            "outside task context nobody is blamed: {event}"
+            "outside task context no task is named: {event}"
         );
         if context == "kthread" {
             ensure!(event["task"]["comm"] == "tw_kthread", "comm: {event}");

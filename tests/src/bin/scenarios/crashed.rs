@@ -39,7 +39,7 @@ pub(crate) fn crashed(db: &str) -> Result<()> {
         .iter()
         .filter(|event| !first.contains(event))
         .collect();
-    ensure!(again.is_empty(), "told twice: {again:?}");
+    ensure!(again.is_empty(), "reported twice: {again:?}");
     ensure!(first.len() == second.len(), "some are gone");
     println!("PASS crashed");
     Ok(())

@@ -49,7 +49,7 @@ impl Daemon {
             .spawn()?;
         let mut daemon = Self { child, said };
         let began = Instant::now();
-        // The lines of the account are printed when the watch is on.
+        // The list of hooks is printed when they are attached.
         while !daemon.said()?.contains("taintwatch records to") {
             if let Some(status) = daemon.child.try_wait()? {
                 bail!("the daemon ended with {status}: {}", daemon.said()?);
@@ -93,7 +93,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// Ends it without a word.
+    /// Kills it.
     pub(crate) fn kill(&mut self) -> Result<()> {
         kill(self.pid()?, Signal::SIGKILL)?;
         self.child.wait()?;

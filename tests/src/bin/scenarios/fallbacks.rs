@@ -152,12 +152,12 @@ impl Fallback {
             .unwrap_or_default();
         for (layer, mechanism) in self.expect {
             let hook = hooks.iter().find(|hook| hook["layer"] == *layer);
-            let won = hook
+            let chosen = hook
                 .and_then(|hook| hook["mechanism"].as_str())
                 .unwrap_or("-");
             ensure!(
-                hook.is_some() && won == *mechanism,
-                "{layer} is {won}: {began}"
+                hook.is_some() && chosen == *mechanism,
+                "{layer} is {chosen}: {began}"
             );
         }
         let full = self.says == "every layer is in place";

@@ -1,5 +1,5 @@
 //! A recorder that starts on a kernel that is tainted already: what can be explained is, the rest is said to be
-//! unknown, nobody innocent is named, and a second start tells nothing twice.
+//! unknown, no innocent task or module is named, and a second start records nothing twice.
 //!
 //! The guest boots with an ACPI table in the firmware's place, which the kernel logs and which does not taint
 //! (`acpi_table_initrd_override` calls nothing that does; seen on 5.10 to 7.3).
@@ -63,7 +63,7 @@ pub(crate) fn all() -> Result<()> {
     tally.count("late, started again", nothing_twice(&whole, &again));
     overwrite_log()?;
     let overwritten = watch(OVERWRITTEN)?;
-    // A machine with a journal has the lines there, as long as nobody wrote over those.
+    // A machine with a journal has the lines there, as long as they were not overwritten.
     if Path::new("/run/systemd/journal/socket").exists() {
         tally.count(
             "late, the log in the journal",
@@ -94,7 +94,7 @@ pub(crate) fn all() -> Result<()> {
     tally.end()
 }
 
-/// Loads, unloads, warns and writes, while nobody watches.
+/// Loads, unloads, warns and writes, before monitoring begins.
 fn taint() -> Result<Before> {
     let log = String::from_utf8(Command::new("dmesg").output()?.stdout)?;
     ensure!(
@@ -128,9 +128,9 @@ fn watch(db: &str) -> Result<Vec<Value>> {
     Ok(events)
 }
 
-/// A tail that watches by itself tells the last of what was before it.
+/// A tail that monitors by itself shows the last of what was before it.
 fn tail_alone(recorded: &[Value]) -> Result<()> {
-    let told = |events: &[Value]| -> Vec<String> {
+    let summaries = |events: &[Value]| -> Vec<String> {
         let taints = events.iter().filter(|event| event["kind"] == "taint");
         taints
             .map(|event| event["cause"]["summary"].to_string())
@@ -149,11 +149,11 @@ fn tail_alone(recorded: &[Value]) -> Result<()> {
     let status = tail.wait()?;
     ensure!(status.success(), "the tail ended with {status}");
     ensure!(events[0]["kind"] == "coverage", "first: {events:?}");
-    let recorded = told(recorded);
+    let recorded = summaries(recorded);
     let last = &recorded[recorded.len().saturating_sub(2)..];
     ensure!(
-        told(&events) == last,
-        "the tail tells {events:?} and the recorder {recorded:?}"
+        summaries(&events) == last,
+        "the tail shows {events:?} and the recorder {recorded:?}"
     );
     Ok(())
 }
@@ -179,7 +179,7 @@ fn one<'a>(events: &'a [Value], letter: &'a str, confidence: &str) -> Result<&'a
 }
 
 fn with_log(before: &Before, events: &[Value]) -> Result<()> {
-    // The kernel took the table, and said so; it does not taint by that, and nobody may say that it did.
+    // The kernel took the table, and printed that; it does not taint by that, and no event may claim it.
     ensure!(
         of(events, "A").next().is_none(),
         "a table of the initial file system sets no flag: {events:?}"
@@ -194,7 +194,10 @@ fn with_log(before: &Before, events: &[Value]) -> Result<()> {
         let at = event["boottime_ns"].as_u64().context("no time")?;
         let began = events.iter().find(|event| event["kind"] == "coverage");
         let began = began.and_then(|event| event["boottime_ns"].as_u64());
-        ensure!(Some(at) < began, "{letter} was before the watch: {event}");
+        ensure!(
+            Some(at) < began,
+            "{letter} was before the monitoring: {event}"
+        );
     }
     let written = one(events, "U", "unattributed")?;
     let summary = written["cause"]["summary"].as_str().unwrap_or_default();

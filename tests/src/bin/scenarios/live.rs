@@ -22,7 +22,7 @@ pub(crate) struct Live {
     heard: RefCell<Vec<Value>>,
 }
 
-/// Where the recorder of a history is told to listen.
+/// Where the recorder of a history has its socket.
 pub(crate) fn socket_of(db: &str) -> String {
     format!("{db}.sock")
 }

@@ -105,7 +105,7 @@ pub(crate) fn sysctl_write(history: &mut History) -> Result<()> {
             .filter(|event| event["kind"] == "taint")
             .count()
             == 1,
-        "told twice: {taints:?}"
+        "recorded twice: {taints:?}"
     );
     Ok(())
 }
@@ -155,7 +155,7 @@ pub(crate) fn unload(history: &mut History) -> Result<()> {
     is_ours(&event)
 }
 
-/// The flag is set already: told all the same, with its bit, also where `add_taint` is inlined.
+/// The flag is set already: recorded all the same, with its bit, also where `add_taint` is inlined.
 pub(crate) fn sysctl_again(history: &mut History) -> Result<()> {
     fs::write("/proc/sys/kernel/tainted", "64")?;
     let event = history.taint("U", "sysctl_write", None)?;
@@ -171,7 +171,7 @@ pub(crate) fn sysctl_again(history: &mut History) -> Result<()> {
             .filter(|event| event["kind"] == "taint" || event["kind"] == "mask_write")
             .count()
             == 1,
-        "told twice: {events:?}"
+        "recorded twice: {events:?}"
     );
     Ok(())
 }
@@ -187,14 +187,17 @@ pub(crate) fn sysctl_refused(history: &mut History) -> Result<()> {
         .join()
         .map_err(|_panic| anyhow!("the thread panicked"))??;
     ensure!(refused.is_err(), "the kernel took it");
-    // The next one is told: what came before it was there to be told, too.
+    // The next one is recorded: what came before it would be in the history, too.
     fs::write("/proc/sys/kernel/tainted", "64")?;
     is_ours(&history.taint("U", "sysctl_write", None)?)?;
     let events = history.settled()?;
-    let told = events
+    let recorded = events
         .iter()
         .filter(|event| event["taint"]["letter"] == "U");
-    ensure!(told.count() == 1, "a refused write is told: {events:?}");
+    ensure!(
+        recorded.count() == 1,
+        "a refused write is recorded: {events:?}"
+    );
     Ok(())
 }
 

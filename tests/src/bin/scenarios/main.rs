@@ -143,8 +143,8 @@ fn run(scenarios: &[Scenario], title: &str, db: &str, calls: u64) -> Result<()> 
         verdict.unknown,
         verdict.wrong.len()
     );
-    let told = verdict.wrong.join("\n");
-    let wrong = anyhow::anyhow!("{} names are wrong:\n{told}", verdict.wrong.len());
+    let wrong = verdict.wrong.join("\n");
+    let wrong = anyhow::anyhow!("{} names are wrong:\n{wrong}", verdict.wrong.len());
     tally.count(
         &format!("{title}: no wrong name"),
         if verdict.wrong.is_empty() {
@@ -156,7 +156,7 @@ fn run(scenarios: &[Scenario], title: &str, db: &str, calls: u64) -> Result<()> 
     tally.end()
 }
 
-/// What this very kernel was built without; whoever boots it knows which those are.
+/// What this very kernel was built without; the host, which boots it, knows which those are.
 #[derive(Debug)]
 pub(crate) struct Lacks(pub(crate) &'static str);
 

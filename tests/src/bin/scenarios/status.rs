@@ -45,7 +45,7 @@ pub(crate) fn status(history: &mut History) -> Result<()> {
     Ok(())
 }
 
-/// The history ends with the end of the watch, and its sequence has no gap.
+/// The history ends with the end of the monitoring, and its sequence has no gap.
 pub(crate) fn ended(events: &[Value]) -> Result<()> {
     for (number, event) in (1..).zip(events) {
         ensure!(

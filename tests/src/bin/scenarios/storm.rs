@@ -42,7 +42,7 @@ pub(crate) fn storm(history: &mut History) -> Result<()> {
         .filter(|event| of_storm(event) && event["taint"]["count"] == 1);
     ensure!(
         in_full.count() >= 8,
-        "the first ones are told in full: {events:?}"
+        "the first ones are recorded in full: {events:?}"
     );
     let grown = history_size()?.saturating_sub(size);
     ensure!(grown < GROWTH, "the history grew by {grown} bytes");

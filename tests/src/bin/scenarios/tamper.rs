@@ -79,7 +79,7 @@ pub(crate) fn hidden(history: &mut History) -> Result<()> {
     ])?;
     ensure!(
         event["module"]["hidden"] == true,
-        "not told as hidden: {event}"
+        "not reported as hidden: {event}"
     );
     ensure!(
         event["context"] == "softirq" && event.get("task").is_none(),
@@ -172,7 +172,7 @@ fn noticed(history: &History, says: &str) -> Result<()> {
     Ok(())
 }
 
-/// With ftrace off, hooks on functions can be attached and never fire: told at the start. Newer kernels do not let it
+/// With ftrace off, hooks on functions can be attached and never fire: reported at the start. Newer kernels do not let it
 /// be switched off.
 pub(crate) fn ftrace_off() -> Result<()> {
     let switch = "/proc/sys/kernel/ftrace_enabled";
@@ -183,9 +183,9 @@ pub(crate) fn ftrace_off() -> Result<()> {
         );
         return Ok(());
     }
-    let told = silent_at_start();
+    let reported = silent_at_start();
     fs::write(switch, "1")?;
-    told
+    reported
 }
 
 fn silent_at_start() -> Result<()> {
@@ -200,7 +200,7 @@ fn silent_at_start() -> Result<()> {
         "reason: {began}"
     );
     history.catch_up()?;
-    // The watch alone tells the flag, the code and the task.
+    // The watchpoint alone gives the flag, the code and the task.
     fs::write("/proc/sys/kernel/tainted", "64")?;
     let event = history.taint("U", "sysctl_write", None)?;
     is_ours(&event)?;

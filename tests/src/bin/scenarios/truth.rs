@@ -24,9 +24,9 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    /// Judges the events that tell of the mask or of modules.
+    /// Judges the events about the mask or about modules.
     pub(crate) fn judge(&mut self, events: &[Value], actors: Actors) {
-        let told = [
+        let judged = [
             "taint",
             "mask_write",
             "module_load",
@@ -36,7 +36,7 @@ impl Verdict {
         for event in events {
             if !event["kind"]
                 .as_str()
-                .is_some_and(|kind| told.contains(&kind))
+                .is_some_and(|kind| judged.contains(&kind))
             {
                 continue;
             }
@@ -53,7 +53,7 @@ impl Verdict {
     }
 }
 
-/// Whoever an event names and did not act.
+/// Those that an event names and that did not act.
 fn strangers(event: &Value, actors: Actors) -> Vec<String> {
     let mut modules = BTreeSet::new();
     modules.extend(event["module"]["name"].as_str());

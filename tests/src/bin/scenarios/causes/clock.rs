@@ -1,4 +1,4 @@
-//! Somebody sets the wall clock while the recorder records.
+//! The wall clock is set while the recorder records.
 
 use std::{fs, process::Command, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{history::History, loading::is_ours};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// An hour back and forth again: events stay in the order in which they happened. Two flags, since a report tells
+/// An hour back and forth again: events stay in the order in which they happened. Two flags, since a report shows
 /// repeats of one in a single entry.
 pub(crate) fn set(history: &mut History) -> Result<()> {
     let write = |bit: u32| fs::write("/proc/sys/kernel/tainted", (1 << bit).to_string());
@@ -43,7 +43,7 @@ pub(crate) fn set(history: &mut History) -> Result<()> {
     ensure!(one.is_some() && one < two, "out of order: {report}");
     ensure!(
         report.contains("set back by"),
-        "nobody says that the clock was set: {report}"
+        "the report does not show that the clock was set: {report}"
     );
     Ok(())
 }

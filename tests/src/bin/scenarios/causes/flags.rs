@@ -102,7 +102,7 @@ pub(crate) fn overflow(history: &mut History) -> Result<()> {
     log_has(&event, &["BUG kmalloc-64"])
 }
 
-/// D in a kernel thread: code of the module, and nobody of user space.
+/// D in a kernel thread: code of the module, and no task of user space.
 pub(crate) fn oops(history: &mut History) -> Result<()> {
     load("tw_oops", "")?;
     let event = history.expect(&[("/kind", "taint".into()), ("/taint/letter", "D".into())])?;
@@ -133,7 +133,7 @@ pub(crate) fn oops(history: &mut History) -> Result<()> {
     )
 }
 
-/// L by the watchdog, in an interrupt: the stuck thread is told in the log and blamed by nobody.
+/// L by the watchdog, in an interrupt: the log names the stuck thread, and no event blames it.
 pub(crate) fn lockup(history: &mut History) -> Result<()> {
     fs::write("/proc/sys/kernel/watchdog_thresh", "1")?;
     // Twice the threshold is a lockup; an emulated processor that has to share looks late, and may look too late.
@@ -201,7 +201,7 @@ pub(crate) fn machine_check(history: &mut History) -> Result<()> {
     if !fs::exists("/sys/devices/system/machinecheck")? {
         return Err(crate::Lacks("CONFIG_X86_MCE").into());
     }
-    // Whoever boots this guest listens.
+    // The host that boots this guest reads it.
     println!("host: machine check");
     let event = history.taint("M", "kernel_code", None)?;
     ensure!(event.get("task").is_none(), "a task is blamed: {event}");

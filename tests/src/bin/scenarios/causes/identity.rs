@@ -65,7 +65,7 @@ pub(crate) fn identity(history: &mut History) -> Result<()> {
     unload("tw_proprietary")
 }
 
-/// From memory there is no file; and a file that is gone tells nothing but its name.
+/// From memory there is no file; and of a file that is gone only the name is known.
 pub(crate) fn no_file(history: &mut History) -> Result<()> {
     let bytes = fs::read("/modules/tw_gpl.ko")?;
     init_module(&bytes, c"")?;

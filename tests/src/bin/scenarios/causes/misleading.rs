@@ -1,4 +1,4 @@
-//! Cases in which a careless look names somebody innocent.
+//! Cases in which a careless look-up names the innocent.
 
 use std::{
     fs, os::unix::process::CommandExt as _, process::Command, thread::sleep, time::Duration,
@@ -16,7 +16,7 @@ use crate::{
     loading::{is_ours, load},
 };
 
-/// Nobody reads meanwhile: one module after the other at the same place, and a task that is gone long since.
+/// The records are read late: one module after the other at the same place, and a task that is gone long since.
 pub(crate) fn late(history: &mut History) -> Result<()> {
     let recorder = Pid::from_raw(i32::try_from(crate::storm::recorder()?)?);
     unload("tw_warn_init")?;
@@ -110,7 +110,7 @@ pub(crate) fn at_once(history: &mut History) -> Result<()> {
     Ok(())
 }
 
-/// Two processes that had the same number, one after the other, and nobody reads meanwhile.
+/// Two processes that had the same number, one after the other, and the records are read late.
 pub(crate) fn same_number(history: &mut History) -> Result<()> {
     let recorder = Pid::from_raw(i32::try_from(crate::storm::recorder()?)?);
     kill(recorder, Signal::SIGSTOP)?;
