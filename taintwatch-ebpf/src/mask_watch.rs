@@ -74,22 +74,17 @@ fn mask_watch(ctx: PerfEventContext) -> u32 {
     let Some(write) = counts::admit::<MaskWrite>(ctx.as_ptr(), flag, context, skip) else {
         return 0;
     };
-    // SAFETY: `write` is fresh room for a whole record, as in each place below.
-    unsafe { (*write).bit = bit };
-    // SAFETY: as above.
-    unsafe { (*write).in_add_taint = u32::from(in_add_taint) };
-    // SAFETY: as above.
-    unsafe { (*write).header = record::header::<MaskWrite>(context) };
-    // SAFETY: as above.
-    task::fill(unsafe { &raw mut (*write).task });
-    // SAFETY: as above.
-    loader::fill(unsafe { &raw mut (*write).loading }, context);
-    // SAFETY: as above.
-    unsafe { (*write).mask_before = before };
-    // SAFETY: as above.
-    unsafe { (*write).mask_after = after };
-    // SAFETY: as above.
-    stack::fill(ctx.as_ptr(), unsafe { &raw mut (*write).stack });
+    let stack_context = ctx.as_ptr();
+    record::fill!(write as MaskWrite {
+        bit: bit,
+        in_add_taint: u32::from(in_add_taint),
+        header: record::header::<MaskWrite>(context),
+        task => task::fill,
+        loading => |into| loader::fill(into, context),
+        mask_before: before,
+        mask_after: after,
+        stack => |into| stack::fill(stack_context, into),
+    });
     ring::submit(write);
     0
 }
