@@ -16,5 +16,5 @@ pub(crate) fn run() -> Result<()> {
         .args(["--package", "taintwatch", "--test", "docs", "generated"])
         .current_dir(cache::checkout()?)
         .env("TAINTWATCH_DOCS", "write");
-    run::shown(&mut cargo)
+    run::quiet(&mut cargo).map(drop)
 }
