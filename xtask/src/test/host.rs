@@ -26,11 +26,12 @@ pub(super) enum Host {
 
 type Check = (&'static str, Host, fn() -> Result<()>);
 
-const CHECKS: [Check; 5] = [
+const CHECKS: [Check; 6] = [
     ("formatting", Host::Tests, formatting),
     ("clippy", Host::Lints, clippy),
     ("clippy of the eBPF programs", Host::Lints, ebpf_clippy),
     ("unit, property and snapshot tests", Host::Tests, tests),
+    ("documentation of the code", Host::Lints, rustdoc),
     ("the HTML report in a browser", Host::Browser, browser::run),
 ];
 
@@ -68,6 +69,14 @@ fn clippy() -> Result<()> {
 fn tests() -> Result<()> {
     let mut tests = cargo(&["test", "--quiet", "--locked"])?;
     run::quiet_with_last(&mut tests, OF_TESTS).map(drop)
+}
+
+/// Links and code in doc comments, private items too.
+fn rustdoc() -> Result<()> {
+    let mut doc = cargo(&["doc", "--quiet", "--locked", "--workspace"])?;
+    doc.args(["--exclude", "taintwatch-ebpf"]);
+    doc.args(["--no-deps", "--document-private-items"]);
+    run::quiet(doc.env("RUSTDOCFLAGS", "-D warnings")).map(drop)
 }
 
 /// They are linted for their own target, with the core library that they are built with.
