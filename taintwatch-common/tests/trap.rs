@@ -135,7 +135,9 @@ fn a_module_writes_by_its_registers() {
 fn a_bit_far_from_the_operand_is_where_its_number_says() {
     let cpu = |base: u64, bit: i64| {
         let code = [0xf0, 0x48, 0x0f, 0xab, 0x37];
-        Cpu::after(&code).with(RSI, bit.cast_unsigned()).with(RDI, base)
+        Cpu::after(&code)
+            .with(RSI, bit.cast_unsigned())
+            .with(RDI, base)
     };
     assert_eq!(cpu(MASK - 64, 64 * 8 + 9).verdict(), 9);
     assert_eq!(cpu(MASK + 8, -1).verdict(), 63);
