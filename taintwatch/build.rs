@@ -13,8 +13,8 @@ use std::{
 use anyhow::{Context as _, Result};
 use aya_build::{Package, Toolchain, build_ebpf};
 
-const TOOLCHAIN: &str = "1.95.0";
-const BPF_LINKER: &str = "bpf-linker-0.10.4";
+#[path = "../xtask/src/tools.rs"]
+mod tools;
 
 fn main() -> Result<()> {
     println!("cargo:rerun-if-env-changed=TAINTWATCH_CACHE");
@@ -33,7 +33,9 @@ fn main() -> Result<()> {
     } else {
         &[]
     };
-    use_cached_tools(&cache()?)?;
+    let cache = tools::cache().context("neither TAINTWATCH_CACHE nor HOME is set")?;
+    use_cached_tools(&cache)?;
+    let toolchain = tools::toolchain().context("rust-toolchain.toml names no channel")?;
     build_ebpf(
         [Package {
             name: "taintwatch-ebpf",
@@ -41,14 +43,14 @@ fn main() -> Result<()> {
             features,
             ..Package::default()
         }],
-        Toolchain::Custom(TOOLCHAIN),
+        Toolchain::Custom(toolchain),
     )
     .context("the eBPF programs do not build; `cargo xtask setup` installs what they need")
 }
 
 fn use_cached_tools(cache: &Path) -> Result<()> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let linker = cache.join("tools").join(BPF_LINKER).join("bin");
+    let linker = tools::bpf_linker(cache).join("bin");
     let path = env::join_paths(std::iter::once(linker).chain(env::split_paths(&path)))?;
     // `-Zbuild-std` is an unstable option, which a stable toolchain accepts only with this variable.
     set("RUSTC_BOOTSTRAP", "1".into());
@@ -58,16 +60,6 @@ fn use_cached_tools(cache: &Path) -> Result<()> {
         set("__CARGO_TESTS_ONLY_SRC_ROOT", library.into());
     }
     Ok(())
-}
-
-fn cache() -> Result<PathBuf> {
-    let named = env::var_os("TAINTWATCH_CACHE").map(PathBuf::from);
-    let xdg = || env::var_os("XDG_CACHE_HOME").map(|dir| PathBuf::from(dir).join("taintwatch"));
-    let home = || env::var_os("HOME").map(|dir| PathBuf::from(dir).join(".cache/taintwatch"));
-    named
-        .or_else(xdg)
-        .or_else(home)
-        .context("neither TAINTWATCH_CACHE nor HOME is set")
 }
 
 fn variable(name: &str) -> Result<OsString> {

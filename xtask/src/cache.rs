@@ -1,7 +1,6 @@
 //! Where downloads and what is made of them are kept, outside the tree.
 
 use std::{
-    env,
     fs::{self, File},
     path::{Path, PathBuf},
 };
@@ -9,12 +8,11 @@ use std::{
 use anyhow::{Context as _, Result, anyhow};
 use nix::fcntl::{Flock, FlockArg};
 
-/// `$TAINTWATCH_CACHE`, `$XDG_CACHE_HOME/taintwatch` or `~/.cache/taintwatch`.
+use crate::tools;
+
+/// The folder, made where it is not there.
 pub(crate) fn dir() -> Result<PathBuf> {
-    let under = |name: &str, rest: &str| env::var_os(name).map(|dir| PathBuf::from(dir).join(rest));
-    let dir = under("TAINTWATCH_CACHE", "")
-        .or_else(|| under("XDG_CACHE_HOME", "taintwatch"))
-        .or_else(|| under("HOME", ".cache/taintwatch"))
+    let dir = tools::cache()
         .context("neither TAINTWATCH_CACHE nor HOME is set: there is no place for a cache")?;
     fs::create_dir_all(&dir).with_context(|| format!("make {}", dir.display()))?;
     Ok(dir)

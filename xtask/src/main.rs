@@ -18,6 +18,7 @@ mod qemu;
 mod run;
 mod setup;
 mod test;
+mod tools;
 mod vm;
 
 use std::process::ExitCode;

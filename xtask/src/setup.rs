@@ -5,12 +5,12 @@ use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 use anyhow::{Context as _, Result, bail};
 use nix::unistd::geteuid;
 
-use crate::{apt, cache, progress::step, run};
-
-/// The version that uses the LLVM of the toolchain (22): no system LLVM is needed.
-const BPF_LINKER: &str = "0.10.4";
-/// The toolchain's own library sources, as Debian packages them.
-const RUST_SRC: &str = "rust-src=1.95.0+dfsg1*";
+use crate::{
+    apt, cache,
+    progress::step,
+    run,
+    tools::{self, BPF_LINKER},
+};
 
 /// Programs and the packages that have them.
 const PROGRAMS: [(&str, &str); 4] = [
@@ -79,10 +79,12 @@ fn rust_src() -> Result<()> {
     if rustup.is_ok() && component.is_dir() {
         return Ok(());
     }
+    let version = tools::toolchain().context("rust-toolchain.toml names no channel")?;
+    let package = format!("rust-src={version}+dfsg1*");
     let folder = cache::once("rust-src", |path| {
         step(
             "fetch the sources of Rust's core library as Debian packages them",
-            || apt::unpack(&[RUST_SRC.to_owned()], path),
+            || apt::unpack(&[package], path),
         )
     })?;
     let sources = fs::read_dir(folder.join("usr/src"))?.find_map(Result::ok);
@@ -94,7 +96,7 @@ fn rust_src() -> Result<()> {
 }
 
 fn bpf_linker() -> Result<()> {
-    let root = cache::dir()?.join(format!("tools/bpf-linker-{BPF_LINKER}"));
+    let root = tools::bpf_linker(&cache::dir()?);
     if root.join("bin/bpf-linker").is_file() {
         return Ok(());
     }

@@ -97,9 +97,9 @@ fn tampered(recorder: Result<Daemon>, tally: &mut Tally) {
     let second = second.ok_or_else(|| anyhow!("the killed recorder has no successor"));
     if Path::new("/modules").is_dir() {
         let blinded = second.and_then(|recorder| tamper::blinded(recorder, &db));
-        tally.count("watch blinded", blinded);
+        tally.count("watchpoint blinded", blinded);
     } else {
-        println!("NA watch blinded: the suites have no headers of this kernel");
+        println!("NA watchpoint blinded: the suites have no headers of this kernel");
         tally.count(
             "successor of a killed recorder",
             second.and_then(|mut it| it.stop()),
