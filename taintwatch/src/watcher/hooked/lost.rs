@@ -72,6 +72,7 @@ fn what(record: u16) -> &'static str {
         kind::PROCESS => "process_detail",
         kind::MODULE_FILE => "module_path",
         kind::MODULE_REQUEST => "module_request",
-        _ => "sysctl_write",
+        kind::SYSCTL_WRITE => "sysctl_write",
+        _ => "event",
     }
 }
