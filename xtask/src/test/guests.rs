@@ -160,7 +160,7 @@ fn unprivileged(kernel: &Kernel, matrix: &mut Matrix) -> Result<()> {
     for wanted in [
         "not tainted",
         "status 0",
-        "needs root",
+        "run it as root",
         "CAP_BPF",
         "daemon 2",
     ] {
