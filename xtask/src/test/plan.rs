@@ -111,7 +111,6 @@ impl Plan {
                 Work::Guest(_, kind) => kind.seconds,
                 Work::Systemd(..) => SYSTEMD_SECONDS,
             },
-            alone: false,
             work: (place, *work),
         };
         self.0.iter().enumerate().map(job).collect()
