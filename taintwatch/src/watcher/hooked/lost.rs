@@ -76,3 +76,15 @@ fn what(record: u16) -> &'static str {
         _ => "event",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_record_says_what_is_lost_with_it() {
+        for kind in kind::TAINT_ENTRY..kind::END {
+            assert_ne!(what(kind), "event", "kind {kind}");
+        }
+    }
+}
