@@ -11,14 +11,15 @@ mod layout;
 mod records;
 pub mod x86;
 
-pub use counts::{Count, CountKey, DIRECT_WRITE, SYMBOL_LEN};
+pub use counts::{Count, CountKey, DIRECT_WRITE, Left, Writer};
 pub use records::{
-    Ancestor, FilePath, Header, LoadEnd, Loading, MAX_RECORD, MaskWrite, ModuleComing, ModuleFile,
-    ModuleFree, ModuleRequest, Process, Stack, SysctlWrite, TaintEntry, Task,
+    Ancestor, Callees, Caller, FilePath, Header, LoadEnd, Loading, MAX_RECORD, MaskWrite,
+    ModuleComing, ModuleFile, ModuleFree, ModuleRequest, Process, Stack, SysctlWrite, TaintEntry,
+    Task,
 };
 
 /// The version of every layout in this crate.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 
 /// `MODULE_NAME_LEN` on 64-bit kernels since 2.6 (`include/linux/module.h`), NUL included.
 pub const MODULE_NAME_LEN: usize = 56;
@@ -26,10 +27,12 @@ pub const MODULE_NAME_LEN: usize = 56;
 pub const COMM_LEN: usize = 16;
 /// Frames kept of a stack. A taint's cause lies within the first dozen.
 pub const STACK_FRAMES: usize = 24;
-/// Frames that one `bpf_snprintf` call can format (`MAX_BPRINTF_VARARGS`, 12 since 5.13).
-pub const SYMBOLS_PER_TEXT: usize = 12;
-/// Bytes for [`SYMBOLS_PER_TEXT`] symbols; a longer text is cut, and the frames then stay addresses.
-pub const SYMBOL_TEXT_LEN: usize = 760;
+/// Bytes for a symbol with its offset, size and module, NUL included; one that fills them is cut, and stays an address.
+pub const SYMBOL_LEN: usize = 96;
+/// Functions kept of those that may have left no frame.
+pub const CALLEES: usize = 8;
+/// Bytes kept of the code of each.
+pub const CODE_LEN: usize = 256;
 /// Bytes for a component of a path, NUL included; a longer one is cut.
 pub const COMPONENT_LEN: usize = 64;
 /// Steps from a file to the root: components, and mount points in between.
@@ -65,8 +68,34 @@ pub mod kind {
     pub const MODULE_FILE: u16 = 8;
     /// [`super::ModuleRequest`]: the kernel asks for a module.
     pub const MODULE_REQUEST: u16 = 9;
+    /// [`super::Callees`]: functions that may have left no frame.
+    pub const CALLEES: u16 = 10;
     /// One more than the highest: how many counters of losses there are.
-    pub const END: u16 = 10;
+    pub const END: u16 = 11;
+}
+
+/// How the frame of a [`Caller`] is connected to the next one inwards.
+pub mod link {
+    /// The stack has no frame of it.
+    pub const UNKNOWN: u32 = 0;
+    /// Its own instruction called the next function, trapped or wrote: the frame is the cause's.
+    pub const PROVEN: u32 = 1;
+    /// It called another function directly, and that one jumped.
+    pub const JUMPED: u32 = 2;
+    /// It called through a pointer: any function may have been called, and have jumped.
+    pub const INDIRECT: u32 = 3;
+    /// The address of `add_taint` is not known to the programs: [`super::Caller::target`] has to be compared.
+    pub const UNCHECKED: u32 = 4;
+}
+
+/// What made a [`MaskWrite`].
+pub mod writer {
+    /// Code outside `add_taint`.
+    pub const OTHER: u32 = 0;
+    /// `add_taint`, and no entry of it explains that: the hook was skipped.
+    pub const ADD_TAINT: u32 = 1;
+    /// `add_taint`, whose entry left the record to the watchpoint's program, which sees the registers.
+    pub const LEFT_BY_ENTRY: u32 = 2;
 }
 
 /// What the CPU was doing, from the preemption counter without what the hook itself adds to it.
@@ -107,8 +136,10 @@ pub mod counter {
     pub const READS: u32 = 5;
     /// Traps of the mask's watchpoint at code that did not write the mask.
     pub const SPURIOUS: u32 = 6;
+    /// Requests for modules beyond the limit that each user has: they have no record.
+    pub const LIMITED: u32 = 7;
     /// How many counters there are.
-    pub const END: u32 = 7;
+    pub const END: u32 = 8;
 }
 
 /// A type of which any bytes are a value.
@@ -128,3 +159,5 @@ pub trait Wire: Plain {
 unsafe impl Plain for u32 {}
 // SAFETY: an integer.
 unsafe impl Plain for u64 {}
+// SAFETY: an array of integers.
+unsafe impl<const N: usize> Plain for [u64; N] {}

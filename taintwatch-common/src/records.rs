@@ -3,8 +3,9 @@
 use core::mem::size_of;
 
 use crate::{
-    ALIAS_LEN, ANCESTORS, ARGS_LEN, COMM_LEN, COMPONENT_LEN, MODULE_NAME_LEN, MODULE_TEXT_LEN,
-    PATH_STEPS, Plain, STACK_FRAMES, SYMBOL_TEXT_LEN, SYSCTL_TEXT_LEN, Wire, kind, stage,
+    ALIAS_LEN, ANCESTORS, ARGS_LEN, CALLEES, CODE_LEN, COMM_LEN, COMPONENT_LEN, MODULE_NAME_LEN,
+    MODULE_TEXT_LEN, PATH_STEPS, Plain, STACK_FRAMES, SYMBOL_LEN, SYSCTL_TEXT_LEN, Wire, kind,
+    stage,
 };
 
 /// What every record begins with.
@@ -36,9 +37,9 @@ pub struct Task {
     pub uid: u32,
     /// `task_struct.start_boottime`, nanoseconds: with `tgid` it identifies a process in this boot. 0 when it could not be read.
     pub start_boottime_ns: u64,
-    /// Address of its `mm_struct`: with `start_boottime_ns` it identifies the program that a process runs; an exec
-    /// changes it. 0 for kernel threads.
-    pub mm: u64,
+    /// `task_struct.self_exec_id`, which each exec raises: with `start_boottime_ns` it identifies the program that a process
+    /// runs. The address of its `mm_struct` does not: memory of the program before is used again.
+    pub exec_id: u64,
     /// Raw bytes, NUL-terminated.
     pub comm: [u8; COMM_LEN],
 }
@@ -50,6 +51,8 @@ pub struct Loading {
     /// One of [`crate::stage`].
     pub stage: u32,
     pub reserved: u32,
+    /// The `boottime_ns` of the [`ModuleFile`] that this load read its module by; 0 when no hook saw it.
+    pub file_ns: u64,
     /// `struct module.name`, raw bytes, NUL-terminated; empty when the load has no name yet.
     pub name: [u8; MODULE_NAME_LEN],
 }
@@ -59,6 +62,7 @@ impl Loading {
     pub const NONE: Self = Self {
         stage: stage::NONE,
         reserved: 0,
+        file_ns: 0,
         name: [0; MODULE_NAME_LEN],
     };
 }
@@ -69,12 +73,41 @@ impl Loading {
 pub struct Stack {
     /// Valid entries of `frames`.
     pub depth: u32,
-    /// Bytes in each of `text`, NUL excluded; 0 when the kernel could not format it.
-    pub text_len: [u16; 2],
+    pub reserved: u32,
     /// Return addresses, but for the first, which is an instruction's own.
     pub frames: [u64; STACK_FRAMES],
-    /// `symbol+0xoffset/0xsize [module]` of each frame's address minus one (the first frame's as it is), a line each.
-    pub text: [[u8; SYMBOL_TEXT_LEN]; 2],
+    /// `symbol+0xoffset/0xsize [module]` of each frame's address minus one, NUL-terminated; empty where the kernel cannot
+    /// resolve it. A field each: a symbol may hold any byte but NUL.
+    pub text: [[u8; SYMBOL_LEN]; STACK_FRAMES],
+}
+
+/// The frame that is taken for the code that caused an event, and what the instruction before its return address calls.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The frame's address; 0 when the stack has no such frame.
+    pub address: u64,
+    /// What a direct call before the address calls; 0 for any other instruction.
+    pub target: u64,
+    /// What distinguishes functions that it calls through a pointer, from the registers; 0 where none is needed or known.
+    pub jumped: u64,
+    /// The `boottime_ns` of the [`Callees`] that belong to it; 0 without any.
+    pub callees_ns: u64,
+    /// One of [`crate::link`].
+    pub link: u32,
+    pub reserved: u32,
+}
+
+impl Caller {
+    /// Of a stack without such a frame.
+    pub const NONE: Self = Self {
+        address: 0,
+        target: 0,
+        jumped: 0,
+        callees_ns: 0,
+        link: crate::link::UNKNOWN,
+        reserved: 0,
+    };
 }
 
 /// `add_taint(flag, lockdep_ok)` was entered; the mask is not changed yet.
@@ -87,6 +120,7 @@ pub struct TaintEntry {
     pub flag: u32,
     pub lockdep_ok: u32,
     pub mask_before: u64,
+    pub caller: Caller,
     pub stack: Stack,
 }
 
@@ -99,12 +133,30 @@ pub struct MaskWrite {
     pub loading: Loading,
     /// The bit that the instruction set, from its register; `u32::MAX` for any other instruction.
     pub bit: u32,
-    /// 1 when `add_taint` itself wrote, and no entry of it explains that: the hook was skipped.
-    pub in_add_taint: u32,
+    /// One of [`crate::writer`].
+    pub writer: u32,
     /// The mask after the last write that the watchpoint saw.
     pub mask_before: u64,
     pub mask_after: u64,
+    pub caller: Caller,
     pub stack: Stack,
+}
+
+/// Functions that may have run between [`Caller`]'s frame and the next one, and left no frame: one that ends in a call
+/// of another is compiled to a jump. Sent before the record that refers to it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Callees {
+    pub header: Header,
+    /// How many were found; more than [`CALLEES`] when some are left out.
+    pub found: u32,
+    pub reserved: u32,
+    /// First instructions, or 0.
+    pub addresses: [u64; CALLEES],
+    /// `symbol+0xoffset/0xsize [module]` of each, NUL-terminated; empty where the kernel cannot resolve it.
+    pub text: [[u8; SYMBOL_LEN]; CALLEES],
+    /// The code at each address; zeros where it cannot be read.
+    pub code: [[u8; CODE_LEN]; CALLEES],
 }
 
 /// A module passed every check and its init function runs next (`MODULE_STATE_COMING`); `trace_module_load`.
@@ -121,6 +173,8 @@ pub struct ModuleComing {
     pub srcversion: [u8; MODULE_TEXT_LEN],
     /// `struct module.taints`.
     pub taints: u64,
+    /// As in [`Loading`].
+    pub file_ns: u64,
 }
 
 /// A module is about to be freed; `trace_module_free`.
@@ -225,7 +279,7 @@ pub struct ModuleRequest {
 }
 
 /// The largest record, in bytes.
-pub const MAX_RECORD: usize = size_of::<Process>();
+pub const MAX_RECORD: usize = size_of::<Callees>();
 
 // SAFETY: integers without padding, as `layout` asserts.
 unsafe impl Plain for Header {}
@@ -254,4 +308,5 @@ records! {
     Process: PROCESS,
     ModuleFile: MODULE_FILE,
     ModuleRequest: MODULE_REQUEST,
+    Callees: CALLEES,
 }

@@ -1,20 +1,29 @@
-//! The code that caused a change of the mask, as an address: what occurrences are counted by.
+//! The code that caused a change of the mask: a frame of the stack, and whether its own instruction led there.
+//!
+//! A function that ends in a call of `add_taint` is compiled to a jump, and has no frame then: the next frame, which called
+//! that function, did not cause anything. The instruction before its return address tells.
 
 use aya_ebpf::{Global, helpers::generated::bpf_get_stack};
 use core::ffi::c_void;
+use taintwatch_common::{Caller, link};
 
-use crate::target::{ABSENT, ADD_TAINT_END, ADD_TAINT_START, REPORTERS};
+use crate::target::{
+    ABSENT, ADD_TAINT_END, ADD_TAINT_START, EXCEPTION_END, EXCEPTION_START, REPORTERS, THUNKS_END,
+    THUNKS_START, value,
+};
 
 /// Frames searched for the caller: `WARN` needs nine, with those of every hook.
 const SEARCHED: usize = 12;
+/// `call rel32` (x86).
+const CALL: u64 = 0xe8;
 
 /// How many frames come before the caller of the hooked function, where its address is unknown.
 #[derive(Clone, Copy)]
 pub struct Skip(pub usize);
 
-/// The return address of the code that caused the change: the first past `add_taint` and the functions that only report.
+/// The frame of the code that caused the change: the first past `add_taint` and the functions that only report.
 #[inline(always)]
-pub fn caller(ctx: *mut c_void, skip: Skip) -> u64 {
+pub fn caller(ctx: *mut c_void, skip: Skip) -> Caller {
     let mut frames = [0_u64; SEARCHED];
     // SAFETY: the helper writes the array at most.
     unsafe {
@@ -25,18 +34,68 @@ pub fn caller(ctx: *mut c_void, skip: Skip) -> u64 {
             0,
         )
     };
-    let mut passed = false;
     if ADD_TAINT_START.load() == ABSENT {
-        return frames.get(skip.0).copied().unwrap_or(0);
+        let frame = frames.get(skip.0).copied().unwrap_or(0);
+        return of_frame(frame, link::UNCHECKED, call_target(frame));
     }
+    let mut passed = false;
+    let mut trapped = skip.0 == 0;
     for frame in frames {
         if inside(frame, &ADD_TAINT_START, &ADD_TAINT_END) != 0 {
             passed = true;
         } else if (passed || skip.0 == 0) && is_reporter(frame) == 0 {
-            return frame;
+            return linked(frame, trapped);
         }
+        trapped = inside(frame, &EXCEPTION_START, &EXCEPTION_END) != 0;
     }
-    0
+    Caller::NONE
+}
+
+/// Whether the code at this frame is the cause itself. An address that trapped, or that wrote, is.
+#[inline(always)]
+fn linked(frame: u64, trapped: bool) -> Caller {
+    if frame == 0 {
+        return Caller::NONE;
+    }
+    let target = call_target(frame);
+    let link = if trapped || leads_to_taint(target) {
+        link::PROVEN
+    } else if target == 0 || inside(target, &THUNKS_START, &THUNKS_END) != 0 {
+        link::INDIRECT
+    } else {
+        link::JUMPED
+    };
+    of_frame(frame, link, target)
+}
+
+#[inline(always)]
+fn of_frame(address: u64, link: u32, target: u64) -> Caller {
+    Caller {
+        address,
+        target,
+        link,
+        ..Caller::NONE
+    }
+}
+
+/// What the direct call before a return address calls; 0 for any other instruction.
+#[inline(always)]
+fn call_target(address: u64) -> u64 {
+    let bytes: u64 = value(address.wrapping_sub(8), 0);
+    if (bytes >> 24) & 0xff != CALL {
+        return 0;
+    }
+    // The displacement has a sign.
+    address.wrapping_add(((bytes as i64) >> 32) as u64)
+}
+
+/// A call of a function that leads to the mask, or of the padding before it, where calls are counted
+/// (`CONFIG_CALL_THUNKS`, `arch/x86/kernel/callthunks.c`).
+#[inline(always)]
+fn leads_to_taint(target: u64) -> bool {
+    let function = target.wrapping_add(16);
+    let padded = inside(function, &ADD_TAINT_START, &ADD_TAINT_END) | is_reporter(function);
+    inside(target, &ADD_TAINT_START, &ADD_TAINT_END) | is_reporter(target) | padded != 0
 }
 
 #[inline(always)]
@@ -50,7 +109,7 @@ fn is_reporter(frame: u64) -> u64 {
 
 /// 1 when `start <= address < end`, without a branch: the verifier follows each side of every one.
 #[inline(always)]
-fn inside(address: u64, start: &Global<u64>, end: &Global<u64>) -> u64 {
+pub fn inside(address: u64, start: &Global<u64>, end: &Global<u64>) -> u64 {
     let start = start.load();
     let (offset, length) = (address.wrapping_sub(start), end.load().wrapping_sub(start));
     // Both are below 2^63 when inside, so the difference alone borrows.

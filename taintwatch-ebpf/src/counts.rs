@@ -3,14 +3,12 @@
 
 use aya_ebpf::{
     btf_maps::{Array, HashMap},
-    helpers::generated::{bpf_ktime_get_boot_ns, bpf_snprintf},
+    helpers::generated::bpf_ktime_get_boot_ns,
     macros::btf_map,
 };
-use core::ffi::c_void;
-use taintwatch_common::{Count, CountKey, Loading, SYMBOL_LEN, counter};
+use taintwatch_common::{Caller, Count, CountKey, Left, Loading, SYMBOL_LEN, counter, link};
 
-pub use crate::caller::Skip;
-use crate::{caller::caller, counters, loader, process, ring, target::HAS_SNPRINTF};
+use crate::{counters, loader, process, ring, stack};
 
 /// Records that one key may send at once …
 const BURST: u64 = 8;
@@ -22,13 +20,9 @@ const NO_REPLACE: u64 = 1;
 #[btf_map]
 static COUNTS: HashMap<CountKey, Count, 4096> = HashMap::new();
 
-/// Modules freed so far.
+/// Modules, and init codes of modules, that were freed so far.
 #[btf_map]
 static EPOCH: Array<u64, 1> = Array::new();
-
-/// `%pS` of one address.
-#[unsafe(no_mangle)]
-static ONE_SYMBOL: [u8; 4] = *b"%pS\0";
 
 /// A key's first value. In .rodata, since it is too large for the stack.
 static NEW: Count = Count {
@@ -37,11 +31,13 @@ static NEW: Count = Count {
     spent: 0,
     since_ns: 0,
     last_ns: 0,
+    link: 0,
+    reserved: 0,
     loading: Loading::NONE,
     symbol: [0; SYMBOL_LEN],
 };
 
-/// A module is freed: its addresses can become another module's.
+/// Code of a module is freed: its addresses can become another module's.
 #[inline(always)]
 pub fn next_epoch() {
     if let Some(epoch) = EPOCH.get_ptr_mut(0) {
@@ -49,22 +45,22 @@ pub fn next_epoch() {
     }
 }
 
-/// Reserves a record for this occurrence, or counts the occurrence and gives `None`.
+/// Reserves a record for this occurrence, or counts the occurrence and gives `None`. `first` sends what has to stand before the record.
 #[inline(always)]
 pub fn admit<T: taintwatch_common::Wire>(
-    ctx: *mut c_void,
-    flag: u32,
-    context: u32,
-    skip: Skip,
+    (flag, context): (u32, u32),
+    caller: &Caller,
+    first: impl FnOnce(),
 ) -> Option<*mut T> {
     let key = CountKey {
         flag,
         context,
-        caller: caller(ctx, skip),
+        caller: caller.address,
+        jumped: caller.jumped,
         load: loader::began_at(context),
         epoch: epoch(),
     };
-    let slot = slot(&key);
+    let slot = slot(&key, caller.link);
     if let Some(count) = slot
         && !may_send(count)
     {
@@ -73,16 +69,42 @@ pub fn admit<T: taintwatch_common::Wire>(
         return None;
     }
     process::emit_once(context);
+    first();
     let record = ring::reserve::<T>();
     if record.is_none() {
-        match slot {
-            // SAFETY: as above.
-            Some(count) => counters::increment(unsafe { &raw mut (*count).unsent }),
-            // The map is full: counted without a caller.
-            None => counters::count(counter::UNKEYED),
-        }
+        unsent(slot);
     }
     record
+}
+
+/// Counts an occurrence whose record was left to a trap that never came.
+#[inline(always)]
+pub fn untrapped(context: u32, left: &Left) {
+    let key = CountKey {
+        flag: left.flag,
+        context,
+        caller: left.caller,
+        jumped: 0,
+        load: 0,
+        epoch: epoch(),
+    };
+    let slot = slot(&key, link::INDIRECT);
+    if let Some(count) = slot {
+        // SAFETY: a map's value.
+        unsafe { (*count).last_ns = left.at_ns };
+    }
+    unsent(slot);
+}
+
+/// Counts an occurrence that has no record.
+#[inline(always)]
+fn unsent(slot: Option<*mut Count>) {
+    match slot {
+        // SAFETY: a map's value lives as long as the map; userspace removes only keys that can grow no more.
+        Some(count) => counters::increment(unsafe { &raw mut (*count).unsent }),
+        // The map is full: counted without a caller.
+        None => counters::count(counter::UNKEYED),
+    }
 }
 
 /// A bucket that refills. Races cost a record more or less, never a count.
@@ -109,7 +131,7 @@ fn may_send(count: *mut Count) -> bool {
 }
 
 #[inline(always)]
-fn slot(key: &CountKey) -> Option<*mut Count> {
+fn slot(key: &CountKey, link: u32) -> Option<*mut Count> {
     if let Some(count) = COUNTS.get_ptr_mut(key) {
         return Some(count);
     }
@@ -119,21 +141,11 @@ fn slot(key: &CountKey) -> Option<*mut Count> {
     let count = COUNTS.get_ptr_mut(key)?;
     // SAFETY: a map's value; another CPU that reads it meanwhile finds an empty name.
     loader::fill(unsafe { &raw mut (*count).loading }, key.context);
-    if HAS_SNPRINTF.load() == 1 {
-        let mut address = key.caller.wrapping_sub(1);
-        // SAFETY: as above.
-        let symbol = unsafe { &raw mut (*count).symbol };
-        // SAFETY: the format lies in frozen .rodata and has one specifier, and there is one address.
-        unsafe {
-            bpf_snprintf(
-                symbol.cast(),
-                SYMBOL_LEN as u32,
-                ONE_SYMBOL.as_ptr().cast(),
-                &raw mut address,
-                8,
-            )
-        };
-    }
+    // SAFETY: as above.
+    unsafe { (*count).link = link };
+    // SAFETY: as above.
+    let symbol = unsafe { &raw mut (*count).symbol };
+    stack::symbol(key.caller.wrapping_sub(1), symbol);
     Some(count)
 }
 

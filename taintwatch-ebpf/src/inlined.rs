@@ -6,10 +6,10 @@
 //! `add_taint` sees is forgotten; what is still there at the exit was done by a copy.
 
 use aya_ebpf::{btf_maps::HashMap, macros::btf_map};
-use taintwatch_common::SYSCTL_TEXT_LEN;
+use taintwatch_common::{SYSCTL_TEXT_LEN, Writer};
 
 use crate::{
-    pending::{Writer, writer},
+    pending::writer,
     target::{PROC_TAINT_END, PROC_TAINT_START},
 };
 

@@ -3,7 +3,7 @@
 //! The hooks in `module_load` and `module_unload` keep the slots; records and counts read the current task's.
 
 use aya_ebpf::{
-    btf_maps::HashMap,
+    btf_maps::{HashMap, LruHashMap},
     helpers::generated::{bpf_ktime_get_boot_ns, bpf_probe_read_user_str},
     macros::btf_map,
 };
@@ -26,6 +26,8 @@ struct Slot {
     /// When the loading process started: a task that dies in a module's init function never leaves
     /// `load_module`, and its id is used again.
     start: u64,
+    /// When its file was read, as the record of that says; 0 when no hook saw it.
+    file_ns: u64,
     stage: u32,
     reserved: u32,
     /// The name as last read, for the end of a load, when both structures may be gone.
@@ -35,6 +37,10 @@ struct Slot {
 /// By task: each loads or unloads one module at a time.
 #[btf_map]
 static SLOTS: HashMap<u64, Slot, 1024> = HashMap::new();
+
+/// Reads of modules whose load has not begun, by task: the time that is in the record of each. Not every read leads to a load.
+#[btf_map]
+static READS: LruHashMap<u64, u64, 1024> = LruHashMap::new();
 
 /// Writes the load that the current task is in to a record field or a map's value. An interrupt is in none.
 #[inline(always)]
@@ -57,17 +63,21 @@ pub fn fill(into: *mut Loading, context: u32) {
     // SAFETY: as above.
     let stage = unsafe { (*slot).stage };
     // SAFETY: as above.
+    let file_ns = unsafe { (*slot).file_ns };
+    // SAFETY: as above.
     let name = unsafe { (*slot).name };
     let loading = Loading {
         stage,
         reserved: 0,
+        file_ns,
         name,
     };
     // SAFETY: the caller's field is valid for writes.
     unsafe { into.write(loading) };
 }
 
-/// When the load began whose module is still unformed; 0 outside one, and once the module's own code runs.
+/// When the load or unload began that the current task is in; 0 outside one. It distinguishes init code of two modules that had
+/// the same place one after the other.
 #[inline(always)]
 pub fn began_at(context: u32) -> u64 {
     if context != context::TASK {
@@ -77,12 +87,13 @@ pub fn began_at(context: u32) -> u64 {
         return 0;
     };
     // SAFETY: the slot is the current task's own.
-    if unsafe { (*slot).stage } == stage::UNFORMED {
-        // SAFETY: as above.
-        unsafe { (*slot).began }
-    } else {
-        0
-    }
+    unsafe { (*slot).began }
+}
+
+/// The current task reads a module at this time; the load that it begins next is that module's.
+#[inline(always)]
+pub fn file_read(at_ns: u64) {
+    _ = READS.insert(task::id(), at_ns, 0);
 }
 
 /// `load_module` was entered with `info`.
@@ -90,6 +101,12 @@ pub fn began_at(context: u32) -> u64 {
 pub fn load_began(info: u64) {
     let mut slot = new(stage::UNFORMED);
     slot.info = info;
+    let id = task::id();
+    if let Some(at_ns) = READS.get_ptr(id) {
+        // SAFETY: a map's value, which only the current task writes.
+        slot.file_ns = unsafe { at_ns.read() };
+        _ = READS.remove(id);
+    }
     insert(slot);
 }
 
@@ -137,6 +154,13 @@ pub fn ended() {
     _ = SLOTS.remove(task::id());
 }
 
+/// When the file of the current task's load was read; 0 when that is not known.
+#[inline(always)]
+pub fn file_ns() -> u64 {
+    // SAFETY: the slot is the current task's own.
+    current().map_or(0, |slot| unsafe { (*slot).file_ns })
+}
+
 /// Whether the current task is in a load: an unload has a slot as well.
 #[inline(always)]
 pub fn is_loading() -> bool {
@@ -162,6 +186,7 @@ fn new(stage: u32) -> Slot {
         // SAFETY: no arguments.
         began: unsafe { bpf_ktime_get_boot_ns() },
         start: task::start(),
+        file_ns: 0,
         stage,
         reserved: 0,
         name: [0; MODULE_NAME_LEN],

@@ -9,7 +9,7 @@
 //! | `module_unload` | entry and exit of `delete_module`, the tracepoint `module_free` | 3 |
 //! | `module_file` | reads of modules, the tracepoint `module_request` | 3 |
 //!
-//! The other files hold what the hooks share: maps (`counts`, `inlined`, `loader`, `pending`), parts of records (`path`,
+//! The other files hold what the hooks share: the cause's frame (`caller`, `callees`), maps (`counts`, `inlined`, `loader`, `pending`), parts of records (`path`,
 //! `process`, `stack`, `task`), and in `target` the addresses and offsets of the running kernel.
 #![no_std]
 #![no_main]
@@ -19,11 +19,13 @@
     reason = "atomic addition has no other name on this target"
 )]
 
+mod callees;
 mod caller;
 mod counters;
 mod counts;
 mod inlined;
 mod instruction;
+mod limit;
 mod loader;
 mod mask_watch;
 mod module_file;

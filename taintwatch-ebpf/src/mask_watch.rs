@@ -1,7 +1,8 @@
 //! Layer 1: the write watchpoint on `tainted_mask`.
 //!
 //! The trap comes after the write (x86; `arch/x86/kernel/hw_breakpoint.c`), so the mask that is read
-//! here is the new one. The old one is what the last trap read.
+//! here is the new one. The old one is what the last trap read. The registers are those of the code that wrote: for a call
+//! of `add_taint` whose caller the stack does not prove, they may lead to it.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -9,12 +10,12 @@ use aya_ebpf::{
     macros::{btf_map, perf_event},
     programs::PerfEventContext,
 };
-use taintwatch_common::{DIRECT_WRITE, MaskWrite, counter};
+use taintwatch_common::{DIRECT_WRITE, MaskWrite, counter, link, writer};
 
 use crate::{
-    counters,
-    counts::{self, Skip},
-    inlined, instruction, loader, pending, record, ring, stack,
+    callees,
+    caller::{Skip, caller},
+    counters, counts, inlined, instruction, loader, pending, record, ring, stack,
     target::{self, ADD_TAINT_END, ADD_TAINT_START, TAINTED_MASK},
     task::{self, Entered},
 };
@@ -30,6 +31,17 @@ static LAST_MASK: Array<u64, 1> = Array::new();
 #[btf_map]
 static PROVEN: Array<u64, 1> = Array::new();
 
+/// A write of the mask.
+struct Write {
+    /// The flag that the instruction set, if it was one.
+    bit: u32,
+    /// One of [`writer`].
+    writer: u32,
+    before: u64,
+    after: u64,
+    context: u32,
+}
+
 #[perf_event]
 fn mask_watch(ctx: PerfEventContext) -> u32 {
     // SAFETY: the context of a perf event program, whose fields it may read.
@@ -43,50 +55,96 @@ fn mask_watch(ctx: PerfEventContext) -> u32 {
     // SAFETY: as above.
     let instruction = unsafe { (*ctx.ctx).regs.rip };
     let in_add_taint = in_add_taint(instruction);
-    // By far the most traps are this one: the kernel's own code stays what it is, and is read once.
-    if in_add_taint && instruction == last(&PROVEN) && pending::explains(context) {
+    let entry = if in_add_taint {
+        pending::take(context)
+    } else {
+        None
+    };
+    let mut write = Write {
+        bit: instruction::WRITTEN,
+        writer: writer::LEFT_BY_ENTRY,
+        before,
+        after,
+        context,
+    };
+    // By far the most traps are these: the kernel's own code stays what it is, and is read once.
+    if let Some(left) = entry
+        && (left.caller != 0 || instruction == last(&PROVEN))
+    {
         counters::count(counter::EXPLAINED);
-        return 0;
-    }
-    let bit = instruction::wrote(ctx.ctx, instruction, before ^ after);
-    if bit == instruction::ELSEWHERE {
-        counters::count(counter::SPURIOUS);
-        return 0;
-    }
-    if inlined::explains(instruction, context) {
-        return 0;
-    }
-    if in_add_taint {
-        exchange(&PROVEN, instruction);
-        if pending::explains(context) {
-            counters::count(counter::EXPLAINED);
+        if left.caller == 0 {
             return 0;
         }
-        counters::count(counter::UNEXPLAINED);
+        write.bit = left.flag;
+    } else {
+        write.bit = instruction::wrote(ctx.ctx, instruction, before ^ after);
+        if write.bit == instruction::ELSEWHERE {
+            counters::count(counter::SPURIOUS);
+            return 0;
+        }
+        if inlined::explains(instruction, context) {
+            return 0;
+        }
+        if in_add_taint {
+            exchange(&PROVEN, instruction);
+            if entry.is_some() {
+                counters::count(counter::EXPLAINED);
+                return 0;
+            }
+            counters::count(counter::UNEXPLAINED);
+        }
+        write.writer = if in_add_taint {
+            writer::ADD_TAINT
+        } else {
+            writer::OTHER
+        };
     }
-    let (flag, skip) = if in_add_taint && bit != instruction::WRITTEN {
+    record(&ctx, &write);
+    0
+}
+
+#[inline(always)]
+fn record(ctx: &PerfEventContext, write: &Write) {
+    let (flag, skip) = if write.writer != writer::OTHER && write.bit != instruction::WRITTEN {
         // Counted as the flag that it is, by the caller as any other.
-        (bit, Skip(1))
+        (write.bit, Skip(1))
     } else {
         // The code that wrote comes first.
         (DIRECT_WRITE, Skip(0))
     };
-    let Some(write) = counts::admit::<MaskWrite>(ctx.as_ptr(), flag, context, skip) else {
-        return 0;
+    let mut caller = caller(ctx.as_ptr(), skip);
+    // SAFETY: the context of a perf event program begins with the registers, which it may read.
+    let regs = unsafe { &raw const (*ctx.ctx).regs };
+    // SAFETY: as above.
+    let stack_pointer = unsafe { (*ctx.ctx).regs.rsp };
+    let found = if caller.link == link::INDIRECT {
+        callees::search(regs.cast(), stack_pointer, caller.address)
+    } else {
+        None
     };
+    caller.jumped = found.as_ref().map_or(0, |found| found.sum);
+    let mut callees_ns = 0;
+    let admitted = counts::admit::<MaskWrite>((flag, write.context), &caller, || match &found {
+        Some(found) => callees_ns = found.send(),
+        None => callees_ns = callees::send_called(&caller),
+    });
+    let Some(record) = admitted else {
+        return;
+    };
+    caller.callees_ns = callees_ns;
     let stack_context = ctx.as_ptr();
-    record::fill!(write as MaskWrite {
-        bit: bit,
-        in_add_taint: u32::from(in_add_taint),
-        header: record::header::<MaskWrite>(context),
+    record::fill!(record as MaskWrite {
+        bit: write.bit,
+        writer: write.writer,
+        header: record::header::<MaskWrite>(write.context),
         task => task::fill,
-        loading => |into| loader::fill(into, context),
-        mask_before: before,
-        mask_after: after,
+        loading => |into| loader::fill(into, write.context),
+        mask_before: write.before,
+        mask_after: write.after,
+        caller: caller,
         stack => |into| stack::fill(stack_context, into),
     });
-    ring::submit(write);
-    0
+    ring::submit(record);
 }
 
 #[inline(always)]

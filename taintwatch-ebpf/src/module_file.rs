@@ -10,7 +10,7 @@ use aya_ebpf::{
 use taintwatch_common::{ModuleFile, ModuleRequest};
 
 use crate::{
-    path, process, record, ring,
+    limit, loader, path, process, record, ring,
     target::read_text,
     task::{self, Entered},
 };
@@ -53,9 +53,12 @@ fn module_memory_kprobe(ctx: ProbeContext) -> u32 {
 /// `trace_module_request(name, wait, ip)`.
 #[raw_tracepoint]
 fn module_request(ctx: RawTracePointContext) -> i32 {
+    if !limit::admits() {
+        return 0;
+    }
     let context = task::context(Entered::ByCall);
     process::emit_once(context);
-    let Some(request) = ring::reserve::<ModuleRequest>() else {
+    let Some(request) = ring::reserve_detail::<ModuleRequest>() else {
         return 0;
     };
     record::fill!(request as ModuleRequest {
@@ -83,11 +86,13 @@ fn from_memory(id: u32) {
 
 #[inline(always)]
 fn read(file: u64, from_memory: u32) {
-    let Some(module) = ring::reserve::<ModuleFile>() else {
+    let header = record::header::<ModuleFile>(task::context(Entered::ByCall));
+    loader::file_read(header.boottime_ns);
+    let Some(module) = ring::reserve_detail::<ModuleFile>() else {
         return;
     };
     record::fill!(module as ModuleFile {
-        header: record::header::<ModuleFile>(task::context(Entered::ByCall)),
+        header: header,
         task => task::fill,
         from_memory: from_memory,
         reserved: 0,

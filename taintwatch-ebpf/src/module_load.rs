@@ -7,7 +7,7 @@ use aya_ebpf::{
 use taintwatch_common::{LoadEnd, ModuleComing, context};
 
 use crate::{
-    loader, process, record, ring,
+    counts, loader, process, record, ring,
     target::{
         MODULE_INIT_BASE, MODULE_INIT_SIZE, MODULE_SRCVERSION, MODULE_TAINTS, MODULE_TEXT_BASE,
         MODULE_TEXT_SIZE, MODULE_VERSION, read_text, value,
@@ -57,6 +57,7 @@ fn module_load(ctx: RawTracePointContext) -> i32 {
         version => |into| read_text(value(module, MODULE_VERSION.load()), into),
         srcversion => |into| read_text(value(module, MODULE_SRCVERSION.load()), into),
         taints: value(module, MODULE_TAINTS.load()),
+        file_ns: loader::file_ns(),
         text: range(module, MODULE_TEXT_BASE.load(), MODULE_TEXT_SIZE.load()),
         init_text: range(module, MODULE_INIT_BASE.load(), MODULE_INIT_SIZE.load()),
     });
@@ -66,6 +67,8 @@ fn module_load(ctx: RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn ended(result: i64) {
+    // The init code is freed by now, and its place used again (`do_init_module`, `kernel/module/main.c`).
+    counts::next_epoch();
     process::emit_once(context::TASK);
     if let Some(end) = ring::reserve::<LoadEnd>() {
         loader::copy_freed();

@@ -8,7 +8,7 @@ use taintwatch_common::{ModuleFree, context};
 
 use crate::{
     counts, loader, process, record, ring,
-    target::{MODULE_TAINTS, PT_REGS_DI, value},
+    target::{MODULE_TAINTS, PT_REGS_BX, PT_REGS_DI, value},
     task::{self, Entered},
 };
 
@@ -24,6 +24,33 @@ fn delete_module_kprobe(ctx: ProbeContext) -> u32 {
     if let Some(regs) = ctx.arg(0) {
         began(regs);
     }
+    0
+}
+
+/// `__ia32_sys_delete_module(regs)`: the same from a 32-bit program, or by `int $0x80`; the name is the lower half of `bx`.
+#[fentry]
+fn delete_module_ia32(ctx: FEntryContext) -> u32 {
+    began_ia32(ctx.arg(0));
+    0
+}
+
+#[kprobe]
+fn delete_module_ia32_kprobe(ctx: ProbeContext) -> u32 {
+    if let Some(regs) = ctx.arg(0) {
+        began_ia32(regs);
+    }
+    0
+}
+
+#[fexit]
+fn delete_module_ia32_exit(_ctx: FExitContext) -> u32 {
+    loader::ended();
+    0
+}
+
+#[kretprobe]
+fn delete_module_ia32_kretprobe(_ctx: RetProbeContext) -> u32 {
+    loader::ended();
     0
 }
 
@@ -64,4 +91,10 @@ fn module_free(ctx: RawTracePointContext) -> i32 {
 #[inline(always)]
 fn began(regs: u64) {
     loader::unload_began(value(regs, PT_REGS_DI.load()));
+}
+
+#[inline(always)]
+fn began_ia32(regs: u64) {
+    let name: u32 = value(regs, PT_REGS_BX.load());
+    loader::unload_began(u64::from(name));
 }

@@ -23,7 +23,7 @@ use crate::{
 struct Program {
     tgid: u64,
     start: u64,
-    mm: u64,
+    exec_id: u64,
 }
 
 /// Programs whose record was sent. One that the map drops is sent again.
@@ -46,12 +46,12 @@ fn emit_current() {
     let program = Program {
         tgid: task::id() >> 32,
         start: task::start(),
-        mm,
+        exec_id: task::exec_id(),
     };
     if EMITTED.get_ptr(program).is_some() {
         return;
     }
-    let Some(process) = ring::reserve::<Process>() else {
+    let Some(process) = ring::reserve_detail::<Process>() else {
         return;
     };
     _ = EMITTED.insert(program, 1, 0);

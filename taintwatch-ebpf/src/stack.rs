@@ -3,14 +3,13 @@
 
 use aya_ebpf::helpers::generated::{bpf_get_stack, bpf_snprintf};
 use core::ffi::c_void;
-use taintwatch_common::{STACK_FRAMES, SYMBOL_TEXT_LEN, SYMBOLS_PER_TEXT, Stack};
+use taintwatch_common::{STACK_FRAMES, SYMBOL_LEN, Stack};
 
 use crate::target::HAS_SNPRINTF;
 
-/// `%pS` and a newline for each frame of one text.
+/// `%pS` of one address.
 #[unsafe(no_mangle)]
-static SYMBOL_FORMAT: [u8; 4 * SYMBOLS_PER_TEXT + 1] =
-    *b"%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n%pS\n\0";
+static SYMBOL_FORMAT: [u8; 4] = *b"%pS\0";
 
 /// Fills in the stack of the program's context `ctx`.
 #[inline(always)]
@@ -30,50 +29,37 @@ pub fn fill(ctx: *mut c_void, into: *mut Stack) {
     // SAFETY: the caller's record field.
     unsafe { (*into).depth = depth };
     // SAFETY: the caller's record field.
-    unsafe { (*into).text_len = [0; 2] };
-    if HAS_SNPRINTF.load() == 1 {
-        resolve(into, 0);
-        if depth > SYMBOLS_PER_TEXT as u32 {
-            resolve(into, 1);
-        }
+    unsafe { (*into).reserved = 0 };
+    for index in 0..STACK_FRAMES {
+        // SAFETY: the index is within the array.
+        let frame = unsafe { frames.cast::<u64>().add(index) };
+        // SAFETY: the helper wrote the whole array.
+        let address = unsafe { frame.read() };
+        // SAFETY: the caller's record field.
+        let texts = unsafe { (&raw mut (*into).text).cast::<[u8; SYMBOL_LEN]>() };
+        // SAFETY: the index is within the array.
+        let text = unsafe { texts.add(index) };
+        symbol(address.wrapping_sub(u64::from(address != 0)), text);
     }
 }
 
-/// Writes the symbols of the `part`th twelve frames. Each is the address of the next instruction:
-/// one less lies in the instruction that called or wrote.
+/// Writes `symbol+0xoffset/0xsize [module]` of an address, or nothing for the address 0. A frame's is that of the next
+/// instruction: one less lies in the instruction that called or wrote.
 #[inline(always)]
-fn resolve(into: *mut Stack, part: usize) {
-    let mut addresses = [0_u64; SYMBOLS_PER_TEXT];
-    // SAFETY: the caller's record field.
-    let frames = unsafe { (&raw const (*into).frames).cast::<u64>() };
-    for (index, address) in addresses.iter_mut().enumerate() {
-        // SAFETY: `part` is 0 or 1, so the index is below STACK_FRAMES.
-        let frame = unsafe { frames.add(part * SYMBOLS_PER_TEXT + index) };
-        // SAFETY: as above, and the helper wrote the whole array.
-        *address = unsafe { frame.read() }.wrapping_sub(1);
+pub fn symbol(mut address: u64, into: *mut [u8; SYMBOL_LEN]) {
+    // SAFETY: the caller's field is valid for writes.
+    unsafe { into.cast::<u8>().write(0) };
+    if HAS_SNPRINTF.load() != 1 || address == 0 {
+        return;
     }
-    // SAFETY: the caller's record field.
-    let text = unsafe { (&raw mut (*into).text).cast::<[u8; SYMBOL_TEXT_LEN]>() };
-    // SAFETY: `part` is 0 or 1.
-    let text = unsafe { text.add(part) };
-    // SAFETY: the format lies in frozen .rodata and has as many specifiers as there are addresses.
-    let length = unsafe {
+    // SAFETY: the format lies in frozen .rodata and has one specifier, and there is one address.
+    unsafe {
         bpf_snprintf(
-            text.cast(),
-            SYMBOL_TEXT_LEN as u32,
+            into.cast(),
+            SYMBOL_LEN as u32,
             SYMBOL_FORMAT.as_ptr().cast(),
-            addresses.as_mut_ptr(),
-            size_of::<[u64; SYMBOLS_PER_TEXT]>() as u32,
+            &raw mut address,
+            8,
         )
     };
-    if length > 0 {
-        // The helper returns the length that it would have needed, NUL included.
-        let length = (length as u64).min(SYMBOL_TEXT_LEN as u64) as u16 - 1;
-        // SAFETY: the caller's record field.
-        let lengths = unsafe { (&raw mut (*into).text_len).cast::<u16>() };
-        // SAFETY: `part` is 0 or 1.
-        let slot = unsafe { lengths.add(part) };
-        // SAFETY: as above.
-        unsafe { slot.write(length) };
-    }
 }

@@ -1,6 +1,7 @@
 //! Layer 2: the entry of `add_taint(flag, lockdep_ok)`, for each call, whether the flag is set already or not.
 //!
-//! At the entry and not at the exit: with `panic_on_taint` the function never returns.
+//! At the entry and not at the exit: with `panic_on_taint` the function never returns. Where the stack does not prove which
+//! function called, and no register can be seen here, the record is left to the program on the watchpoint, which traps next.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -8,55 +9,123 @@ use aya_ebpf::{
     programs::{FEntryContext, ProbeContext},
 };
 use core::ffi::c_void;
-use taintwatch_common::{TaintEntry, counter};
+use taintwatch_common::{Caller, TaintEntry, counter, link};
 
 use crate::{
-    counters,
-    counts::{self, Skip},
-    inlined, loader, pending, record, ring, stack, target,
+    callees,
+    caller::{Skip, caller},
+    counters, counts, inlined, loader, pending, record, ring, stack, target,
     task::{self, Entered},
 };
 
+/// A call of `add_taint`.
+#[derive(Clone, Copy)]
+struct Call {
+    flag: u32,
+    lockdep_ok: u32,
+    context: u32,
+}
+
 #[fentry]
 fn add_taint(ctx: FEntryContext) -> u32 {
+    let call = Call {
+        flag: ctx.arg(0),
+        lockdep_ok: ctx.arg(1),
+        context: task::context(Entered::ByCall),
+    };
     // The program itself, its trampoline, add_taint.
-    entered(ctx.as_ptr(), ctx.arg(0), ctx.arg(1), Skip(3));
+    let caller = caller(ctx.as_ptr(), Skip(3));
+    log(&ctx, &call);
+    let is_left = caller.link == link::INDIRECT && pending::traps_follow();
+    entered(&call, if is_left { caller.address } else { 0 });
+    if !is_left {
+        record(ctx.as_ptr(), &call, caller, || {
+            callees::send_called(&caller)
+        });
+    }
     0
 }
 
 /// Where fentry cannot be had.
 #[kprobe]
 fn add_taint_kprobe(ctx: ProbeContext) -> u32 {
-    if let (Some(flag), Some(lockdep_ok)) = (ctx.arg(0), ctx.arg(1)) {
-        entered(ctx.as_ptr(), flag, lockdep_ok, Skip(1));
-    }
+    let (Some(flag), Some(lockdep_ok)) = (ctx.arg(0), ctx.arg(1)) else {
+        return 0;
+    };
+    let call = Call {
+        flag,
+        lockdep_ok,
+        context: task::context(Entered::ByCall),
+    };
+    let mut caller = caller(ctx.as_ptr(), Skip(1));
+    log(&ctx, &call);
+    entered(&call, 0);
+    let found = if caller.link == link::INDIRECT {
+        callees::search(ctx.regs, 0, 0)
+    } else {
+        None
+    };
+    caller.jumped = found.as_ref().map_or(0, |found| found.sum);
+    record(ctx.as_ptr(), &call, caller, || match &found {
+        Some(found) => found.send(),
+        None => callees::send_called(&caller),
+    });
     0
 }
 
+/// For developers.
 #[inline(always)]
-fn entered(ctx: *mut c_void, flag: u32, lockdep_ok: u32, skip: Skip) {
-    let context = task::context(Entered::ByCall);
-    counters::count(counter::ENTRIES);
-    pending::entered(context, u64::from(flag));
-    inlined::seen(context);
+fn log(ctx: &impl aya_ebpf::EbpfContext, call: &Call) {
     #[cfg(feature = "bpf-log")]
     aya_log_ebpf::info!(
-        &Raw(ctx),
+        ctx,
         "add_taint({}, {}) in context {}",
-        flag,
-        lockdep_ok,
-        context
+        call.flag,
+        call.lockdep_ok,
+        call.context
     );
-    let Some(entry) = counts::admit::<TaintEntry>(ctx, flag, context, skip) else {
+    #[cfg(not(feature = "bpf-log"))]
+    let _ = (ctx, call);
+}
+
+/// `caller` is set where the record is left to the trap.
+#[inline(always)]
+fn entered(call: &Call, caller: u64) {
+    counters::count(counter::ENTRIES);
+    if let Some(left) = pending::entered(call.context, call.flag, caller) {
+        counts::untrapped(call.context, &left);
+    }
+    inlined::seen(call.context);
+}
+
+#[inline(always)]
+fn record(ctx: *mut c_void, call: &Call, mut caller: Caller, send: impl FnOnce() -> u64) {
+    let key = (call.flag, call.context);
+    let mut callees_ns = 0;
+    let entry = counts::admit::<TaintEntry>(key, &caller, || callees_ns = send());
+    let Some(entry) = entry else {
         return;
     };
-    fill(entry, ctx, flag, lockdep_ok, context);
+    caller.callees_ns = callees_ns;
+    fill(
+        entry,
+        ctx,
+        (call.flag, call.lockdep_ok),
+        call.context,
+        caller,
+    );
     ring::submit(entry);
 }
 
 /// Writes a whole record.
 #[inline(always)]
-pub fn fill(entry: *mut TaintEntry, ctx: *mut c_void, flag: u32, lockdep_ok: u32, context: u32) {
+pub fn fill(
+    entry: *mut TaintEntry,
+    ctx: *mut c_void,
+    (flag, lockdep_ok): (u32, u32),
+    context: u32,
+    caller: Caller,
+) {
     record::fill!(entry as TaintEntry {
         header: record::header::<TaintEntry>(context),
         task => task::fill,
@@ -64,17 +133,7 @@ pub fn fill(entry: *mut TaintEntry, ctx: *mut c_void, flag: u32, lockdep_ok: u32
         flag: flag,
         lockdep_ok: lockdep_ok,
         mask_before: target::mask(),
+        caller: caller,
         stack => |into| stack::fill(ctx, into),
     });
-}
-
-/// The bare context, which is all that aya-log asks for.
-#[cfg(feature = "bpf-log")]
-struct Raw(*mut c_void);
-
-#[cfg(feature = "bpf-log")]
-impl aya_ebpf::EbpfContext for Raw {
-    fn as_ptr(&self) -> *mut c_void {
-        self.0
-    }
 }

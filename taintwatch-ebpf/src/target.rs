@@ -24,6 +24,25 @@ pub static ADD_TAINT_END: Global<u64> = Global::new(ABSENT);
 pub static PROC_TAINT_START: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
 pub static PROC_TAINT_END: Global<u64> = Global::new(ABSENT);
+/// The entry of the exception that `WARN` raises (`asm_exc_invalid_op`): the frame behind it trapped, and called nothing.
+#[unsafe(no_mangle)]
+pub static EXCEPTION_START: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static EXCEPTION_END: Global<u64> = Global::new(ABSENT);
+/// Where the kernel calls through pointers (`__x86_indirect_thunk_*`, `arch/x86/lib/retpoline.S`).
+#[unsafe(no_mangle)]
+pub static THUNKS_START: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static THUNKS_END: Global<u64> = Global::new(ABSENT);
+/// The kernel's own code (`_stext`, `_etext`), and where modules may lie.
+#[unsafe(no_mangle)]
+pub static KERNEL_START: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static KERNEL_END: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static MODULES_START: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static MODULES_END: Global<u64> = Global::new(ABSENT);
 /// First address, and first past it, of each function that may stand between `WARN` and `add_taint` on a stack.
 #[unsafe(no_mangle)]
 pub static REPORTERS: [[Global<u64>; 2]; 16] = [const { [const { Global::new(ABSENT) }; 2] }; 16];
@@ -70,6 +89,8 @@ pub static MODULE_INIT_SIZE: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
 pub static TASK_MM: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
+pub static TASK_SELF_EXEC_ID: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
 pub static TASK_COMM: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
 pub static TASK_LOGINUID: Global<u64> = Global::new(ABSENT);
@@ -107,9 +128,11 @@ pub static MOUNT_MNT_PARENT: Global<u64> = Global::new(ABSENT);
 pub static MOUNT_MNT_MOUNTPOINT: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
 pub static VFSMOUNT_MNT_ROOT: Global<u64> = Global::new(ABSENT);
-/// The first argument of a system call.
+/// The first argument of a system call, and that of one in 32-bit mode.
 #[unsafe(no_mangle)]
 pub static PT_REGS_DI: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static PT_REGS_BX: Global<u64> = Global::new(ABSENT);
 /// 1 where `bpf_snprintf` exists (5.13): elsewhere the verifier refuses a program that holds the call, even in dead code.
 #[unsafe(no_mangle)]
 pub static HAS_SNPRINTF: Global<u64> = Global::new(0);

@@ -8,7 +8,8 @@ use taintwatch_common::{COMM_LEN, Task, context};
 
 use crate::target::{
     ABSENT, HARDIRQ_SHIFT, PER_CPU_OFFSET, PREEMPT_COUNT_IN_TASK, PREEMPT_COUNT_PER_CPU,
-    TASK_GROUP_LEADER, TASK_MM, TASK_REAL_PARENT, TASK_START_BOOTTIME, TASK_TGID, read, value,
+    TASK_GROUP_LEADER, TASK_REAL_PARENT, TASK_SELF_EXEC_ID, TASK_START_BOOTTIME, TASK_TGID, read,
+    value,
 };
 
 /// `SOFTIRQ_OFFSET`: the CPU serves a softirq (`include/linux/preempt.h`, the same since 2.6.31).
@@ -74,7 +75,7 @@ pub fn fill(into: *mut Task) {
         ppid: value(parent, TASK_TGID.load()),
         uid: bpf_get_current_uid_gid() as u32,
         start_boottime_ns: value(leader, TASK_START_BOOTTIME.load()),
-        mm: value(task, TASK_MM.load()),
+        exec_id: exec_id(),
         comm: [0; COMM_LEN],
     };
     // SAFETY: the caller's record field is valid for writes.
@@ -96,6 +97,12 @@ pub fn id() -> u64 {
 pub fn start() -> u64 {
     let leader: u64 = value(current(), TASK_GROUP_LEADER.load());
     value(leader, TASK_START_BOOTTIME.load())
+}
+
+/// How many programs the process has run, those of its parents before it included.
+#[inline(always)]
+pub fn exec_id() -> u64 {
+    value(current(), TASK_SELF_EXEC_ID.load())
 }
 
 #[inline(always)]

@@ -9,7 +9,8 @@ use core::ffi::c_void;
 use taintwatch_common::{SYSCTL_TEXT_LEN, TaintEntry};
 
 use crate::{
-    counts::{self, Skip},
+    caller::{Skip, caller},
+    counts,
     inlined::{self, Call},
     ring, taint_entry, target,
     task::{self, Entered},
@@ -60,10 +61,11 @@ fn ended(ctx: *mut c_void, skip: Skip) {
         return;
     };
     let flag = call.flag as u32;
-    let Some(entry) = counts::admit::<TaintEntry>(ctx, flag, context, skip) else {
+    let caller = caller(ctx, skip);
+    let Some(entry) = counts::admit::<TaintEntry>((flag, context), &caller, || ()) else {
         return;
     };
-    taint_entry::fill(entry, ctx, flag, 0, context);
+    taint_entry::fill(entry, ctx, (flag, 0), context, caller);
     // SAFETY: `entry` is a whole record by now.
     unsafe { (*entry).mask_before = call.mask_before };
     ring::submit(entry);

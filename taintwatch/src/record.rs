@@ -6,8 +6,8 @@
 use std::fmt::Write as _;
 
 use taintwatch_common::{
-    Header, LoadEnd, MaskWrite, ModuleComing, ModuleFile, ModuleFree, ModuleRequest, Plain,
-    Process, SysctlWrite, TaintEntry, VERSION, Wire, kind,
+    Callees, Header, LoadEnd, MaskWrite, ModuleComing, ModuleFile, ModuleFree, ModuleRequest,
+    Plain, Process, SysctlWrite, TaintEntry, VERSION, Wire, kind,
 };
 
 /// A record of the eBPF programs.
@@ -22,6 +22,7 @@ pub enum Record {
     Process(Box<Process>),
     ModuleFile(Box<ModuleFile>),
     ModuleRequest(Box<ModuleRequest>),
+    Callees(Box<Callees>),
 }
 
 /// Why bytes are no record.
@@ -52,6 +53,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Error> {
         kind::PROCESS => record(bytes, &header).map(Record::Process),
         kind::MODULE_FILE => record(bytes, &header).map(Record::ModuleFile),
         kind::MODULE_REQUEST => record(bytes, &header).map(Record::ModuleRequest),
+        kind::CALLEES => record(bytes, &header).map(Record::Callees),
         kind::SYSCTL_WRITE => record(bytes, &header).map(Record::SysctlWrite),
         other => Err(Error::Kind(other)),
     }
@@ -109,7 +111,7 @@ mod tests {
         bytes[..2].copy_from_slice(&kind.to_ne_bytes());
         bytes[2..4].copy_from_slice(&version.to_ne_bytes());
         bytes[4..8].copy_from_slice(&len.to_ne_bytes());
-        bytes[136..].copy_from_slice(&(-57_i64).to_ne_bytes());
+        bytes[144..].copy_from_slice(&(-57_i64).to_ne_bytes());
         bytes
     }
 

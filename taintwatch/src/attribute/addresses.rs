@@ -14,6 +14,8 @@ use crate::kernel::kallsyms::Kallsyms;
 pub struct Addresses {
     kernel: Kallsyms,
     modules: Vec<Text>,
+    /// A record of a module was lost: what the ranges say may be of one that is gone.
+    incomplete: bool,
     /// First addresses of generated code: the hooks' own trampolines.
     generated: Vec<u64>,
 }
@@ -23,6 +25,8 @@ pub struct Addresses {
 struct Text {
     module: String,
     range: Range<u64>,
+    /// Of a module that was loaded before the first record: its code begins there, and is no longer than that.
+    is_rough: bool,
     /// For init code, which is freed when the init function returns: the thread that runs it.
     init_of: Option<u32>,
     /// By address; empty when they could not be read in time.
@@ -44,6 +48,7 @@ impl Addresses {
         Self {
             kernel,
             modules: Vec::new(),
+            incomplete: false,
             generated,
         }
     }
@@ -52,16 +57,78 @@ impl Addresses {
     pub fn add(&mut self, module: &str, range: Range<u64>, init_of: Option<u32>) {
         if !range.is_empty() {
             // Another module's code in this range is gone, even if the record of its end was lost.
-            self.modules
-                .retain(|text| text.range.end <= range.start || text.range.start >= range.end);
-            let module = module.to_owned();
-            self.modules.push(Text {
-                module,
-                range,
-                init_of,
-                symbols: Vec::new(),
+            self.modules.retain(|text| {
+                text.is_rough || text.range.end <= range.start || text.range.start >= range.end
             });
+            self.modules
+                .retain(|text| !text.is_rough || text.module != module);
+            self.push(module, range, init_of, false);
         }
+    }
+
+    /// A module that was loaded already, where the kernel's list has it: from 6.4 on its length is that of all its areas,
+    /// which lie apart (`/proc/modules`).
+    pub fn add_loaded(&mut self, module: &str, range: Range<u64>) {
+        if !range.is_empty() {
+            self.push(module, range, None, true);
+        }
+    }
+
+    /// A record of a module that came or went was lost.
+    pub const fn lost(&mut self) {
+        self.incomplete = true;
+    }
+
+    fn push(&mut self, module: &str, range: Range<u64>, init_of: Option<u32>, is_rough: bool) {
+        self.modules.push(Text {
+            module: module.to_owned(),
+            range,
+            is_rough,
+            init_of,
+            symbols: Vec::new(),
+        });
+    }
+
+    /// The symbol that the kernel printed for an address, if it names the module whose code lies there: the bytes of a
+    /// symbol and of a module's name are its author's, and may imitate another module. Else what the ranges say.
+    #[must_use]
+    pub fn checked(&self, address: u64, symbol: Symbol) -> Option<Symbol> {
+        let exact = self
+            .modules
+            .iter()
+            .find(|text| !text.is_rough && text.range.contains(&address));
+        if let Some(text) = exact {
+            if symbol.module() == Some(text.module.as_str()) {
+                return Some(symbol);
+            }
+            return (!self.incomplete).then(|| text.resolve(address));
+        }
+        let named = |text: &&Text| symbol.module() == Some(text.module.as_str());
+        let mut of_this = self.modules.iter().filter(named).peekable();
+        let is_elsewhere = of_this.peek().is_some()
+            && !of_this.any(|text| text.range.contains(&address))
+            && !self.incomplete;
+        (!is_elsewhere).then_some(symbol)
+    }
+
+    /// How many bytes follow an address until another function begins; `None` when that is not known.
+    #[must_use]
+    pub fn room(&self, address: u64) -> Option<u64> {
+        if let Some(text) = self.text(address) {
+            let next = text.symbols.iter().map(|(start, _)| *start);
+            let next = next.filter(|start| *start > address).min();
+            return (!text.symbols.is_empty()).then(|| next.unwrap_or(text.range.end) - address);
+        }
+        let (name, offset) = self.kernel.resolve(address)?;
+        let extent = self.kernel.extent(name)?;
+        (offset == 0 && extent.start == address).then(|| extent.end - extent.start)
+    }
+
+    /// The code that lies at an address: of rough ranges, which may overlap, the nearest.
+    fn text(&self, address: u64) -> Option<&Text> {
+        let at = self.modules.iter();
+        at.filter(|text| text.range.contains(&address))
+            .max_by_key(|text| (!text.is_rough, text.range.start))
     }
 
     /// Adds the symbols of a module in memory.
@@ -94,11 +161,7 @@ impl Addresses {
     /// The symbol of an address of code.
     #[must_use]
     pub fn resolve(&self, address: u64) -> Option<Symbol> {
-        if let Some(text) = self
-            .modules
-            .iter()
-            .find(|text| text.range.contains(&address))
-        {
+        if let Some(text) = self.text(address) {
             return Some(text.resolve(address));
         }
         let ours = |start: &&u64| address >= **start && address - **start < GENERATED_LEN;
@@ -130,6 +193,53 @@ impl Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn symbol(function: &str, module: Option<&str>) -> Symbol {
+        Symbol::new(function, 1, module)
+    }
+
+    #[test]
+    fn a_name_that_imitates_another_module_is_found_by_its_address() {
+        let mut addresses = Addresses::default();
+        let rootkit = "x] [nvidia";
+        addresses.add(rootkit, 0x1000..0x2000, None);
+        addresses.add_loaded("nvidia", 0x8000..0x9000);
+        let module = |addresses: &Addresses, address, symbol: Symbol| {
+            let found = addresses.checked(address, symbol);
+            found.map(|symbol| symbol.module().map(str::to_owned))
+        };
+        let nvidia = || symbol("f", Some("nvidia"));
+        assert_eq!(
+            module(&addresses, 0x1100, nvidia()),
+            Some(Some(rootkit.to_owned()))
+        );
+        assert_eq!(
+            module(&addresses, 0x8100, nvidia()),
+            Some(Some("nvidia".to_owned()))
+        );
+        assert_eq!(
+            module(&addresses, 0x5000, nvidia()),
+            None,
+            "it is not there"
+        );
+        assert_eq!(
+            module(&addresses, 0x5000, symbol("f", Some("bpf"))),
+            Some(Some("bpf".to_owned())),
+            "nothing is known of it"
+        );
+        assert_eq!(module(&addresses, 0x5000, symbol("f", None)), Some(None));
+        assert_eq!(
+            module(&addresses, 0x1100, symbol("f", None)),
+            Some(Some(rootkit.to_owned())),
+            "no code of the kernel lies there"
+        );
+        addresses.lost();
+        assert_eq!(
+            module(&addresses, 0x1100, nvidia()),
+            None,
+            "the range may be of a module that is gone"
+        );
+    }
 
     #[test]
     fn a_range_is_a_modules_only_until_it_is_freed() {

@@ -79,7 +79,7 @@ mod tests {
     use taintwatch_common::Loading;
 
     use super::{
-        super::{frames::Frame, symbol::Symbol},
+        super::{frames::Frame, jump::Gap, symbol::Symbol},
         *,
     };
 
@@ -104,6 +104,7 @@ mod tests {
         classify(&RecordEvidence {
             bit,
             frames,
+            gap: None,
             loading: &loading,
             sources: Vec::new(),
         })
@@ -147,6 +148,35 @@ mod tests {
             class(Some(6), stage::NONE, &[frame("proc_taint", None)]),
             (Class::SysctlWrite, None)
         );
+    }
+
+    #[test]
+    fn code_that_left_no_frame_is_not_what_called_it() {
+        let frames = [
+            frame("process_one_work", None),
+            frame("worker_thread", None),
+        ];
+        let gap = Gap {
+            place: 0,
+            fits: Vec::new(),
+        };
+        let mut evidence = RecordEvidence {
+            bit: Some(6),
+            frames: &frames,
+            gap: Some(&gap),
+            loading: &Loading::NONE,
+            sources: Vec::new(),
+        };
+        assert_eq!(classify(&evidence), (Class::Unknown, None));
+        evidence.gap = None;
+        assert_eq!(classify(&evidence), (Class::KernelCode, None));
+        // A gap further out says nothing of this code.
+        let gap = Gap {
+            place: 1,
+            fits: Vec::new(),
+        };
+        evidence.gap = Some(&gap);
+        assert_eq!(classify(&evidence), (Class::KernelCode, None));
     }
 
     #[test]

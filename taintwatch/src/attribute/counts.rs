@@ -2,12 +2,13 @@
 //!
 //! In: how often, with a flag and its caller unless the map of counts was full. Out: one event that stands for all of them.
 
-use taintwatch_common::{Count, CountKey, DIRECT_WRITE};
+use taintwatch_common::{Count, CountKey, DIRECT_WRITE, link};
 
 use super::{
     Attributor,
     evidence::RecordEvidence,
     frames::{self, Frame},
+    jump::Gap,
     reconcile::unattributed,
     record_fields,
 };
@@ -18,7 +19,12 @@ impl Attributor {
     pub fn counted(&mut self, key: &CountKey, count: &Count, more: u64, mask_now: Mask) -> Event {
         let direct = key.flag == DIRECT_WRITE;
         let kind = if direct { Kind::MaskWrite } else { Kind::Taint };
-        let number = format!("{:x}.{}.count", key.caller, key.context);
+        // The total grows with each: two events of one key differ even where nothing moved its time.
+        let total = count.suppressed.wrapping_add(count.unsent);
+        let number = format!(
+            "{:x}.{:x}.{:x}.{}.{total}.count",
+            key.caller, key.jumped, key.flag, key.context
+        );
         let mut event = self.blank(kind, count.last_ns, &number);
         // What each of many writes changed is not known, only the mask now.
         let mut taint = if direct {
@@ -38,10 +44,11 @@ impl Attributor {
         self.mask = taint.mask_after.unwrap_or(self.mask);
         event.taint = Some(taint);
         event.context = record_fields::known_context(key.context, &[]);
-        let frame = self.caller_of(key, count);
+        let (frame, gap) = self.caller_of(key, count);
         let evidence = RecordEvidence {
             bit: (!direct).then_some(key.flag),
             frames: std::slice::from_ref(&frame),
+            gap: gap.as_ref(),
             loading: &count.loading,
             sources: vec![if direct {
                 Source::MaskWatch
@@ -70,14 +77,21 @@ impl Attributor {
         event
     }
 
-    fn caller_of(&self, key: &CountKey, count: &Count) -> Frame {
+    /// The code that a key stands for. One whose caller does not prove it, and that no record named, is a gap.
+    fn caller_of(&self, key: &CountKey, count: &Count) -> (Frame, Option<Gap>) {
         let known = self
             .callers
-            .get(&key.caller)
+            .get(&(key.caller, key.jumped))
             .filter(|_| self.epoch == key.epoch);
-        match known {
-            Some(frame) => frame.clone(),
-            None => frames::of_address(key.caller, &count.symbol, &self.addresses),
+        if let Some(frame) = known {
+            return (frame.clone(), None);
         }
+        let is_proven = matches!(count.link, link::PROVEN | link::UNKNOWN);
+        let gap = Gap {
+            place: 0,
+            fits: Vec::new(),
+        };
+        let frame = frames::of_address(key.caller, &count.symbol, &self.addresses);
+        (frame, (!is_proven).then_some(gap))
     }
 }

@@ -5,7 +5,7 @@
 
 use taintwatch_common::Loading;
 
-use super::frames::Frame;
+use super::{frames::Frame, jump::Gap};
 use crate::{
     event::Source,
     kernel::functions::{INLINERS, OOPS_REPORTERS, REPORTERS},
@@ -19,13 +19,22 @@ use crate::{
 pub(super) struct RecordEvidence<'a> {
     pub(super) bit: Option<u32>,
     pub(super) frames: &'a [Frame],
+    /// Where a function is missing among them.
+    pub(super) gap: Option<&'a Gap>,
     pub(super) loading: &'a Loading,
     pub(super) sources: Vec<Source>,
 }
 
 impl RecordEvidence<'_> {
-    /// The code that caused the change: the first past the functions that only report.
+    /// The code that caused the change; `None` as well where it left no frame.
     pub(super) fn caller(&self) -> Option<&Frame> {
+        let nearest = self.nearest()?;
+        let is_gap = |gap: &&Gap| self.frames.get(gap.place) == Some(nearest);
+        self.gap.filter(is_gap).is_none().then_some(nearest)
+    }
+
+    /// The first frame past the functions that only report: the code that caused the change, or what called it.
+    pub(super) fn nearest(&self) -> Option<&Frame> {
         let in_oops = self.bit == Some(bit::DIE);
         let is_reporter = |frame: &&Frame| {
             frame.is_one_of(&REPORTERS)
@@ -69,6 +78,7 @@ mod tests {
             RecordEvidence {
                 bit: Some(5),
                 frames,
+                gap: None,
                 loading: &Loading::NONE,
                 sources: Vec::new(),
             }

@@ -23,10 +23,15 @@ impl Attributor {
         );
     }
 
-    pub(super) fn module_free(&mut self, free: &wire::ModuleFree) -> Option<Event> {
-        let name = text(&free.name);
+    /// Addresses of modules may be another's from now on; the eBPF programs count the same.
+    fn code_freed(&mut self) {
         self.epoch += 1;
         self.callers.retain(|_, frame| frame.module().is_none());
+    }
+
+    pub(super) fn module_free(&mut self, free: &wire::ModuleFree) -> Option<Event> {
+        let name = text(&free.name);
+        self.code_freed();
         self.addresses.remove(&name);
         if free.in_load == 1 {
             return None;
@@ -48,6 +53,7 @@ impl Attributor {
             Kind::ModuleLoadFailed
         };
         self.addresses.init_freed(end.task.tid);
+        self.code_freed();
         let coming = self.coming.remove(&end.task.tid);
         let mut event = self.event_of(kind, &end.header, &end.task, "module", &[]);
         // `load_module` runs in the context of a task alone, whether the counter can be read or not.
@@ -63,17 +69,17 @@ impl Attributor {
         module.loaded = Some(end.result == 0);
         module.errno = (end.result != 0).then(|| record_fields::errno(end.result));
         event.module = Some(module);
-        self.add_file_and_requester(&mut event);
+        self.add_file_and_requester(&mut event, end.loading.file_ns);
         self.references.load_ended(end.task.tid);
         event
     }
 
     /// Adds the file that the task reads its module from, and the request that the load is for.
-    pub(super) fn add_file_and_requester(&self, event: &mut Event) {
+    pub(super) fn add_file_and_requester(&self, event: &mut Event, file_ns: u64) {
         let Some(task) = &event.task else {
             return;
         };
-        let file = self.references.file_read_by(task.tid);
+        let file = self.references.file_read_by(task.tid, file_ns);
         if let (Some(module), Some(file)) = (&mut event.module, file) {
             references::add_file(module, file);
         }

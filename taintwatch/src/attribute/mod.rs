@@ -9,6 +9,7 @@ pub mod chain;
 mod counts;
 mod evidence;
 pub mod frames;
+mod jump;
 mod loads;
 pub mod log_excerpt;
 mod log_report;
@@ -20,7 +21,7 @@ mod summary;
 pub mod symbol;
 mod taints;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use taintwatch_common as wire;
 
@@ -35,6 +36,9 @@ use addresses::Addresses;
 use evidence::RecordEvidence;
 use frames::Frame;
 use references::References;
+
+/// Callees kept: each is named by the next record of its task, and other CPUs' records may come between.
+const CALLEES: usize = 64;
 
 /// Turns records into events, and remembers what a later record needs of an earlier one.
 pub struct Attributor {
@@ -51,9 +55,12 @@ pub struct Attributor {
     /// Modules whose init function runs, by the thread that loads them.
     coming: HashMap<u32, Module>,
     references: References,
-    /// Callers that records named, by address; those in modules only since the last free.
-    callers: HashMap<u64, Frame>,
-    /// How many modules have been freed.
+    /// Callers that records named, by the address and the distinction that they are counted by; those in modules only since
+    /// the last free.
+    callers: HashMap<(u64, u64), Frame>,
+    /// Functions that may have left no frame, of records that come next.
+    callees: VecDeque<Box<wire::Callees>>,
+    /// How many modules and init codes have been freed.
     epoch: u64,
 }
 
@@ -70,6 +77,7 @@ impl Attributor {
             coming: HashMap::new(),
             references: References::default(),
             callers: HashMap::new(),
+            callees: VecDeque::new(),
             epoch: 0,
         }
     }
@@ -105,23 +113,30 @@ impl Attributor {
                 self.references.add_request(request);
                 Vec::new()
             }
+            Record::Callees(callees) => {
+                self.callees.push_back(callees.clone());
+                if self.callees.len() > CALLEES {
+                    self.callees.pop_front();
+                }
+                Vec::new()
+            }
         };
         (events, hints)
     }
 
     /// What `/proc`, cgroups and files are searched by.
     fn hints(&self, record: &Record) -> Hints {
-        let task = match record {
-            Record::TaintEntry(entry) => &entry.task,
-            Record::MaskWrite(write) => &write.task,
-            Record::SysctlWrite(write) => &write.task,
-            Record::ModuleFree(free) => &free.task,
-            Record::LoadEnd(end) => &end.task,
+        let (task, file_ns) = match record {
+            Record::TaintEntry(entry) => (&entry.task, entry.loading.file_ns),
+            Record::MaskWrite(write) => (&write.task, write.loading.file_ns),
+            Record::SysctlWrite(write) => (&write.task, 0),
+            Record::ModuleFree(free) => (&free.task, 0),
+            Record::LoadEnd(end) => (&end.task, end.loading.file_ns),
             _ => return Hints::default(),
         };
         let file = self
             .references
-            .file_read_by(task.tid)
+            .file_read_by(task.tid, file_ns)
             .filter(|file| file.from_memory == 0);
         Hints {
             cgroup_id: self.references.cgroup_id(task),
@@ -155,12 +170,11 @@ impl Attributor {
         let (cause, module) = cause::find(self.table, evidence, &event);
         if let Some(caller) = evidence.caller() {
             event.caller = Some(caller.to_string());
-            self.callers.insert(caller.address, caller.clone());
         }
         event.stack = evidence.frames.iter().map(Frame::to_string).collect();
         event.module = module.map(|name| self.module(name, &event, cause.class));
         if cause.class == Class::ModuleLoad {
-            self.add_file_and_requester(&mut event);
+            self.add_file_and_requester(&mut event, evidence.loading.file_ns);
         }
         event.cause = Some(cause);
         event

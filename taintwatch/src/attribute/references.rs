@@ -33,7 +33,7 @@ pub(super) struct References {
 }
 
 fn key(task: &wire::Task) -> Key {
-    (task.tgid, task.start_boottime_ns, task.mm)
+    (task.tgid, task.start_boottime_ns, task.exec_id)
 }
 
 impl References {
@@ -53,8 +53,10 @@ impl References {
         self.files.insert(file.task.tid, *file);
     }
 
-    pub(super) fn file_read_by(&self, tid: u32) -> Option<&wire::ModuleFile> {
-        self.files.get(&tid)
+    /// The file that a thread read at this time: that of an earlier load is not this one's, where the record was lost.
+    pub(super) fn file_read_by(&self, tid: u32, at_ns: u64) -> Option<&wire::ModuleFile> {
+        let file = self.files.get(&tid);
+        file.filter(|file| file.header.boottime_ns == at_ns)
     }
 
     pub(super) fn load_ended(&mut self, tid: u32) {

@@ -45,11 +45,26 @@ pub(super) fn summary(
             format!("{place} wrote the mask past add_taint: {bits}")
         }
         Class::KernelCode => format!("{set} at {place}{during}"),
-        Class::Boot | Class::Unknown => match evidence.caller() {
-            Some(caller) => format!("{set}; the code at {caller} has no symbol"),
-            None => format!("{set}; no stack shows the code that set it"),
-        },
+        Class::Boot | Class::Unknown => unknown(&set, evidence),
     }
+}
+
+fn unknown(set: &str, evidence: &RecordEvidence<'_>) -> String {
+    if let Some(caller) = evidence.caller() {
+        return format!("{set}; the code at {caller} has no symbol");
+    }
+    let Some(from) = evidence.nearest() else {
+        return format!("{set}; no stack shows the code that set it");
+    };
+    let fits = evidence.gap.map(|gap| gap.fits.as_slice());
+    let fits = fits.unwrap_or_default().iter().map(Frame::to_string);
+    let fits = fits.collect::<Vec<_>>().join(" or ");
+    let which = if fits.is_empty() {
+        fits
+    } else {
+        format!(": {fits}")
+    };
+    format!("{set} by code called from {from}, which left no frame{which}")
 }
 
 /// What it means that a flag is set, in a few words.

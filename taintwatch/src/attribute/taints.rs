@@ -7,7 +7,8 @@ use taintwatch_common as wire;
 use super::{
     Attributor,
     evidence::{RecordEvidence, is_inlined_add_taint},
-    frames::{self, Frame},
+    frames::{Frame, Frames},
+    jump::{self, Gap},
     record_fields,
     symbol::Symbol,
 };
@@ -15,16 +16,19 @@ use crate::event::{Event, Kind, Mask, Source};
 
 impl Attributor {
     pub(super) fn taint_entry(&mut self, entry: &wire::TaintEntry) -> Event {
-        let frames = frames::of_entry(&entry.stack, &self.addresses);
+        let mut frames = Frames::of_entry(&entry.stack, &self.addresses);
+        let gap = self.complete(&mut frames, &entry.caller);
+        let frames = frames.list();
         let before = self.before(entry.mask_before);
         let evidence = RecordEvidence {
             bit: Some(entry.flag),
-            frames: &frames,
+            frames,
+            gap: gap.as_ref(),
             loading: &entry.loading,
             sources: vec![Source::TaintEntry],
         };
         let key = entry.flag.to_string();
-        let mut event = self.event_of(Kind::Taint, &entry.header, &entry.task, &key, &frames);
+        let mut event = self.event_of(Kind::Taint, &entry.header, &entry.task, &key, frames);
         event.taint = Some(self.table.taint(entry.flag, before));
         // Not what else the mask has: no event has reported that yet.
         self.mask = self.mask.with(entry.flag);
@@ -33,7 +37,10 @@ impl Attributor {
 
     /// A write that no entry of `add_taint` explains: by a copy of it, or by other code.
     pub(super) fn mask_write(&mut self, write: &wire::MaskWrite) -> Event {
-        let frames = frames::of_write(&write.stack, &self.addresses);
+        let is_add_taint = write.writer != wire::writer::OTHER;
+        let mut frames = Frames::of_write(&write.stack, &self.addresses);
+        let gap = self.complete(&mut frames, &write.caller);
+        let frames = frames.list();
         // A bit that events have reported already is not this write's: its own trap was left out, or proved nothing.
         let known = self.mask;
         let (before, after) = (Mask(write.mask_before), Mask(write.mask_after));
@@ -41,17 +48,22 @@ impl Attributor {
         let cleared = Mask(before.minus(after).0 & known.0);
         let before = Mask(after.minus(set).0 | cleared.0);
         self.mask = Mask(known.minus(cleared).0 | set.0);
-        let by_kernel = is_inlined_add_taint(&frames);
+        let by_kernel = is_add_taint || is_inlined_add_taint(frames);
         let one_set = (cleared == Mask(0)).then(|| single(set)).flatten();
         // The bit of the instruction, known even where the mask shows no change.
         let written =
             Some(write.bit).filter(|bit| *bit < u64::BITS && after.has(*bit) && cleared == Mask(0));
         let bit = written.or(one_set).filter(|_| by_kernel);
+        let mut sources = vec![Source::MaskWatch];
+        if write.writer == wire::writer::LEFT_BY_ENTRY {
+            sources.push(Source::TaintEntry);
+        }
         let evidence = RecordEvidence {
             bit,
-            frames: &frames,
+            frames,
+            gap: gap.as_ref(),
             loading: &write.loading,
-            sources: vec![Source::MaskWatch],
+            sources,
         };
         let (kind, key) = match bit {
             Some(bit) => (Kind::Taint, bit.to_string()),
@@ -61,7 +73,7 @@ impl Attributor {
             }
             None => (Kind::MaskWrite, "mask".to_owned()),
         };
-        let mut event = self.event_of(kind, &write.header, &write.task, &key, &frames);
+        let mut event = self.event_of(kind, &write.header, &write.task, &key, frames);
         event.taint = Some(match (bit, kind) {
             (Some(bit), _) => self.table.taint(bit, before),
             (None, Kind::Taint) => record_fields::again(after),
@@ -76,7 +88,8 @@ impl Attributor {
             address: 0,
             symbol: Some(Symbol::new("proc_taint", 0, None)),
         }];
-        frames.extend(frames::of_write(&write.stack, &self.addresses));
+        let called = Frames::of_write(&write.stack, &self.addresses);
+        frames.extend(called.list().iter().cloned());
         let mut before = self.before(write.mask_before);
         // The number lies past the bytes that are kept of the text: what changed is known, what was set again is not.
         let changed = || Mask(write.mask_after).minus(before);
@@ -92,6 +105,7 @@ impl Attributor {
             let evidence = RecordEvidence {
                 bit: Some(bit),
                 frames: &frames,
+                gap: None,
                 loading: &wire::Loading::NONE,
                 sources: vec![Source::TaintEntry],
             };
@@ -103,6 +117,23 @@ impl Attributor {
         }
         self.mask = Mask(self.mask.0 | written.0 & after.0);
         events
+    }
+
+    /// Puts in a function that left no frame, or gives the gap. Remembers the code that this caller stands for in the counts.
+    fn complete(&mut self, frames: &mut Frames, caller: &wire::Caller) -> Option<Gap> {
+        let is_named = |callees: &&Box<wire::Callees>| {
+            caller.callees_ns != 0 && callees.header.boottime_ns == caller.callees_ns
+        };
+        let callees = self.callees.iter().rev().find(is_named);
+        let here = |frame: &Frame| frame.address == caller.address;
+        let place = frames.list().iter().position(here);
+        let gap = jump::complete(frames, caller, callees.map(Box::as_ref), &self.addresses);
+        let cause = place.and_then(|place| frames.list().get(place));
+        if let (None, Some(cause)) = (&gap, cause) {
+            let key = (caller.address, caller.jumped);
+            self.callers.insert(key, cause.clone());
+        }
+        gap
     }
 
     fn before(&self, seen: u64) -> Mask {
@@ -121,9 +152,9 @@ fn single(mask: Mask) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use taintwatch_common::{COMM_LEN, STACK_FRAMES, SYMBOL_TEXT_LEN, VERSION, context, kind};
+    use taintwatch_common::{COMM_LEN, VERSION, context, kind, writer};
 
-    use super::*;
+    use super::{super::frames::sample::stack, *};
     use crate::{event::Time, kernel::identity::Identity};
 
     fn attributor(mask: u64) -> Attributor {
@@ -151,20 +182,16 @@ mod tests {
                 ppid: 0,
                 uid: 0,
                 start_boottime_ns: 1,
-                mm: 0,
+                exec_id: 0,
                 comm: [0; COMM_LEN],
             },
             loading: wire::Loading::NONE,
             bit: u32::MAX,
-            in_add_taint: 0,
+            writer: writer::OTHER,
             mask_before,
             mask_after,
-            stack: wire::Stack {
-                depth: 0,
-                text_len: [0; 2],
-                frames: [0; STACK_FRAMES],
-                text: [[0; SYMBOL_TEXT_LEN]; 2],
-            },
+            caller: wire::Caller::NONE,
+            stack: stack(&[]),
         }
     }
 

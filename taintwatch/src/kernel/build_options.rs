@@ -6,7 +6,7 @@
 use super::kallsyms::Kallsyms;
 
 /// An option, and a symbol that 5.10 to 7.3 have with it alone.
-const SYMBOLS: [(&str, &str); 11] = [
+const SYMBOLS: [(&str, &str); 12] = [
     // kernel/events/core.c
     ("CONFIG_PERF_EVENTS", "perf_event_create_kernel_counter"),
     // kernel/events/hw_breakpoint.c
@@ -28,6 +28,8 @@ const SYMBOLS: [(&str, &str); 11] = [
     // kernel/module.c, kernel/module/main.c
     ("CONFIG_MODULES", "register_module_notifier"),
     ("CONFIG_MODULE_UNLOAD", "module_refcount"),
+    // arch/x86/include/asm/syscall_wrapper.h
+    ("CONFIG_IA32_EMULATION", "__ia32_sys_delete_module"),
     // security/security.c
     ("CONFIG_SECURITY", "security_capable"),
 ];

@@ -37,6 +37,20 @@ pub enum Next {
     End,
 }
 
+/// Follows the numbers of records.
+#[derive(Debug, Default)]
+pub struct Sequence {
+    next: Option<u64>,
+}
+
+impl Sequence {
+    /// How many records are missing before this one, the first of all excepted.
+    pub fn missing_before(&mut self, line: &Line) -> u64 {
+        let expected = self.next.replace(line.seq.saturating_add(1));
+        line.seq.saturating_sub(expected.unwrap_or(line.seq))
+    }
+}
+
 /// An open log.
 #[derive(Debug)]
 pub struct Kmsg {
@@ -127,6 +141,14 @@ mod tests {
         assert_eq!(line.caller.as_deref(), Some("T88"));
         assert_eq!(line.text, "tw: hello; world");
         assert_eq!(parse(b"garbage"), None);
+    }
+
+    #[test]
+    fn numbers_that_are_left_out_are_missing() {
+        let at = |seq: u64| parse(format!("6,{seq},1,-;x").as_bytes()).unwrap();
+        let mut sequence = Sequence::default();
+        let missing = [7, 8, 12, 13].map(|seq| sequence.missing_before(&at(seq)));
+        assert_eq!(missing, [0, 0, 3, 0]);
     }
 
     proptest! {

@@ -30,9 +30,19 @@ const fn member(structure: &'static str, member: &'static str, gives: &'static s
 }
 
 /// Members that every supported kernel has.
-pub const MEMBERS: [Member; 30] = [
+pub const MEMBERS: [Member; 32] = [
     member("pt_regs", "di", "which module is unloaded"),
-    member("task_struct", "mm", "the program that a task runs"),
+    member("pt_regs", "bx", "which module a 32-bit program unloads"),
+    member(
+        "task_struct",
+        "mm",
+        "the executable and the arguments of a task",
+    ),
+    member(
+        "task_struct",
+        "self_exec_id",
+        "the program that a task runs",
+    ),
     member("task_struct", "comm", "the ancestors of a task"),
     member("task_struct", "loginuid", "the login of a task"),
     member("mm_struct", "exe_file", "the executable of a task"),

@@ -7,7 +7,7 @@ use aya::{
     Ebpf,
     maps::{Array, HashMap, MapData, PerCpuArray},
 };
-use taintwatch_common::{Count, CountKey, kind};
+use taintwatch_common::{Count, CountKey, Left, Writer, kind};
 
 use super::{error::Error, maps};
 
@@ -17,11 +17,22 @@ struct Key(CountKey);
 #[repr(transparent)]
 #[derive(Clone, Copy)]
 struct Value(Count);
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct By(Writer);
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct Entry(Left);
 
 // SAFETY: `repr(transparent)` over a `Plain` type: integers without padding.
 unsafe impl aya::Pod for Key {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Value {}
+
+// SAFETY: as above.
+unsafe impl aya::Pod for By {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Entry {}
 
 /// The maps of the counts.
 pub struct Counts {
@@ -29,6 +40,7 @@ pub struct Counts {
     counters: PerCpuArray<MapData, u64>,
     lost: Array<MapData, u64>,
     epoch: Array<MapData, u64>,
+    pending: HashMap<MapData, By, Entry>,
 }
 
 impl Counts {
@@ -39,6 +51,7 @@ impl Counts {
             counters: maps::take(ebpf, "COUNTERS")?,
             lost: maps::take(ebpf, "LOST")?,
             epoch: maps::take(ebpf, "EPOCH")?,
+            pending: maps::take(ebpf, "PENDING")?,
         })
     }
 
@@ -49,6 +62,25 @@ impl Counts {
         Ok(read
             .into_iter()
             .map(|(key, count)| (key.0, count.0))
+            .collect())
+    }
+
+    /// One key's count as it is now.
+    #[must_use]
+    pub fn get(&self, key: CountKey) -> Option<Count> {
+        self.by_key.get(&Key(key), 0).ok().map(|count| count.0)
+    }
+
+    /// Takes the entries of `add_taint` before this time (`CLOCK_BOOTTIME`) whose record was left to a trap that never came.
+    pub fn take_untrapped(&mut self, before_ns: u64) -> Result<Vec<(Writer, Left)>, Error> {
+        let read: Result<Vec<_>, _> = self.pending.iter().collect();
+        let mut read = read.map_err(maps::failed("PENDING"))?;
+        read.retain(|(_, entry)| entry.0.caller != 0 && entry.0.at_ns < before_ns);
+        // One that is gone by now was trapped after all, and is recorded there.
+        read.retain(|(by, _)| self.pending.remove(by).is_ok());
+        Ok(read
+            .into_iter()
+            .map(|(by, entry)| (by.0, entry.0))
             .collect())
     }
 

@@ -3,11 +3,15 @@
 //! In: symbols and types. Out: names and values, `ABSENT` where this kernel has no such thing; the programs then do
 //! without it.
 
+use std::ops::Range;
+
 use super::contract::MEMBERS;
 use crate::kernel::{btf::Btf, functions::REPORTERS, kallsyms::Kallsyms};
 
 /// What the programs take for "not on this kernel".
 const ABSENT: u64 = u64::MAX;
+/// Where modules lie on x86-64 with `CONFIG_RANDOMIZE_BASE` (`Documentation/arch/x86/x86_64/mm.rst`).
+const MODULES: Range<u64> = 0xffff_ffff_c000_0000..0xffff_ffff_ff00_0000;
 /// Ranges that the programs have room for.
 const REPORTER_RANGES: usize = 16;
 
@@ -23,6 +27,8 @@ pub(super) fn all(btf: &Btf, symbols: &Kallsyms) -> Globals {
     let extent = |name| symbols.extent(name).unwrap_or(ABSENT..ABSENT);
     let (add_taint, proc_taint) = (extent("add_taint"), extent("proc_taint"));
     let address = |name| symbols.address(name).unwrap_or(ABSENT);
+    let exception = extent("asm_exc_invalid_op");
+    let thunks = thunks(symbols);
     let (per_cpu, in_task) = preempt_count(btf, symbols);
     let mut single = vec![
         ("TAINTED_MASK", address("tainted_mask")),
@@ -30,6 +36,14 @@ pub(super) fn all(btf: &Btf, symbols: &Kallsyms) -> Globals {
         ("ADD_TAINT_END", add_taint.end),
         ("PROC_TAINT_START", proc_taint.start),
         ("PROC_TAINT_END", proc_taint.end),
+        ("EXCEPTION_START", exception.start),
+        ("EXCEPTION_END", exception.end),
+        ("THUNKS_START", thunks.start),
+        ("THUNKS_END", thunks.end),
+        ("KERNEL_START", address("_stext")),
+        ("KERNEL_END", address("_etext")),
+        ("MODULES_START", MODULES.start),
+        ("MODULES_END", MODULES.end),
         ("PER_CPU_OFFSET", address("__per_cpu_offset")),
         ("PREEMPT_COUNT_PER_CPU", per_cpu),
         ("PREEMPT_COUNT_IN_TASK", in_task),
@@ -54,6 +68,16 @@ pub(super) fn all(btf: &Btf, symbols: &Kallsyms) -> Globals {
         *slot = [range.start, range.end];
     }
     Globals { single, reporters }
+}
+
+/// The thunks for calls through a pointer, one a register, next to each other: `rax` first, `r15` last.
+fn thunks(symbols: &Kallsyms) -> Range<u64> {
+    let first = symbols.address("__x86_indirect_thunk_rax");
+    let last = symbols.extent("__x86_indirect_thunk_r15");
+    match (first, last) {
+        (Some(first), Some(last)) if first < last.end => first..last.end,
+        _ => ABSENT..ABSENT,
+    }
 }
 
 /// `bpf_snprintf` came with its own handler function in 5.13 (`kernel/bpf/helpers.c`).

@@ -80,7 +80,13 @@ impl Monitor {
             without,
         };
         // The watchpoint last: each write that it sees then has its entry.
-        let called = plan.attach(&mut ebpf, When::Always);
+        let mut called = plan.attach(&mut ebpf, When::Always);
+        if options
+            .first_missing(["CONFIG_IA32_EMULATION"].into_iter())
+            .is_none()
+        {
+            called.extend(plan.attach(&mut ebpf, When::Serves32Bit));
+        }
         #[cfg(feature = "bpf-log")]
         super::developer_log::follow(&mut ebpf);
         let mask = mask::read()?;
@@ -137,10 +143,20 @@ impl Monitor {
         }
     }
 
-    /// Proves on each watched CPU that a trap reaches the program.
+    /// Proves on each watched CPU that a trap reaches the program. From then on the hook on `add_taint` may leave records to
+    /// that program, until [`Self::distrust_watchpoints`].
     pub fn prove_watchpoints(&mut self) -> Result<(), String> {
         let cpus = self.watched_cpus();
-        self_test::watchpoints(&mut self.ebpf, &self.counts, &cpus)
+        self_test::watchpoints(&mut self.ebpf, &self.counts, &cpus)?;
+        let is_every = online_cpus().is_ok_and(|online| online == cpus);
+        maps::set_traps(&mut self.ebpf, is_every).map_err(|error| error.to_string())
+    }
+
+    /// A trap may be left out from now on: the hook on `add_taint` records each call itself.
+    pub fn distrust_watchpoints(&mut self) {
+        if let Err(error) = maps::set_traps(&mut self.ebpf, false) {
+            log::warn!("{error}");
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 use crate::{
     attribute::Attributor,
     baseline::{self, Began, Past, evidence},
-    event::{Coverage, CoverageState, Event, Hook, Kind, Mask},
+    event::{Coverage, CoverageState, Event, Hook, Kind, Lost, Mask},
     kernel::{
         identity::{self, Identity, boottime_ns, wall_clock},
         log_clock, os_release,
@@ -32,6 +32,18 @@ pub(super) fn coverage(attributor: &Attributor, change: Change) -> Event {
         mask: Some(attributor.mask),
         hooks: change.hooks,
         self_test: change.self_test,
+    });
+    event
+}
+
+/// Lines of the kernel log that nobody could read.
+pub(super) fn overwritten_lines(attributor: &Attributor, count: u64) -> Event {
+    let mut event = attributor.blank(Kind::Lost, boottime_ns(), "log_line");
+    event.lost = Some(Lost {
+        count,
+        reason: "the kernel overwrote its log before it was read".to_owned(),
+        what: "log_line".to_owned(),
+        since_ns: None,
     });
     event
 }

@@ -8,7 +8,7 @@ use crate::{
     attribute::log_excerpt::{Logged, TEXT_FOLLOWS, lines_of},
     event::Event,
     kernel::{
-        kmsg::{From, Kmsg, Next},
+        kmsg::{From, Kmsg, Next, Sequence},
         log_clock,
     },
     taint::flags::bit,
@@ -31,6 +31,9 @@ pub(super) struct Log {
     kmsg: Option<Kmsg>,
     lines: VecDeque<Logged>,
     taken: VecDeque<u64>,
+    sequence: Sequence,
+    /// Records that the kernel overwrote before they were read, since the last [`Log::take_overwritten`].
+    overwritten: u64,
 }
 
 impl Log {
@@ -43,7 +46,14 @@ impl Log {
             kmsg: kmsg.ok(),
             lines: VecDeque::new(),
             taken: VecDeque::new(),
+            sequence: Sequence::default(),
+            overwritten: 0,
         }
+    }
+
+    /// How many records of the log were overwritten before they were read, since the last call.
+    pub(super) fn take_overwritten(&mut self) -> u64 {
+        std::mem::take(&mut self.overwritten)
     }
 
     /// Reads what was printed since.
@@ -55,6 +65,7 @@ impl Log {
         for _ in 0..MOST_AT_ONCE {
             match kmsg.read() {
                 Ok(Next::Line(line)) => {
+                    self.overwritten += self.sequence.missing_before(&line);
                     let boottime_ns = log_clock::boottime_of(line.time_us);
                     self.lines.push_back(Logged { line, boottime_ns });
                     if self.lines.len() > KEPT {

@@ -13,7 +13,7 @@ use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
     error::Error,
-    events::{Change, attributor, before, coverage},
+    events::{Change, attributor, before, coverage, overwritten_lines},
 };
 use crate::{
     attribute::Attributor,
@@ -21,7 +21,7 @@ use crate::{
     event::{CoverageState, Event, Hook, Mask},
     kernel::{
         identity::{Identity, boottime_ns},
-        kmsg::{self, From, Kmsg, Line, Next},
+        kmsg::{self, From, Kmsg, Line, Next, Sequence},
         log_clock, mask,
     },
     probe::{
@@ -48,6 +48,7 @@ pub struct Polled {
     attributor: Attributor,
     /// Lines that name a flag, and when they were read.
     lines: Vec<(Instant, Line, TaintLine)>,
+    sequence: Sequence,
     /// When the mask was first seen to differ.
     changed: Option<Instant>,
     next: VecDeque<Event>,
@@ -81,6 +82,7 @@ impl Polled {
             hooks,
             attributor: attributor(identity, mask),
             lines: Vec::new(),
+            sequence: Sequence::default(),
             changed: None,
             next: VecDeque::new(),
         };
@@ -128,19 +130,26 @@ impl Polled {
             return Ok(());
         };
         let mut ready = ready.map_err(Error::Log)?;
+        let mut overwritten = 0;
         loop {
             match ready.get_inner_mut().read().map_err(Error::Log)? {
                 Next::Line(line) => {
+                    overwritten += self.sequence.missing_before(&line);
                     if let Some(what) = TaintLine::parse(&line.text) {
                         self.lines.push((Instant::now(), line, what));
                     }
                 }
-                // The mask still has the flags; only the lines are gone.
-                Next::Gap => log::warn!("the kernel log moved on before it was read"),
+                // The next line tells how many are gone.
+                Next::Gap => {}
                 Next::End => break,
             }
         }
         ready.clear_ready();
+        if overwritten > 0 {
+            // The mask still has the flags; only the lines are gone.
+            self.next
+                .push_back(overwritten_lines(&self.attributor, overwritten));
+        }
         Ok(())
     }
 

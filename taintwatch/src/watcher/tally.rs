@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use taintwatch_common::{CountKey, counter};
+use taintwatch_common::{Count, CountKey, Left, Loading, SYMBOL_LEN, Writer, counter, link};
 
 use crate::{
     attribute::Attributor,
@@ -17,8 +17,12 @@ use crate::{
 const STORM_NS: u64 = 10_000_000_000;
 /// A key that did not grow for so long is quiet.
 const QUIET_NS: u64 = 1_000_000_000;
-/// A key that did not grow for so long is forgotten: its burst is refilled by then.
+/// A key that did not grow for so long may be forgotten: its burst is refilled by then.
 const OLD_NS: u64 = 600_000_000_000;
+/// Keys from which on the map of 4,096 is nearly full.
+const NEARLY_FULL: usize = 3072;
+/// A trap follows the entry of `add_taint` within some instructions; a task may be kept from going on for a while.
+const UNTRAPPED_NS: u64 = 5_000_000_000;
 
 /// What events stand for so far.
 #[derive(Default)]
@@ -44,7 +48,9 @@ impl Tally {
     ) -> Result<Vec<Event>, probe::Error> {
         let mut events = Vec::new();
         let epoch = counts.epoch()?;
-        for (key, count) in counts.all()? {
+        let counted = counts.all()?;
+        let is_nearly_full = counted.len() > NEARLY_FULL;
+        for (key, count) in counted {
             let reported = self.reported.entry(key).or_default();
             let total = count.suppressed + count.unsent;
             let more = total.saturating_sub(reported.count);
@@ -58,11 +64,18 @@ impl Tally {
                 };
                 events.push(attributor.counted(&key, &count, more, mask_now));
             }
-            let past = key.epoch < epoch || key.load != 0;
-            if more == 0 && (quiet_ns > OLD_NS || past && quiet_ns > STORM_NS) {
+            // Code that was freed causes no more. Any other key may grow between this reading and its removal: it goes only
+            // where the map has little room, and only if it is the same still.
+            let is_past = key.epoch < epoch && quiet_ns > STORM_NS;
+            let is_old = is_nearly_full && quiet_ns > OLD_NS && counts.get(key) == Some(count);
+            if more == 0 && (is_past || is_old) {
                 self.reported.remove(&key);
                 counts.forget(key);
             }
+        }
+        for (writer, left) in counts.take_untrapped(now_ns.saturating_sub(UNTRAPPED_NS))? {
+            let (key, count) = untrapped(&writer, &left, epoch);
+            events.push(attributor.counted(&key, &count, 1, mask_now));
         }
         let unkeyed = counts.counter(counter::UNKEYED)?;
         if unkeyed > self.unkeyed {
@@ -71,4 +84,28 @@ impl Tally {
         }
         Ok(events)
     }
+}
+
+/// The count of one entry whose record was left to a trap that never came: the watchpoint does not fire.
+fn untrapped(writer: &Writer, left: &Left, epoch: u64) -> (CountKey, Count) {
+    let key = CountKey {
+        flag: left.flag,
+        context: writer.context,
+        caller: left.caller,
+        jumped: 0,
+        load: 0,
+        epoch,
+    };
+    let count = Count {
+        suppressed: 0,
+        unsent: 1,
+        spent: 0,
+        since_ns: left.at_ns,
+        last_ns: left.at_ns,
+        link: link::INDIRECT,
+        reserved: 0,
+        loading: Loading::NONE,
+        symbol: [0; SYMBOL_LEN],
+    };
+    (key, count)
 }

@@ -58,6 +58,8 @@ impl Layer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     Always,
+    /// Where the kernel serves 32-bit programs: elsewhere nothing is missing.
+    Serves32Bit,
     /// Where the watchpoint on the mask cannot be set: for copies of `add_taint` that the compiler may have made.
     WithoutMaskWatch,
     /// Where no hook that sees a taint can be attached.

@@ -4,13 +4,13 @@ use super::{
     super::mechanism::Mechanism,
     spec::{self, Attachment, HookSpec, Layer, When},
     targets::{
-        ADD_TAINT, DELETE_MODULE, LOAD_DATA, LOAD_MODULE, LOG_FILE, MASK_FILE, MODULE_FREE,
-        MODULE_LOAD, MODULE_REQUEST, PROC_TAINT, READ_FILE, TAINTED_MASK, WARN,
+        ADD_TAINT, DELETE_MODULE, DELETE_MODULE_IA32, LOAD_DATA, LOAD_MODULE, LOG_FILE, MASK_FILE,
+        MODULE_FREE, MODULE_LOAD, MODULE_REQUEST, PROC_TAINT, READ_FILE, TAINTED_MASK, WARN,
     },
 };
 
 /// Every hook, in the order in which events and `check` list them.
-pub const HOOKS: [HookSpec; 17] = [
+pub const HOOKS: [HookSpec; 19] = [
     HookSpec {
         name: spec::MASK_WATCH,
         layer: Layer::MaskWatch,
@@ -115,6 +115,30 @@ pub const HOOKS: [HookSpec; 17] = [
         when: When::Always,
         sees: "that the unload is done",
         without: "as without unload_entry",
+    },
+    HookSpec {
+        name: "unload_entry_ia32",
+        layer: Layer::LoaderSlot,
+        target: DELETE_MODULE_IA32,
+        attachments: &[
+            fentry("delete_module_ia32"),
+            kprobe("delete_module_ia32_kprobe"),
+        ],
+        when: When::Serves32Bit,
+        sees: "the same by a 32-bit program",
+        without: "a forced unload by a 32-bit program names its task and not the module",
+    },
+    HookSpec {
+        name: "unload_exit_ia32",
+        layer: Layer::LoaderSlot,
+        target: DELETE_MODULE_IA32,
+        attachments: &[
+            fexit("delete_module_ia32_exit"),
+            kretprobe("delete_module_ia32_kretprobe"),
+        ],
+        when: When::Serves32Bit,
+        sees: "that the unload is done",
+        without: "as without unload_entry_ia32",
     },
     HookSpec {
         name: "module_load",

@@ -89,6 +89,17 @@ pub(super) const DELETE_MODULE: Target = Target::Function(
     &["CONFIG_MODULES", "CONFIG_MODULE_UNLOAD"],
 );
 
+/// The same for 32-bit programs, where the kernel serves them.
+pub(super) const DELETE_MODULE_IA32: Target = Target::Function(
+    "__ia32_sys_delete_module",
+    &["long int (const struct pt_regs *)"],
+    &[
+        "CONFIG_MODULES",
+        "CONFIG_MODULE_UNLOAD",
+        "CONFIG_IA32_EMULATION",
+    ],
+);
+
 pub(super) const MODULE_REQUEST: Target = Target::Tracepoint(
     "module_request",
     &["void (void *, char *, bool, long unsigned int)"],

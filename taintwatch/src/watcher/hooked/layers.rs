@@ -35,6 +35,8 @@ pub(super) struct Layers {
     suspended_ns: u64,
     /// Traps of the mask's watchpoint that were no writes of it, as last read.
     spurious: u64,
+    /// Requests for modules that were too many, as last read.
+    limited: u64,
     /// What a self-test could not prove: of hooks on functions, of watchpoints.
     unproven: [Option<String>; 2],
 }
@@ -48,6 +50,7 @@ impl Layers {
             unwatched: Vec::new(),
             suspended_ns: suspended_ns(),
             spurious: 0,
+            limited: 0,
             unproven: [None, None],
         }
     }
@@ -76,6 +79,7 @@ impl Layers {
     /// What has changed since the last call.
     pub(super) fn check(&mut self) -> Result<Vec<Change>, probe::Error> {
         self.count_spurious()?;
+        self.count_limited()?;
         let mut changes = self.compare()?;
         changes.extend(self.follow_cpus());
         changes.extend(self.arm_after_suspend());
@@ -120,6 +124,13 @@ impl Layers {
                 "it does not fire: add_taint wrote the mask, and the hook on it saw no call; it was detached or \
                  switched off",
             )],
+            Some(Missed::Once(cpu)) => {
+                let changes = self.arm_again();
+                log::info!(
+                    "the watchpoint on CPU {cpu} did not see the write after one call of add_taint, and was armed again"
+                );
+                changes
+            }
             Some(Missed::ByWatchpoint(cpu)) => {
                 let reason = format!(
                     "the watchpoint on CPU {cpu} did not see writes that followed calls of add_taint: it was \
@@ -130,6 +141,19 @@ impl Layers {
                 changes
             }
         })
+    }
+
+    /// Requests for modules beyond a user's limit are only counted.
+    fn count_limited(&mut self) -> Result<(), probe::Error> {
+        let limited = self.monitor.counts.counter(counter::LIMITED)?;
+        let before = std::mem::replace(&mut self.limited, limited);
+        if limited > before {
+            log::info!(
+                "requests for modules beyond the limit that each user has: {} more, {limited} in all",
+                limited - before
+            );
+        }
+        Ok(())
     }
 
     /// A trap at code that did not write the mask is no event; how many there are is for the log.
@@ -220,6 +244,9 @@ impl Layers {
     }
 
     fn degrade(&mut self, name: &str, reason: &str) -> Change {
+        if name == MASK_WATCH {
+            self.monitor.distrust_watchpoints();
+        }
         self.set_hook(name, None, Some(reason));
         self.change(CoverageState::Degraded, format!("{name}: {reason}"))
     }

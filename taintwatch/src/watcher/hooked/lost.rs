@@ -29,13 +29,16 @@ impl LostRecords {
     pub(super) fn events(
         &mut self,
         counts: &Counts,
-        attributor: &Attributor,
+        attributor: &mut Attributor,
     ) -> Result<Vec<Event>, probe::Error> {
         let dropped = counts.lost()?;
         let before = std::mem::replace(&mut self.dropped, dropped);
         let mut events = Vec::new();
         for (kind, (dropped, before)) in (0..).zip(dropped.into_iter().zip(before)) {
             let more = dropped.saturating_sub(before);
+            if more > 0 && matches!(kind, kind::MODULE_COMING | kind::MODULE_FREE) {
+                attributor.addresses.lost();
+            }
             if more > 0 {
                 let reason = "the ring buffer was full".to_owned();
                 events.push(self.event(attributor, more, what(kind), reason));
@@ -73,6 +76,7 @@ fn what(record: u16) -> &'static str {
         kind::MODULE_FILE => "module_path",
         kind::MODULE_REQUEST => "module_request",
         kind::SYSCTL_WRITE => "sysctl_write",
+        kind::CALLEES => "caller_detail",
         _ => "event",
     }
 }

@@ -18,7 +18,7 @@ use std::{
 
 use super::{
     error::Error,
-    events::{Change, attributor, before, coverage},
+    events::{Change, attributor, before, coverage, overwritten_lines},
     log::Log,
     tally::Tally,
 };
@@ -85,9 +85,8 @@ impl Hooked {
             generated.extend(found.into_iter().map(|(address, _)| address));
         }
         attributor.addresses = Addresses::new(symbols, generated);
-        if !monitor.resolves_symbols {
-            modules::name_loaded(&mut stream, &mut attributor.addresses);
-        }
+        let with_names = !monitor.resolves_symbols;
+        modules::add_loaded(&mut stream, &mut attributor.addresses, with_names);
         let mut layers = Layers::new(monitor, mask_address);
         let began = coverage(&attributor, layers.begin()?);
         let mut awaited = Awaited::default();
@@ -252,8 +251,13 @@ impl Hooked {
 
     fn count_lost(&mut self) -> Result<(), Error> {
         let counts = &self.layers.monitor.counts;
-        let events = self.lost.events(counts, &self.attributor)?;
+        let overwritten = self.log.take_overwritten();
+        let events = self.lost.events(counts, &mut self.attributor)?;
         self.next.extend(events);
+        if overwritten > 0 {
+            let event = overwritten_lines(&self.attributor, overwritten);
+            self.next.push_back(event);
+        }
         Ok(())
     }
 

@@ -22,11 +22,13 @@ pub(super) fn name_functions(stream: &mut Stream, addresses: &mut Addresses, mod
     }
 }
 
-/// Names the functions of modules that were loaded before the start.
-pub(super) fn name_loaded(stream: &mut Stream, addresses: &mut Addresses) {
+/// Adds the modules that were loaded before the start; `with_names`: those of their functions as well.
+pub(super) fn add_loaded(stream: &mut Stream, addresses: &mut Addresses, with_names: bool) {
     for (name, range) in enrich::modules::loaded_modules() {
-        addresses.add(&name, range, None);
-        name_functions(stream, addresses, &name);
+        addresses.add_loaded(&name, range);
+        if with_names {
+            name_functions(stream, addresses, &name);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     causes::{behalf, clock, flags, identity, misleading},
     contexts,
     history::History,
-    loading, patched, status, storm, system, tamper,
+    loading, patched, status, storm, system, tail, tamper,
     truth::Actors,
 };
 use anyhow::Result;
@@ -35,7 +35,7 @@ const LONGEST: &str = "tw_nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
 
 /// What happens while one recorder runs; a later one builds on what earlier ones loaded.
 #[rustfmt::skip]
-pub(crate) const EVENTS: [Scenario; 22] = [
+pub(crate) const EVENTS: [Scenario; 24] = [
     scenario("stock module, unsigned", Nothing, patched::unsigned, DUMMY, SELF),
     scenario("stock module that fails", Nothing, patched::fails, DUMMY, SELF),
     scenario("sysctl write", Nothing, loading::sysctl_write, &[], SELF),
@@ -51,6 +51,8 @@ pub(crate) const EVENTS: [Scenario; 22] = [
     scenario("after unload", Modules, loading::after_unload, &["tw_warn_init", "tw_proprietary", "tw_warn_later"], WORK),
     scenario("user task on each CPU", Modules, contexts::each_cpu, &["tw_taint"], SELF),
     scenario("kthread, softirq, hardirq, nmi", Modules, contexts::contexts, &["tw_taint"], WORK),
+    scenario("last calls that are jumps", Modules, tail::tail_calls, &["tw_tail"], &["scenarios", "kworker", "tw_tail"]),
+    scenario("jumps, many times", Modules, tail::repeated, &["tw_tail"], &["scenarios", "kworker"]),
     scenario("storm of calls", Modules, storm::storm, &["tw_storm", "tw_gpl"], &["scenarios", "tw_storm"]),
     scenario("hidden module", Modules, tamper::hidden, &["tw_hidden"], SELF),
     scenario("direct set", Modules, tamper::direct_set, &["tw_mask"], SELF),

@@ -6,6 +6,7 @@
 //! | words | what |
 //! |--|--|
 //! | `all [CALLS]` | everything that happens while one recorder runs |
+//! | `only TEXT` | those of `all` and `causes` that have TEXT in their name |
 //! | `causes` | what made each flag, and cases that mislead |
 //! | `late` | a recorder on a kernel that is tainted already |
 //! | `fallbacks` | one recorder for each mechanism that is taken away |
@@ -36,6 +37,7 @@ mod schema;
 mod status;
 mod storm;
 mod system;
+mod tail;
 mod tamper;
 mod truth;
 
@@ -65,6 +67,14 @@ fn main() -> ExitCode {
             .parse()
             .map_err(Into::into)
             .and_then(|calls| run(&corpus::EVENTS, "events", DB, calls)),
+        ["only", name] => {
+            let both = corpus::EVENTS.iter().chain(&corpus::CAUSES);
+            let named: Vec<_> = both
+                .filter(|one| one.name.contains(name))
+                .copied()
+                .collect();
+            run(&named, "only", DB, MILLION)
+        }
         ["fallbacks"] => fallbacks::all(),
         ["causes"] => run(&corpus::CAUSES, "causes", DB, 0),
         ["crash", db] => crashed::crash(db),
@@ -81,7 +91,7 @@ fn main() -> ExitCode {
             loading::load_file(file, &parameters.join(" ")).map_err(Into::into)
         }
         _ => Err(anyhow::anyhow!(
-            "scenarios all [CALLS] | causes | system | late | crash DB | crashed DB | fallbacks | journal | insmod FILE [ARGUMENTS]"
+            "scenarios all [CALLS] | only TEXT | causes | system | late | crash DB | crashed DB | fallbacks | journal | insmod FILE [ARGUMENTS]"
         )),
     };
     match done {
@@ -102,6 +112,7 @@ enum Needs {
 }
 
 /// One thing that is done to the kernel, and who does it.
+#[derive(Clone, Copy)]
 struct Scenario {
     name: &'static str,
     needs: Needs,

@@ -84,7 +84,7 @@ pub(crate) fn direct(history: &mut History) -> Result<()> {
 }
 
 /// Waits until the counts of the events that fit are as many as there were calls; never more.
-fn counted(history: &History, fits: impl Fn(&Value) -> bool, calls: u64) -> Result<()> {
+pub(crate) fn counted(history: &History, fits: impl Fn(&Value) -> bool, calls: u64) -> Result<()> {
     let mut sum = 0;
     for _second in 0..30 {
         let events = history.new_events()?;
@@ -135,7 +135,7 @@ fn memory(pid: u32) -> Result<(u64, u64)> {
     Ok((field("VmRSS:")?, field("VmHWM:")?))
 }
 
-fn delete(module: &str) -> Result<()> {
+pub(crate) fn delete(module: &str) -> Result<()> {
     let name = std::ffi::CString::new(module)?;
     Ok(nix::kmod::delete_module(
         &name,
