@@ -6,7 +6,8 @@ use crate::{
     ALIAS_LEN, ANCESTORS, ARGS_LEN, Ancestor, CALLEES, CODE_LEN, COMPONENT_LEN, Callees, Caller,
     Count, CountKey, FilePath, Header, Left, LoadEnd, Loading, MODULE_NAME_LEN, MODULE_TEXT_LEN,
     MaskWrite, ModuleComing, ModuleFile, ModuleFree, ModuleRequest, PATH_STEPS, Process,
-    STACK_FRAMES, SYMBOL_LEN, SYSCTL_TEXT_LEN, Stack, SysctlWrite, TaintEntry, Task, Writer,
+    STACK_FRAMES, SYMBOL_LEN, SYSCTL_TEXT_LEN, Stack, SysctlWrite, TaintEntry, Task,
+    UNLOAD_STACK_LEN, UnloadStack, Writer,
 };
 
 // Padding would carry old ring contents to userspace and make the layouts differ between compilers.
@@ -33,6 +34,7 @@ const _: () = {
     assert!(offset_of!(ModuleComing, version) == 104 + MODULE_NAME_LEN);
     assert!(size_of::<ModuleComing>() == 104 + MODULE_NAME_LEN + 2 * MODULE_TEXT_LEN + 16);
     assert!(size_of::<ModuleFree>() == 72 + MODULE_NAME_LEN + 16);
+    assert!(size_of::<UnloadStack>() == 72 + UNLOAD_STACK_LEN);
     assert!(offset_of!(LoadEnd, result) == 144);
     assert!(size_of::<LoadEnd>() == 152);
     assert!(offset_of!(SysctlWrite, text) == 88);

@@ -15,7 +15,7 @@ pub use counts::{Count, CountKey, DIRECT_WRITE, Left, Writer};
 pub use records::{
     Ancestor, Callees, Caller, FilePath, Header, LoadEnd, Loading, MAX_RECORD, MaskWrite,
     ModuleComing, ModuleFile, ModuleFree, ModuleRequest, Process, Stack, SysctlWrite, TaintEntry,
-    Task,
+    Task, UnloadStack,
 };
 
 /// The version of every layout in this crate.
@@ -48,6 +48,9 @@ pub const SYSCTL_TEXT_LEN: usize = 32;
 /// Bytes for `version` and for `srcversion` of a module, NUL included; longer ones are cut.
 pub const MODULE_TEXT_LEN: usize = 64;
 
+/// Bytes kept of the kernel stack of a task that unloads a module: its system call's frame is within the first half.
+pub const UNLOAD_STACK_LEN: usize = 1024;
+
 /// The kinds of records.
 pub mod kind {
     /// [`super::TaintEntry`]: `add_taint` was entered.
@@ -70,8 +73,10 @@ pub mod kind {
     pub const MODULE_REQUEST: u16 = 9;
     /// [`super::Callees`]: functions that may have left no frame.
     pub const CALLEES: u16 = 10;
+    /// [`super::UnloadStack`]: where the kernel keeps the name of a module that it unloads.
+    pub const UNLOAD_STACK: u16 = 11;
     /// One more than the highest: how many counters of losses there are.
-    pub const END: u16 = 11;
+    pub const END: u16 = 12;
 }
 
 /// How the frame of a [`Caller`] is connected to the next one inwards.

@@ -4,8 +4,8 @@ use core::mem::size_of;
 
 use crate::{
     ALIAS_LEN, ANCESTORS, ARGS_LEN, CALLEES, CODE_LEN, COMM_LEN, COMPONENT_LEN, MODULE_NAME_LEN,
-    MODULE_TEXT_LEN, PATH_STEPS, Plain, STACK_FRAMES, SYMBOL_LEN, SYSCTL_TEXT_LEN, Wire, kind,
-    stage,
+    MODULE_TEXT_LEN, PATH_STEPS, Plain, STACK_FRAMES, SYMBOL_LEN, SYSCTL_TEXT_LEN,
+    UNLOAD_STACK_LEN, Wire, kind, stage,
 };
 
 /// What every record begins with.
@@ -190,6 +190,17 @@ pub struct ModuleFree {
     pub reserved: u32,
 }
 
+/// The kernel stack of a task that unloads a module, at its first taint. The system call has copied the module's name there
+/// (`__do_sys_delete_module`, `kernel/module/main.c`): the name in the process's memory can be another one by then. Sent
+/// before the record that it belongs to.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnloadStack {
+    pub header: Header,
+    pub task: Task,
+    pub bytes: [u8; UNLOAD_STACK_LEN],
+}
+
 /// `load_module` returned.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -309,4 +320,5 @@ records! {
     ModuleFile: MODULE_FILE,
     ModuleRequest: MODULE_REQUEST,
     Callees: CALLEES,
+    UnloadStack: UNLOAD_STACK,
 }

@@ -5,8 +5,11 @@
 //! works on: a work item, a timer, a tasklet. Out: a record with every address of code found there, its symbol and its
 //! code: userspace takes one only if it is a function that jumps to `add_taint`.
 
-use aya_ebpf::{bindings::pt_regs, btf_maps::PerCpuArray, macros::btf_map};
-use taintwatch_common::{CALLEES, CODE_LEN, Callees, Caller, link};
+use aya_ebpf::{
+    bindings::pt_regs, btf_maps::PerCpuArray, helpers::generated::bpf_probe_read_kernel,
+    macros::btf_map,
+};
+use taintwatch_common::{CALLEES, CODE_LEN, Callees, Caller, SYMBOL_LEN, link};
 
 use crate::{
     caller::inside,
@@ -31,26 +34,26 @@ const FUNCTION_ALIGNMENT: u64 = 16;
 struct Scratch {
     from: [u64; REGISTERS + PUSHED],
     words: [u64; WORDS],
-    found: [u64; 16],
+    found: [u64; SLOTS],
+    count: u64,
+    /// Of all that were found: the same functions have the same.
+    sum: u64,
 }
+
+/// More than are sent; a power of two.
+const SLOTS: usize = 16;
 
 #[btf_map]
 static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
 
-/// Addresses of code that the registers lead to.
-pub struct Found {
-    /// The addresses' sum: the same functions have the same.
-    pub sum: u64,
-    count: u32,
-    addresses: *const u64,
-}
-
 /// Searches the registers, and the words of the stack from `pushed` up to the return address `until`: what the interrupted
-/// function has saved of them. What lies above belongs to the caller.
+/// function has saved of them. What lies above belongs to the caller. Gives what distinguishes the functions found.
 #[inline(always)]
-pub fn search(regs: *const pt_regs, pushed: u64, until: u64) -> Option<Found> {
-    let scratch = SCRATCH.get_ptr_mut(0)?;
-    // SAFETY: a map's value, which lives as long as the map; so for each place below.
+pub fn search(regs: *const pt_regs, pushed: u64, until: u64) -> u64 {
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: a map's value, which lives as long as the map.
     let from = unsafe { (&raw mut (*scratch).from).cast::<u64>() };
     macro_rules! registers {
         ($($index:literal $name:ident),*) => {
@@ -62,11 +65,38 @@ pub fn search(regs: *const pt_regs, pushed: u64, until: u64) -> Option<Found> {
                 // SAFETY: the index is within the array.
                 let slot = unsafe { from.add($index) };
                 // SAFETY: a map's value.
-                unsafe { slot.write(value) };
+                unsafe { slot.write_volatile(value) };
             })*
         };
     }
     registers!(0 rbx, 1 rbp, 2 r12, 3 r13, 4 r14, 5 r15);
+    callees_search(pushed, until)
+}
+
+/// Sends what was found last; gives the time that names the record, or 0.
+#[inline(always)]
+pub fn send_found() -> u64 {
+    callees_send(0)
+}
+
+/// Sends the function that the caller called directly, if there is one; gives the time that names the record, or 0.
+#[inline(always)]
+pub fn send_called(caller: &Caller) -> u64 {
+    if caller.link != link::JUMPED && caller.link != link::UNCHECKED || caller.target == 0 {
+        return 0;
+    }
+    callees_send(caller.target)
+}
+
+/// Global and of numbers alone, as is the next: the verifier follows them once, and not on each way that leads to them.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn callees_search(pushed: u64, until: u64) -> u64 {
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: a map's value, which lives as long as the map; so for each place below.
+    let from = unsafe { (&raw mut (*scratch).from).cast::<u64>() };
     let mut is_saved = u64::MAX;
     for index in 0..PUSHED {
         let word: u64 = value(pushed, index as u64 * 8);
@@ -76,20 +106,18 @@ pub fn search(regs: *const pt_regs, pushed: u64, until: u64) -> Option<Found> {
         // SAFETY: as above.
         let slot = unsafe { from.add(REGISTERS + index) };
         // SAFETY: as above.
-        unsafe { slot.write(word & is_saved) };
+        unsafe { slot.write_volatile(word & is_saved) };
     }
-    let mut found = Found {
-        sum: 0,
-        count: 0,
-        // SAFETY: as above.
-        addresses: unsafe { (&raw const (*scratch).found).cast() },
-    };
+    // SAFETY: as above.
+    unsafe { (*scratch).count = 0 };
+    // SAFETY: as above.
+    unsafe { (*scratch).sum = 0 };
     for index in 0..REGISTERS + PUSHED {
         // SAFETY: as above.
         let slot = unsafe { from.add(index) };
         // SAFETY: as above.
         let base = unsafe { slot.read_volatile() };
-        found.consider(scratch, base);
+        consider(scratch, base);
         let words: [u64; WORDS] = value(base, 0);
         // SAFETY: as above.
         unsafe { (*scratch).words = words };
@@ -99,90 +127,99 @@ pub fn search(regs: *const pt_regs, pushed: u64, until: u64) -> Option<Found> {
             // SAFETY: the index is within the array.
             let slot = unsafe { words.add(word) };
             // SAFETY: as above.
-            found.consider(scratch, unsafe { slot.read_volatile() });
+            consider(scratch, unsafe { slot.read_volatile() });
         }
     }
-    Some(found)
+    // SAFETY: as above.
+    unsafe { (*scratch).sum }
 }
 
-impl Found {
-    /// Takes a value that may be a function's first address: they are aligned to 16. Without a branch.
-    #[inline(always)]
-    fn consider(&mut self, scratch: *mut Scratch, value: u64) {
-        let in_code =
-            inside(value, &KERNEL_START, &KERNEL_END) | inside(value, &MODULES_START, &MODULES_END);
-        let aligned = u64::from(value.is_multiple_of(FUNCTION_ALIGNMENT));
-        let taken = in_code & aligned;
-        // SAFETY: a map's value.
-        let found = unsafe { (&raw mut (*scratch).found).cast::<u64>() };
-        // SAFETY: the index is within the array.
-        let slot = unsafe { found.add((self.count & 15) as usize) };
-        // SAFETY: as above.
-        unsafe { slot.write_volatile(value) };
-        self.sum = self.sum.wrapping_add(value & taken.wrapping_neg());
-        self.count += taken as u32;
-    }
-
-    /// Sends what was found; gives the time that names the record, or 0.
-    #[inline(always)]
-    pub fn send(&self) -> u64 {
-        send(self.count, |index| {
-            // SAFETY: the index is below the length of the array.
-            let slot = unsafe { self.addresses.add(index) };
-            // SAFETY: a map's value.
-            unsafe { slot.read_volatile() }
-        })
-    }
-}
-
-/// Sends the function that the caller called directly, if there is one; gives the time that names the record, or 0.
+/// Takes a value that may be a function's first address: they are aligned. Without a branch.
 #[inline(always)]
-pub fn send_called(caller: &Caller) -> u64 {
-    if caller.link != link::JUMPED && caller.link != link::UNCHECKED || caller.target == 0 {
+fn consider(scratch: *mut Scratch, value: u64) {
+    let in_code =
+        inside(value, &KERNEL_START, &KERNEL_END) | inside(value, &MODULES_START, &MODULES_END);
+    let aligned = u64::from(value.is_multiple_of(FUNCTION_ALIGNMENT));
+    let taken = in_code & aligned;
+    // SAFETY: a map's value; so for each place below.
+    let count = unsafe { (*scratch).count };
+    // SAFETY: as above.
+    let found = unsafe { (&raw mut (*scratch).found).cast::<u64>() };
+    // SAFETY: the index is within the array.
+    let slot = unsafe { found.add(count as usize & (SLOTS - 1)) };
+    // SAFETY: as above.
+    unsafe { slot.write_volatile(value) };
+    // SAFETY: as above.
+    let sum = unsafe { (*scratch).sum };
+    // SAFETY: as above.
+    unsafe { (*scratch).sum = sum.wrapping_add(value & taken.wrapping_neg()) };
+    // SAFETY: as above.
+    unsafe { (*scratch).count = count + taken };
+}
+
+/// Sends the function at `called`, or for 0 what was found last.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn callees_send(called: u64) -> u64 {
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
         return 0;
-    }
-    let target = caller.target;
-    send(1, |index| if index == 0 { target } else { 0 })
-}
-
-#[inline(always)]
-fn send(count: u32, address: impl Fn(usize) -> u64) -> u64 {
+    };
+    // SAFETY: a map's value.
+    let found = unsafe { (*scratch).count };
+    let count = if called == 0 { found } else { 1 };
     if count == 0 {
         return 0;
     }
     let Some(callees) = ring::reserve::<Callees>() else {
         return 0;
     };
-    let at = |index: usize| {
-        if (index as u32) < count {
-            address(index)
-        } else {
-            0
-        }
-    };
     record::fill!(callees as Callees {
         header: record::header::<Callees>(0),
-        found: count,
+        found: count as u32,
         reserved: 0,
-        addresses => |into| each(into, |index, slot: *mut u64| {
-            // SAFETY: a slot of the record's field.
-            unsafe { slot.write(at(index)) };
-        }),
-        text => |into| each(into, |index, text| stack::symbol(at(index), text)),
-        code => |into| each(into, |index, code| read_code(at(index), code)),
+        addresses => |into| addresses(scratch, called, count, into),
+        text => |_| (),
+        code => |_| (),
     });
-    // SAFETY: as above.
+    for index in 0..CALLEES {
+        // SAFETY: the record's field, which was written above.
+        let addresses = unsafe { (&raw const (*callees).addresses).cast::<u64>() };
+        // SAFETY: the index is within the array.
+        let slot = unsafe { addresses.add(index) };
+        // SAFETY: as above.
+        let address = unsafe { slot.read() };
+        // SAFETY: the record's field.
+        let texts = unsafe { (&raw mut (*callees).text).cast::<[u8; SYMBOL_LEN]>() };
+        // SAFETY: the index is within the array.
+        stack::symbol(address, unsafe { texts.add(index) });
+        // SAFETY: the record's field.
+        let codes = unsafe { (&raw mut (*callees).code).cast::<[u8; CODE_LEN]>() };
+        // SAFETY: the index is within the array.
+        read_code(address, unsafe { codes.add(index) });
+    }
+    // SAFETY: the record that was written.
     let at_ns = unsafe { (*callees).header.boottime_ns };
     ring::submit(callees);
     at_ns
 }
 
-/// Calls `write` for each slot of a field.
+/// Zeros behind the last one; without a branch.
 #[inline(always)]
-fn each<T>(into: *mut [T; CALLEES], write: impl Fn(usize, *mut T)) {
+fn addresses(scratch: *const Scratch, called: u64, count: u64, into: *mut [u64; CALLEES]) {
+    // SAFETY: a map's value.
+    let found = unsafe { (&raw const (*scratch).found).cast::<u64>() };
+    let from_found = u64::from(called == 0).wrapping_neg();
     for index in 0..CALLEES {
         // SAFETY: the index is within the array.
-        write(index, unsafe { into.cast::<T>().add(index) });
+        let slot = unsafe { found.add(index) };
+        // SAFETY: as above.
+        let one = unsafe { slot.read_volatile() };
+        let is_one = ((index as u64).wrapping_sub(count) as i64 >> 63) as u64;
+        let one = one & from_found | called & !from_found;
+        // SAFETY: the index is within the array.
+        let into = unsafe { into.cast::<u64>().add(index) };
+        // SAFETY: the record's field.
+        unsafe { into.write(one & is_one) };
     }
 }
 
@@ -191,10 +228,6 @@ fn each<T>(into: *mut [T; CALLEES], write: impl Fn(usize, *mut T)) {
 fn read_code(address: u64, into: *mut [u8; CODE_LEN]) {
     // SAFETY: the helper checks the address, and writes so many bytes.
     unsafe {
-        aya_ebpf::helpers::generated::bpf_probe_read_kernel(
-            into.cast(),
-            CODE_LEN as u32,
-            address as *const _,
-        )
+        bpf_probe_read_kernel(into.cast(), CODE_LEN as u32, address as *const _);
     };
 }

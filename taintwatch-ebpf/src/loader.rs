@@ -4,12 +4,13 @@
 
 use aya_ebpf::{
     btf_maps::{HashMap, LruHashMap},
-    helpers::generated::{bpf_ktime_get_boot_ns, bpf_probe_read_user_str},
+    helpers::generated::{bpf_ktime_get_boot_ns, bpf_probe_read_kernel, bpf_probe_read_user_str},
     macros::btf_map,
 };
-use taintwatch_common::{Loading, MODULE_NAME_LEN, context, stage};
+use taintwatch_common::{Loading, MODULE_NAME_LEN, UNLOAD_STACK_LEN, UnloadStack, context, stage};
 
 use crate::{
+    record, ring,
     target::{LOAD_INFO_MOD, MODULE_NAME, read_text, value},
     task,
 };
@@ -159,6 +160,30 @@ pub fn ended() {
 pub fn file_ns() -> u64 {
     // SAFETY: the slot is the current task's own.
     current().map_or(0, |slot| unsafe { (*slot).file_ns })
+}
+
+/// Sends the kernel stack of a task that unloads a module, from the address `from` upwards.
+#[inline(always)]
+pub fn send_unload_stack(context: u32, from: u64) {
+    if context != context::TASK {
+        return;
+    }
+    // SAFETY: the slot is the current task's own.
+    if current().is_none_or(|slot| unsafe { (*slot).stage } != stage::UNLOADING) {
+        return;
+    }
+    let Some(stack) = ring::reserve::<UnloadStack>() else {
+        return;
+    };
+    record::fill!(stack as UnloadStack {
+        header: record::header::<UnloadStack>(context),
+        task => task::fill,
+        bytes => |into: *mut [u8; UNLOAD_STACK_LEN]| {
+            // SAFETY: the helper checks the address, writes so many bytes, and zeroes what it cannot read.
+            unsafe { bpf_probe_read_kernel(into.cast(), UNLOAD_STACK_LEN as u32, from as *const _) };
+        },
+    });
+    ring::submit(stack);
 }
 
 /// Whether the current task is in a load: an unload has a slot as well.

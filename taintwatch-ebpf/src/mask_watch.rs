@@ -117,16 +117,17 @@ fn record(ctx: &PerfEventContext, write: &Write) {
     let regs = unsafe { &raw const (*ctx.ctx).regs };
     // SAFETY: as above.
     let stack_pointer = unsafe { (*ctx.ctx).regs.rsp };
-    let found = if caller.link == link::INDIRECT {
-        callees::search(regs.cast(), stack_pointer, caller.address)
-    } else {
-        None
-    };
-    caller.jumped = found.as_ref().map_or(0, |found| found.sum);
+    let is_indirect = caller.link == link::INDIRECT;
+    if is_indirect {
+        caller.jumped = callees::search(regs.cast(), stack_pointer, caller.address);
+    }
     let mut callees_ns = 0;
-    let admitted = counts::admit::<MaskWrite>((flag, write.context), &caller, || match &found {
-        Some(found) => callees_ns = found.send(),
-        None => callees_ns = callees::send_called(&caller),
+    let admitted = counts::admit::<MaskWrite>((flag, write.context), &caller, || {
+        callees_ns = if is_indirect {
+            callees::send_found()
+        } else {
+            callees::send_called(&caller)
+        };
     });
     let Some(record) = admitted else {
         return;

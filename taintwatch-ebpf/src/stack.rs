@@ -39,17 +39,17 @@ pub fn fill(ctx: *mut c_void, into: *mut Stack) {
         let texts = unsafe { (&raw mut (*into).text).cast::<[u8; SYMBOL_LEN]>() };
         // SAFETY: the index is within the array.
         let text = unsafe { texts.add(index) };
-        symbol(address.wrapping_sub(u64::from(address != 0)), text);
+        symbol(address.wrapping_sub(1), text);
     }
 }
 
-/// Writes `symbol+0xoffset/0xsize [module]` of an address, or nothing for the address 0. A frame's is that of the next
+/// Writes `symbol+0xoffset/0xsize [module]` of an address; its number for one where no symbol is. A frame's is that of the next
 /// instruction: one less lies in the instruction that called or wrote.
 #[inline(always)]
 pub fn symbol(mut address: u64, into: *mut [u8; SYMBOL_LEN]) {
     // SAFETY: the caller's field is valid for writes.
     unsafe { into.cast::<u8>().write(0) };
-    if HAS_SNPRINTF.load() != 1 || address == 0 {
+    if HAS_SNPRINTF.load() != 1 {
         return;
     }
     // SAFETY: the format lies in frozen .rodata and has one specifier, and there is one address.

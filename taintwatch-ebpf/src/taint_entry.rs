@@ -39,7 +39,10 @@ fn add_taint(ctx: FEntryContext) -> u32 {
     let is_left = caller.link == link::INDIRECT && pending::traps_follow();
     entered(&call, if is_left { caller.address } else { 0 });
     if !is_left {
+        // The program's context lies on the stack of the task.
+        let stack = ctx.as_ptr() as u64;
         record(ctx.as_ptr(), &call, caller, || {
+            loader::send_unload_stack(call.context, stack);
             callees::send_called(&caller)
         });
     }
@@ -60,15 +63,19 @@ fn add_taint_kprobe(ctx: ProbeContext) -> u32 {
     let mut caller = caller(ctx.as_ptr(), Skip(1));
     log(&ctx, &call);
     entered(&call, 0);
-    let found = if caller.link == link::INDIRECT {
-        callees::search(ctx.regs, 0, 0)
-    } else {
-        None
-    };
-    caller.jumped = found.as_ref().map_or(0, |found| found.sum);
-    record(ctx.as_ptr(), &call, caller, || match &found {
-        Some(found) => found.send(),
-        None => callees::send_called(&caller),
+    let is_indirect = caller.link == link::INDIRECT;
+    if is_indirect {
+        caller.jumped = callees::search(ctx.regs, 0, 0);
+    }
+    // SAFETY: the context of a kprobe's program is the registers, which it may read.
+    let stack = unsafe { (*ctx.regs).rsp };
+    record(ctx.as_ptr(), &call, caller, || {
+        loader::send_unload_stack(call.context, stack);
+        if is_indirect {
+            callees::send_found()
+        } else {
+            callees::send_called(&caller)
+        }
     });
     0
 }

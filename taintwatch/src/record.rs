@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use taintwatch_common::{
     Callees, Header, LoadEnd, MaskWrite, ModuleComing, ModuleFile, ModuleFree, ModuleRequest,
-    Plain, Process, SysctlWrite, TaintEntry, VERSION, Wire, kind,
+    Plain, Process, SysctlWrite, TaintEntry, UnloadStack, VERSION, Wire, kind,
 };
 
 /// A record of the eBPF programs.
@@ -23,6 +23,7 @@ pub enum Record {
     ModuleFile(Box<ModuleFile>),
     ModuleRequest(Box<ModuleRequest>),
     Callees(Box<Callees>),
+    UnloadStack(Box<UnloadStack>),
 }
 
 /// Why bytes are no record.
@@ -53,6 +54,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Error> {
         kind::PROCESS => record(bytes, &header).map(Record::Process),
         kind::MODULE_FILE => record(bytes, &header).map(Record::ModuleFile),
         kind::MODULE_REQUEST => record(bytes, &header).map(Record::ModuleRequest),
+        kind::UNLOAD_STACK => record(bytes, &header).map(Record::UnloadStack),
         kind::CALLEES => record(bytes, &header).map(Record::Callees),
         kind::SYSCTL_WRITE => record(bytes, &header).map(Record::SysctlWrite),
         other => Err(Error::Kind(other)),

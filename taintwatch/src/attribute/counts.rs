@@ -2,7 +2,7 @@
 //!
 //! In: how often, with a flag and its caller unless the map of counts was full. Out: one event that stands for all of them.
 
-use taintwatch_common::{Count, CountKey, DIRECT_WRITE, link};
+use taintwatch_common::{Count, CountKey, DIRECT_WRITE, MODULE_NAME_LEN, link, stage};
 
 use super::{
     Attributor,
@@ -45,11 +45,16 @@ impl Attributor {
         event.taint = Some(taint);
         event.context = record_fields::known_context(key.context, &[]);
         let (frame, gap) = self.caller_of(key, count);
+        let mut loading = count.loading;
+        if loading.stage == stage::UNLOADING {
+            // Nothing confirms the name, which the process may have changed since.
+            loading.name = [0; MODULE_NAME_LEN];
+        }
         let evidence = RecordEvidence {
             bit: (!direct).then_some(key.flag),
             frames: std::slice::from_ref(&frame),
             gap: gap.as_ref(),
-            loading: &count.loading,
+            loading: &loading,
             sources: vec![if direct {
                 Source::MaskWatch
             } else {

@@ -113,6 +113,10 @@ impl Attributor {
                 self.references.add_request(request);
                 Vec::new()
             }
+            Record::UnloadStack(stack) => {
+                self.references.add_unload_stack(stack);
+                Vec::new()
+            }
             Record::Callees(callees) => {
                 self.callees.push_back(callees.clone());
                 if self.callees.len() > CALLEES {

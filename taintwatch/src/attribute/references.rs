@@ -16,6 +16,8 @@ const PROCESSES: usize = 4096;
 /// Requests kept, and for how long a load can be for one: the kernel starts `modprobe` at once.
 const REQUESTS: usize = 64;
 const REQUEST_NS: u64 = 30_000_000_000;
+/// Threads that unload modules at once.
+const UNLOADS: usize = 64;
 /// `kthreadd`, the kernel thread that starts helpers.
 const KTHREADD: u32 = 2;
 
@@ -30,6 +32,8 @@ pub(super) struct References {
     /// By the thread that reads a module.
     files: HashMap<u32, wire::ModuleFile>,
     requests: VecDeque<wire::ModuleRequest>,
+    /// By the thread that unloads a module.
+    unload_stacks: HashMap<u32, Box<wire::UnloadStack>>,
 }
 
 fn key(task: &wire::Task) -> Key {
@@ -61,6 +65,32 @@ impl References {
 
     pub(super) fn load_ended(&mut self, tid: u32) {
         self.files.remove(&tid);
+    }
+
+    pub(super) fn add_unload_stack(&mut self, stack: &wire::UnloadStack) {
+        if self.unload_stacks.len() >= UNLOADS {
+            self.unload_stacks.clear();
+        }
+        self.unload_stacks.insert(stack.task.tid, Box::new(*stack));
+    }
+
+    /// Whether the kernel's own copy of the name is the one that a hook read before from the memory of the process, where another
+    /// thread may have changed it in between.
+    pub(super) fn confirms_unload(&mut self, tid: u32, name: &[u8]) -> bool {
+        let Some(stack) = self.unload_stacks.remove(&tid) else {
+            return false;
+        };
+        let len = name.iter().position(|byte| *byte == 0).unwrap_or(0);
+        let with_end = name.get(..=len).unwrap_or_default();
+        // An array on a stack begins at a whole word.
+        let mut words = (0..stack.bytes.len()).step_by(8);
+        let here = |at| {
+            stack
+                .bytes
+                .get(at..)
+                .is_some_and(|rest| rest.starts_with(with_end))
+        };
+        len > 0 && words.any(here)
     }
 
     pub(super) fn add_request(&mut self, request: &wire::ModuleRequest) {
@@ -189,6 +219,52 @@ mod tests {
             slot[..step.len()].copy_from_slice(step);
         }
         path
+    }
+
+    #[test]
+    fn the_name_of_an_unload_is_the_one_that_the_kernel_copied() {
+        let with = |name: &[u8], at: usize| {
+            let mut bytes = [7; wire::UNLOAD_STACK_LEN];
+            bytes[at..at + name.len()].copy_from_slice(name);
+            wire::UnloadStack {
+                header: wire::Header {
+                    kind: wire::kind::UNLOAD_STACK,
+                    version: wire::VERSION,
+                    len: 0,
+                    boottime_ns: 1,
+                    cpu: 0,
+                    context: wire::context::TASK,
+                },
+                task: wire::Task {
+                    tgid: 3,
+                    tid: 4,
+                    ppid: 0,
+                    uid: 0,
+                    start_boottime_ns: 1,
+                    exec_id: 1,
+                    comm: [0; wire::COMM_LEN],
+                },
+                bytes,
+            }
+        };
+        let mut name = [0; wire::MODULE_NAME_LEN];
+        name[..5].copy_from_slice(b"dummy");
+        let mut references = References::default();
+        let mut confirms = |stack: Option<wire::UnloadStack>| {
+            if let Some(stack) = stack {
+                references.add_unload_stack(&stack);
+            }
+            references.confirms_unload(4, &name)
+        };
+        assert!(confirms(Some(with(b"dummy\0", 136))));
+        assert!(!confirms(None), "each is for one event");
+        assert!(!confirms(Some(with(b"dummy2\0", 136))), "another module");
+        assert!(!confirms(Some(with(b"dummy", 136))), "a longer name");
+        assert!(
+            !confirms(Some(with(b"dummy\0", 137))),
+            "no array begins there"
+        );
+        assert!(confirms(Some(with(b"dummy\0", wire::UNLOAD_STACK_LEN - 8))));
     }
 
     #[test]

@@ -19,12 +19,13 @@ impl Attributor {
         let mut frames = Frames::of_entry(&entry.stack, &self.addresses);
         let gap = self.complete(&mut frames, &entry.caller);
         let frames = frames.list();
+        let loading = self.confirmed(&entry.loading, entry.task.tid);
         let before = self.before(entry.mask_before);
         let evidence = RecordEvidence {
             bit: Some(entry.flag),
             frames,
             gap: gap.as_ref(),
-            loading: &entry.loading,
+            loading: &loading,
             sources: vec![Source::TaintEntry],
         };
         let key = entry.flag.to_string();
@@ -43,9 +44,8 @@ impl Attributor {
         let frames = frames.list();
         // A bit that events have reported already is not this write's: its own trap was left out, or proved nothing.
         let known = self.mask;
-        let (before, after) = (Mask(write.mask_before), Mask(write.mask_after));
-        let set = after.minus(before).minus(known);
-        let cleared = Mask(before.minus(after).0 & known.0);
+        let after = Mask(write.mask_after);
+        let (set, cleared) = changed(write, known);
         let before = Mask(after.minus(set).0 | cleared.0);
         self.mask = Mask(known.minus(cleared).0 | set.0);
         let by_kernel = is_add_taint || is_inlined_add_taint(frames);
@@ -54,6 +54,7 @@ impl Attributor {
         let written =
             Some(write.bit).filter(|bit| *bit < u64::BITS && after.has(*bit) && cleared == Mask(0));
         let bit = written.or(one_set).filter(|_| by_kernel);
+        let loading = self.confirmed(&write.loading, write.task.tid);
         let mut sources = vec![Source::MaskWatch];
         if write.writer == wire::writer::LEFT_BY_ENTRY {
             sources.push(Source::TaintEntry);
@@ -62,7 +63,7 @@ impl Attributor {
             bit,
             frames,
             gap: gap.as_ref(),
-            loading: &write.loading,
+            loading: &loading,
             sources,
         };
         let (kind, key) = match bit {
@@ -136,6 +137,16 @@ impl Attributor {
         gap
     }
 
+    /// The load or unload that the task is in; without a name where the kernel's own copy does not confirm it.
+    fn confirmed(&mut self, loading: &wire::Loading, tid: u32) -> wire::Loading {
+        let mut loading = *loading;
+        let is_unload = loading.stage == wire::stage::UNLOADING;
+        if is_unload && !self.references.confirms_unload(tid, &loading.name) {
+            loading.name = [0; wire::MODULE_NAME_LEN];
+        }
+        loading
+    }
+
     fn before(&self, seen: u64) -> Mask {
         if self.sees_mask {
             Mask(seen)
@@ -143,6 +154,18 @@ impl Attributor {
             self.mask
         }
     }
+}
+
+/// What a write set and cleared. Where the instruction itself tells the bit, other changes are not its own: two CPUs that write
+/// at once each see both bits, and the mask before may be older than a trap that was left out.
+fn changed(write: &wire::MaskWrite, known: Mask) -> (Mask, Mask) {
+    let (before, after) = (Mask(write.mask_before), Mask(write.mask_after));
+    if write.bit < u64::BITS {
+        let set = Mask(0).with(write.bit);
+        return (Mask(set.0 & after.0).minus(known), Mask(0));
+    }
+    let set = after.minus(before).minus(known);
+    (set, Mask(before.minus(after).0 & known.0))
 }
 
 fn single(mask: Mask) -> Option<u32> {
@@ -210,6 +233,29 @@ mod tests {
         let mut known = attributor(0b11);
         known.reconciled(Mask(0b01), 1);
         assert_eq!(bits(&mut known, 0b11, 0b101), (vec![2], vec![]));
+    }
+
+    #[test]
+    fn an_instruction_that_tells_its_bit_is_blamed_for_no_other() {
+        let mut attributor = attributor(0);
+        let mut one = write(0, 0b110);
+        one.bit = 2;
+        let taint = attributor.mask_write(&one).taint.unwrap();
+        assert_eq!(taint.bits_set, Some(vec![2]));
+        assert_eq!(
+            (taint.mask_before, taint.mask_after),
+            (Some(Mask(0b10)), Some(Mask(0b110)))
+        );
+        // The other one has a record of its own, or is found when the mask is read again.
+        assert_eq!(attributor.mask, Mask(0b100));
+        // A bit that went meanwhile was cleared by somebody else.
+        let mut again = write(0b110, 0b101);
+        again.bit = 0;
+        let taint = attributor.mask_write(&again).taint.unwrap();
+        assert_eq!(
+            (taint.bits_set, taint.bits_cleared),
+            (Some(vec![0]), Some(vec![]))
+        );
     }
 
     #[test]

@@ -60,7 +60,8 @@ pub struct Lost {
     pub reason: String,
     /// What the records held. `detail`: stacks and tasks of occurrences that are counted all the same. Else what was
     /// lost entirely: `module_identity`, `module_load`, `module_unload`, `module_path`, `module_request`,
-    /// `process_detail`, `sysctl_write`, `caller_detail` (functions that may have left no frame), `log_line` (lines of the
+    /// `process_detail`, `sysctl_write`, `caller_detail` (functions that may have left no frame), `unload_detail` (the
+    /// kernel's own copy of a module's name), `log_line` (lines of the
     /// kernel log).
     #[serde(default)]
     pub what: String,

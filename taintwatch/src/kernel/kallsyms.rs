@@ -52,6 +52,11 @@ impl Kallsyms {
             // A module's author chooses the bytes of its lines.
             let line = line?;
             let line = String::from_utf8_lossy(&line);
+            // The kernel's own symbols come first (`kallsyms_show`, kernel/kallsyms.c). Behind them a name with a newline in it
+            // can look like one of them.
+            if line.contains('\t') {
+                break;
+            }
             // `$x` and the like mark code and data on arm64: they are no functions.
             if let Some((address, name, None)) = symbol(&line)
                 && !name.starts_with('$')
@@ -59,11 +64,19 @@ impl Kallsyms {
                 all.push(address, name);
             }
         }
+        all.end_with_the_kernel();
         all.hidden = !all.symbols.is_empty() && all.symbols.iter().all(|it| it.address == 0);
         all.symbols.sort_by_key(|symbol| symbol.address);
         all.symbols.shrink_to_fit();
         all.names.shrink_to_fit();
         Ok(all)
+    }
+
+    /// What lies behind the kernel's last symbol is a module's: the first lines of a name with a newline in it.
+    fn end_with_the_kernel(&mut self) {
+        if let Some(end) = self.address("_end").filter(|end| *end != 0) {
+            self.symbols.retain(|symbol| symbol.address <= end);
+        }
     }
 
     /// These alone, in a tenth of the memory.
@@ -194,14 +207,19 @@ pub fn of_module(module: &str) -> Result<Vec<(u64, String)>, Error> {
     Ok(found)
 }
 
-/// A line's address, name, and module.
+/// A line's address, name, and module, which stands behind the last tab: the name may hold anything.
 fn symbol(line: &str) -> Option<(u64, &str, Option<&str>)> {
-    let mut words = line.split_ascii_whitespace();
+    let (place, module) = match line.rsplit_once('\t') {
+        Some((place, module)) => {
+            let module = module.strip_prefix('[')?.strip_suffix(']')?;
+            (place, Some(module))
+        }
+        None => (line, None),
+    };
+    let mut words = place.splitn(3, ' ');
     let address = u64::from_str_radix(words.next()?, 16).ok()?;
     let _type = words.next()?;
-    let name = words.next()?;
-    let module = words.next().map(|word| word.trim_matches(['[', ']']));
-    Some((address, name, module))
+    Some((address, words.next()?, module))
 }
 
 #[cfg(test)]
@@ -231,6 +249,22 @@ mod tests {
             None,
             "a module's address"
         );
+    }
+
+    #[test]
+    fn a_modules_symbol_is_not_taken_for_the_kernels() {
+        // The second symbol's name holds two newlines, and a line of its own between them.
+        let text = "ffffffff81000000 T add_taint\nffffffff82000000 B _end\nffffffffc0000000 t a\n\
+            ffffffffc0000100 T tainted_mask\nb\t[rk]\nffffffff81000010 T proc_taint\n";
+        let symbols = Kallsyms::parse(text.as_bytes()).unwrap();
+        assert!(symbols.has("add_taint"));
+        assert!(!symbols.has("tainted_mask"));
+        assert!(!symbols.has("proc_taint"));
+        assert_eq!(
+            symbol("ffffffffc0000000 t x [nvidia\t[rk]"),
+            Some((0xffff_ffff_c000_0000, "x [nvidia", Some("rk")))
+        );
+        assert_eq!(symbol("ffffffffc0000000 t x\t[rk"), None);
     }
 
     #[test]

@@ -77,6 +77,7 @@ fn what(record: u16) -> &'static str {
         kind::MODULE_REQUEST => "module_request",
         kind::SYSCTL_WRITE => "sysctl_write",
         kind::CALLEES => "caller_detail",
+        kind::UNLOAD_STACK => "unload_detail",
         _ => "event",
     }
 }
