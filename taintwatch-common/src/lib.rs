@@ -164,5 +164,3 @@ pub trait Wire: Plain {
 unsafe impl Plain for u32 {}
 // SAFETY: an integer.
 unsafe impl Plain for u64 {}
-// SAFETY: an array of integers.
-unsafe impl<const N: usize> Plain for [u64; N] {}

@@ -118,12 +118,12 @@ pub extern "C" fn callees_search(pushed: u64, until: u64) -> u64 {
         // SAFETY: as above.
         let base = unsafe { slot.read_volatile() };
         consider(scratch, base);
-        let words: [u64; WORDS] = value(base, 0);
         // SAFETY: as above.
-        unsafe { (*scratch).words = words };
+        let words = unsafe { (&raw mut (*scratch).words).cast::<u64>() };
+        let len = size_of::<[u64; WORDS]>() as u32;
+        // SAFETY: the helper checks the address, writes so many bytes, and zeroes what it cannot read.
+        unsafe { bpf_probe_read_kernel(words.cast(), len, base as *const _) };
         for word in 0..WORDS {
-            // SAFETY: as above.
-            let words = unsafe { (&raw const (*scratch).words).cast::<u64>() };
             // SAFETY: the index is within the array.
             let slot = unsafe { words.add(word) };
             // SAFETY: as above.
