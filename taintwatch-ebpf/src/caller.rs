@@ -21,16 +21,25 @@ const CALL: u64 = 0xe8;
 #[derive(Clone, Copy)]
 pub struct Skip(pub usize);
 
+/// The innermost frames of a stack.
+pub type Innermost = [u64; SEARCHED];
+
 /// The frame of the code that caused the change: the first past `add_taint` and the functions that only report.
 #[inline(always)]
 pub fn caller(ctx: *mut c_void, skip: Skip) -> Caller {
-    let mut frames = [0_u64; SEARCHED];
-    // SAFETY: the helper writes the array at most.
+    let mut frames: Innermost = [0; SEARCHED];
+    caller_among(ctx, skip, &mut frames)
+}
+
+/// The same with the caller's room for frames: the stack of an eBPF program has 512 bytes.
+#[inline(always)]
+pub fn caller_among(ctx: *mut c_void, skip: Skip, frames: &mut Innermost) -> Caller {
+    // SAFETY: the helper writes the array at most, zeros behind the last frame.
     unsafe {
         bpf_get_stack(
             ctx,
             frames.as_mut_ptr().cast(),
-            size_of::<[u64; SEARCHED]>() as u32,
+            size_of::<Innermost>() as u32,
             0,
         )
     };
@@ -40,7 +49,7 @@ pub fn caller(ctx: *mut c_void, skip: Skip) -> Caller {
     }
     let mut passed = false;
     let mut trapped = skip.0 == 0;
-    for frame in frames {
+    for frame in frames.iter().copied() {
         if inside(frame, &ADD_TAINT_START, &ADD_TAINT_END) != 0 {
             passed = true;
         } else if (passed || skip.0 == 0) && is_reporter(frame) == 0 {

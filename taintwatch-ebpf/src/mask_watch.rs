@@ -6,7 +6,7 @@
 
 use aya_ebpf::{
     EbpfContext as _,
-    btf_maps::Array,
+    btf_maps::{Array, PerCpuArray},
     macros::{btf_map, perf_event},
     programs::PerfEventContext,
 };
@@ -14,7 +14,7 @@ use taintwatch_common::{DIRECT_WRITE, MaskWrite, counter, link, writer};
 
 use crate::{
     callees,
-    caller::{Skip, caller},
+    caller::{Innermost, Skip, caller_among},
     counters, counts, inlined, instruction, loader, pending, record, ring, stack,
     target::{self, ADD_TAINT_END, ADD_TAINT_START, TAINTED_MASK},
     task::{self, Entered},
@@ -26,6 +26,10 @@ use crate::{
 /// then reports both. The bits are right, and the entries name their causes apart.
 #[btf_map]
 static LAST_MASK: Array<u64, 1> = Array::new();
+
+/// Room for the frames among which the caller is searched.
+#[btf_map]
+static FRAMES: PerCpuArray<Innermost, 1> = PerCpuArray::new();
 
 /// Where in `add_taint` an instruction is known to write the mask.
 #[btf_map]
@@ -112,7 +116,12 @@ fn record(ctx: &PerfEventContext, write: &Write) {
         // The code that wrote comes first.
         (DIRECT_WRITE, Skip(0))
     };
-    let mut caller = caller(ctx.as_ptr(), skip);
+    let Some(frames) = FRAMES.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: a map's value. No two programs on events run on a CPU at once (`bpf_prog_active`, `kernel/events/core.c`).
+    let frames = unsafe { &mut *frames };
+    let mut caller = caller_among(ctx.as_ptr(), skip, frames);
     // SAFETY: the context of a perf event program begins with the registers, which it may read.
     let regs = unsafe { &raw const (*ctx.ctx).regs };
     // SAFETY: as above.
