@@ -10,7 +10,7 @@ use aya_ebpf::{
     macros::{btf_map, perf_event},
     programs::PerfEventContext,
 };
-use taintwatch_common::{DIRECT_WRITE, MaskWrite, counter, link, writer};
+use taintwatch_common::{Caller, DIRECT_WRITE, MaskWrite, counter, link, writer};
 
 use crate::{
     callees,
@@ -27,9 +27,17 @@ use crate::{
 #[btf_map]
 static LAST_MASK: Array<u64, 1> = Array::new();
 
-/// Room for the frames among which the caller is searched.
+/// What does not fit the stack of this program, which has 512 bytes with all that it calls. No two programs on events run on a
+/// CPU at once (`bpf_prog_active`, `kernel/events/core.c`).
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Room {
+    frames: Innermost,
+    caller: Caller,
+}
+
 #[btf_map]
-static FRAMES: PerCpuArray<Innermost, 1> = PerCpuArray::new();
+static ROOM: PerCpuArray<Room, 1> = PerCpuArray::new();
 
 /// Where in `add_taint` an instruction is known to write the mask.
 #[btf_map]
@@ -116,12 +124,12 @@ fn record(ctx: &PerfEventContext, write: &Write) {
         // The code that wrote comes first.
         (DIRECT_WRITE, Skip(0))
     };
-    let Some(frames) = FRAMES.get_ptr_mut(0) else {
+    let Some(room) = ROOM.get_ptr_mut(0) else {
         return;
     };
-    // SAFETY: a map's value. No two programs on events run on a CPU at once (`bpf_prog_active`, `kernel/events/core.c`).
-    let frames = unsafe { &mut *frames };
-    let mut caller = caller_among(ctx.as_ptr(), skip, frames);
+    // SAFETY: a map's value, which this program alone uses on this CPU.
+    let Room { frames, caller } = unsafe { &mut *room };
+    *caller = caller_among(ctx.as_ptr(), skip, frames);
     // SAFETY: the context of a perf event program begins with the registers, which it may read.
     let regs = unsafe { &raw const (*ctx.ctx).regs };
     // SAFETY: as above.
@@ -131,11 +139,11 @@ fn record(ctx: &PerfEventContext, write: &Write) {
         caller.jumped = callees::search(regs.cast(), stack_pointer, caller.address);
     }
     let mut callees_ns = 0;
-    let admitted = counts::admit::<MaskWrite>((flag, write.context), &caller, || {
+    let admitted = counts::admit::<MaskWrite>((flag, write.context), caller, || {
         callees_ns = if is_indirect {
             callees::send_found()
         } else {
-            callees::send_called(&caller)
+            callees::send_called(caller)
         };
     });
     let Some(record) = admitted else {
@@ -151,7 +159,7 @@ fn record(ctx: &PerfEventContext, write: &Write) {
         loading => |into| loader::fill(into, write.context),
         mask_before: write.before,
         mask_after: write.after,
-        caller: caller,
+        caller: *caller,
         stack => |into| stack::fill(stack_context, into),
     });
     ring::submit(record);
