@@ -61,20 +61,21 @@ pub fn fill(into: *mut Loading, context: u32) {
         // SAFETY: as above.
         read_name(module, unsafe { &raw mut (*slot).name });
     }
-    // SAFETY: as above.
+    // In place: a copy on the way would take half of the stack that a program has.
+    // SAFETY: the current task's own slot; so for each line below.
     let stage = unsafe { (*slot).stage };
     // SAFETY: as above.
     let file_ns = unsafe { (*slot).file_ns };
     // SAFETY: as above.
-    let name = unsafe { (*slot).name };
-    let loading = Loading {
-        stage,
-        reserved: 0,
-        file_ns,
-        name,
-    };
-    // SAFETY: the caller's field is valid for writes.
-    unsafe { into.write(loading) };
+    let from = unsafe { &raw const (*slot).name };
+    // SAFETY: the caller's field; so for each line below.
+    unsafe { (*into).stage = stage };
+    // SAFETY: as above.
+    unsafe { (*into).file_ns = file_ns };
+    // SAFETY: as above.
+    let name = unsafe { &raw mut (*into).name };
+    // SAFETY: as above; a slot and a record do not overlap.
+    unsafe { name.copy_from_nonoverlapping(from, 1) };
 }
 
 /// When the load or unload began that the current task is in; 0 outside one. It distinguishes init code of two modules that had
