@@ -3,7 +3,7 @@
 use crate::{
     Needs::{self, Modules, Nothing},
     Scenario, beside,
-    causes::{behalf, clock, flags, identity, misleading},
+    causes::{behalf, clock, flags, identity, imitated, misleading, reused},
     contexts,
     history::History,
     loading, patched, status, storm, system, tail, tamper,
@@ -65,7 +65,7 @@ pub(crate) const EVENTS: [Scenario; 24] = [
 /// What made each flag, and cases that are made to mislead. The machine check and the oops are last: one stops a
 /// CPU, the other leaves a module that cannot go.
 #[rustfmt::skip]
-pub(crate) const CAUSES: [Scenario; 23] = [
+pub(crate) const CAUSES: [Scenario; 29] = [
     scenario("F and R, forced", Modules, flags::forced, &["tw_pinned"], SELF),
     scenario("C, K and N, by the module's own word", Modules, flags::kinds, &["tw_staging", "tw_livepatch", "tw_test"], SELF),
     scenario("S, by a register", Nothing, flags::register, &["msr"], SELF),
@@ -84,6 +84,12 @@ pub(crate) const CAUSES: [Scenario; 23] = [
     scenario("read late", Modules, misleading::late, &["tw_warn_init", "tw_warn_later"], &["scenarios", "kworker", "sh"]),
     scenario("two loads at once", Modules, misleading::at_once, &["tw_gpl", "tw_test"], SELF),
     scenario("one number, two processes", Nothing, misleading::same_number, &[], &["sh"]),
+    scenario("a symbol that imitates another module", Modules, imitated::symbol, &["tw_taint", "tw_gpl"], SELF),
+    scenario("a name that imitates another module", Modules, imitated::module, &["tw_storm", "x] [tw_storm"], SELF),
+    scenario("init code at the same place", Modules, reused::init_code, &["tw_init", "tw_inib"], SELF),
+    scenario("one process, two programs", Nothing, reused::exec, DUMMY, &["sh", "insmod", "scenarios"]),
+    scenario("a flood of requests", Modules, reused::flood, &["tw_gpl"], SELF),
+    scenario("a forced unload by a 32-bit call", Modules, reused::unload_ia32, &["tw_pinned"], SELF),
     scenario("other namespaces", Nothing, behalf::namespaces, DUMMY, &["insmod", "scenarios"]),
     scenario("the clock is set", Nothing, clock::set, &[], SELF),
     scenario("L, by the watchdog", Modules, flags::lockup, &["tw_lockup"], SELF),

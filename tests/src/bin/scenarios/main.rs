@@ -85,6 +85,10 @@ fn main() -> ExitCode {
             .parse()
             .map_err(Into::into)
             .and_then(causes::behalf::socket),
+        ["sockets", number] => number
+            .parse()
+            .map_err(Into::into)
+            .and_then(causes::behalf::sockets),
         ["modprobe", ..] => causes::behalf::modprobe(),
         ["journal"] => journal::journal(),
         ["insmod", file, parameters @ ..] => {

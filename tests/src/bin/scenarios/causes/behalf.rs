@@ -63,6 +63,15 @@ pub(crate) fn socket(family: i32) -> Result<()> {
     Ok(())
 }
 
+/// `scenarios sockets NUMBER`: makes the kernel ask for modules so often.
+pub(crate) fn sockets(number: u32) -> Result<()> {
+    for _ in 0..number {
+        // A family that nothing here has (`AF_IPX`).
+        socket(4)?;
+    }
+    Ok(())
+}
+
 /// As the kernel's helper: loads the same module for whatever is asked for.
 pub(crate) fn modprobe() -> Result<()> {
     Ok(load_file("/patched/dummy.ko", "numdummies=0")?)

@@ -5,7 +5,9 @@ pub(crate) mod behalf;
 pub(crate) mod clock;
 pub(crate) mod flags;
 pub(crate) mod identity;
+pub(crate) mod imitated;
 pub(crate) mod misleading;
+pub(crate) mod reused;
 
 use std::{ffi::CString, fs};
 
