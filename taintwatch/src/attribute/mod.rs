@@ -4,11 +4,13 @@
 //! `/proc` can add. Pure: no file is read, and the clock is a function that the caller passes.
 
 pub mod addresses;
+mod attempts;
 mod cause;
 pub mod chain;
 mod counts;
 mod evidence;
 pub mod frames;
+pub mod loaded_file;
 mod loads;
 pub mod log_excerpt;
 mod log_report;
@@ -25,13 +27,14 @@ use std::collections::HashMap;
 use taintwatch_common as wire;
 
 use crate::{
-    enrich::{Hints, Inode},
+    enrich::{Hints, ReadFile},
     event::{Class, Context, Event, Kind, Mask, Module, Time},
     kernel::identity::Identity,
     record::Record,
     taint::tables::{LINUX, Table},
 };
 use addresses::Addresses;
+use attempts::Attempts;
 use evidence::RecordEvidence;
 use frames::Frame;
 use references::References;
@@ -51,6 +54,7 @@ pub struct Attributor {
     /// Modules whose init function runs, by the thread that loads them.
     coming: HashMap<u32, Module>,
     references: References,
+    attempts: Attempts,
     /// Callers that records named, by address; those in modules only since the last free.
     callers: HashMap<u64, Frame>,
     /// How many modules have been freed.
@@ -69,6 +73,7 @@ impl Attributor {
             sees_mask: true,
             coming: HashMap::new(),
             references: References::default(),
+            attempts: Attempts::default(),
             callers: HashMap::new(),
             epoch: 0,
         }
@@ -125,12 +130,10 @@ impl Attributor {
             .filter(|file| file.from_memory == 0);
         Hints {
             cgroup_id: self.references.cgroup_id(task),
-            file: file.map(|file| {
-                let inode = Inode {
-                    number: file.path.inode,
-                    device: file.path.device,
-                };
-                (inode, (self.wall_clock)(file.header.boottime_ns))
+            exe: self.references.exe(task),
+            file: file.map(|file| ReadFile {
+                place: references::place(&file.path),
+                boottime_ns: file.header.boottime_ns,
             }),
         }
     }
@@ -162,7 +165,8 @@ impl Attributor {
         if cause.class == Class::ModuleLoad {
             self.add_file_and_requester(&mut event);
         }
-        event.cause = Some(cause);
+        let again = event.module.as_ref().and_then(|module| module.attempt);
+        event.cause = Some(summary::of_attempt(cause, again));
         event
     }
 

@@ -4,7 +4,7 @@
 
 use super::{evidence::RecordEvidence, frames::Frame};
 use crate::{
-    event::{Class, Event, Mask, Task},
+    event::{Cause, Class, Event, Mask, Task},
     taint::{
         callers::{Caller, Part},
         flags::bit,
@@ -50,6 +50,14 @@ pub(super) fn summary(
             None => format!("{set}; no stack shows the code that set it"),
         },
     }
+}
+
+/// The cause with a word for a load that its task tries again.
+pub(super) fn of_attempt(mut cause: Cause, attempt: Option<u32>) -> Cause {
+    if let Some(attempt) = attempt {
+        cause.summary = format!("{}, in its attempt {attempt}", cause.summary);
+    }
+    cause
 }
 
 /// What it means that a flag is set, in a few words.

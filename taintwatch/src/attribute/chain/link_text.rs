@@ -32,12 +32,13 @@ pub(super) fn asked(by: &RequestedBy) -> Option<String> {
 }
 
 pub(super) fn file(module: &Module) -> Option<String> {
-    let path = match (module.source.as_deref(), &module.path, &module.candidate) {
+    let path = module.path_and_namespace();
+    let path = match (module.source.as_deref(), path, &module.candidate) {
         (Some("memory"), _, None) => "from memory, without a file".to_owned(),
         (Some("memory"), _, Some(guess)) => {
             format!("from memory, without a file; a file of that name is {guess}")
         }
-        (_, Some(path), _) => path.clone(),
+        (_, Some(path), _) => path,
         _ => return None,
     };
     let hash = module
@@ -73,6 +74,9 @@ pub(super) fn identity(module: &Module) -> Option<String> {
     }
     if module.hidden == Some(true) {
         text += ", not in the kernel's list of modules";
+    }
+    if let Some(attempt) = module.attempt {
+        text = format!("{text}; attempt {attempt} of the task to load it");
     }
     if let Some(errno) = &module.errno {
         text = format!("{text}; the load failed with {errno}");
