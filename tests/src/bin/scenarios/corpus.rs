@@ -3,8 +3,8 @@
 use crate::{
     Needs::{self, Modules, Nothing},
     Scenario, beside,
-    causes::{behalf, clock, flags, identity, misleading},
-    contexts,
+    causes::{alone, behalf, clock, flags, identity, misleading},
+    contexts, file_systems,
     history::History,
     loading, patched, status, storm, system, tamper,
     truth::Actors,
@@ -35,7 +35,7 @@ const LONGEST: &str = "tw_nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
 
 /// What happens while one recorder runs; a later one builds on what earlier ones loaded.
 #[rustfmt::skip]
-pub(crate) const EVENTS: [Scenario; 22] = [
+pub(crate) const EVENTS: [Scenario; 23] = [
     scenario("stock module, unsigned", Nothing, patched::unsigned, DUMMY, SELF),
     scenario("stock module that fails", Nothing, patched::fails, DUMMY, SELF),
     scenario("sysctl write", Nothing, loading::sysctl_write, &[], SELF),
@@ -51,6 +51,7 @@ pub(crate) const EVENTS: [Scenario; 22] = [
     scenario("after unload", Modules, loading::after_unload, &["tw_warn_init", "tw_proprietary", "tw_warn_later"], WORK),
     scenario("user task on each CPU", Modules, contexts::each_cpu, &["tw_taint"], SELF),
     scenario("kthread, softirq, hardirq, nmi", Modules, contexts::contexts, &["tw_taint"], WORK),
+    scenario("softirq in a task", Modules, contexts::softirq_in_task, &["tw_softirq"], SELF),
     scenario("storm of calls", Modules, storm::storm, &["tw_storm", "tw_gpl"], &["scenarios", "tw_storm"]),
     scenario("hidden module", Modules, tamper::hidden, &["tw_hidden"], SELF),
     scenario("direct set", Modules, tamper::direct_set, &["tw_mask"], SELF),
@@ -63,7 +64,7 @@ pub(crate) const EVENTS: [Scenario; 22] = [
 /// What made each flag, and cases that are made to mislead. The machine check and the oops are last: one stops a
 /// CPU, the other leaves a module that cannot go.
 #[rustfmt::skip]
-pub(crate) const CAUSES: [Scenario; 23] = [
+pub(crate) const CAUSES: [Scenario; 25] = [
     scenario("F and R, forced", Modules, flags::forced, &["tw_pinned"], SELF),
     scenario("C, K and N, by the module's own word", Modules, flags::kinds, &["tw_staging", "tw_livepatch", "tw_test"], SELF),
     scenario("S, by a register", Nothing, flags::register, &["msr"], SELF),
@@ -72,6 +73,8 @@ pub(crate) const CAUSES: [Scenario; 23] = [
     scenario("A and J, by a module's call", Modules, flags::by_call, &["tw_taint"], SELF),
     scenario("B, by the allocator", Modules, flags::overflow, &["tw_overflow"], SELF),
     scenario("W, with its report", Modules, flags::warning, &["tw_warn_init"], SELF),
+    scenario("a flag's event tells enough alone", Nothing, alone::tells, DUMMY, SELF),
+    scenario("one command, two loads", Nothing, alone::twice, DUMMY, &["busybox"]),
     scenario("module identity", Modules, identity::identity, &["tw_proprietary"], SELF),
     scenario("module without a file", Modules, identity::no_file, &["tw_gpl"], SELF),
     scenario("packed module", Nothing, identity::packed, DUMMY, SELF),
@@ -95,4 +98,14 @@ pub(crate) const SYSTEM: [Scenario; 3] = [
     scenario("a device, by udev", Modules, system::udev, &["tw_device", "tw_driver"], &["modprobe", "(udev-worker)"]),
     scenario("F and R, forced by kmod", Modules, system::force, &["tw_pinned"], &["modprobe", "rmmod"]),
     scenario("packed module, unpacked by kmod", Modules, system::unpacked_by_kmod, &["tw_gpl"], &["modprobe"]),
+];
+
+/// Where modules lie; the host gives the guest a disk, and the modules that the kernel needs for it.
+#[rustfmt::skip]
+pub(crate) const FILE_SYSTEMS: [Scenario; 5] = [
+    scenario("module on a subvolume of btrfs", Nothing, file_systems::subvolume, DUMMY, SELF),
+    scenario("module that was replaced since", Nothing, file_systems::replaced, DUMMY, SELF),
+    scenario("module on an overlay", Nothing, file_systems::overlay, DUMMY, SELF),
+    scenario("module in a container", Nothing, file_systems::container, DUMMY, &["busybox"]),
+    scenario("module in a container that is gone", Nothing, file_systems::container_gone, DUMMY, &["busybox"]),
 ];
