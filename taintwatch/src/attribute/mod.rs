@@ -87,7 +87,7 @@ impl Attributor {
 
     /// The events of a record; none for one that only later records refer to.
     pub fn events(&mut self, record: &Record) -> (Vec<Event>, Hints) {
-        let hints = self.hints(record);
+        let mut hints = self.hints(record);
         let events = match record {
             Record::TaintEntry(entry) => vec![self.taint_entry(entry)],
             Record::MaskWrite(write) => vec![self.mask_write(write)],
@@ -111,6 +111,9 @@ impl Attributor {
                 Vec::new()
             }
         };
+        let by = events.first().and_then(|event| event.requested_by.as_ref());
+        let requester = by.and_then(|by| by.task.as_ref());
+        hints.exe_of_requester = requester.and_then(|task| self.references.exe_of(task));
         (events, hints)
     }
 
@@ -131,6 +134,7 @@ impl Attributor {
         Hints {
             cgroup_id: self.references.cgroup_id(task),
             exe: self.references.exe(task),
+            exe_of_requester: None,
             file: file.map(|file| ReadFile {
                 place: references::place(&file.path),
                 boottime_ns: file.header.boottime_ns,

@@ -96,6 +96,17 @@ impl References {
         Some(place(&process.exe))
     }
 
+    /// The file that a task of an event executes.
+    pub(super) fn exe_of(&self, task: &Task) -> Option<Place> {
+        let is_it = |process: &&Box<wire::Process>| {
+            process.task.tgid == task.pid
+                && Some(process.task.start_boottime_ns) == task.start_boottime_ns
+                && path(&process.exe) == task.exe
+        };
+        let process = self.processes.values().find(is_it)?;
+        Some(place(&process.exe))
+    }
+
     pub(super) fn cgroup_id(&self, task: &wire::Task) -> Option<u64> {
         self.processes
             .get(&key(task))

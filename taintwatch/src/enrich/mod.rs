@@ -6,6 +6,7 @@
 pub mod candidate;
 pub mod device;
 mod inode;
+mod loaded;
 mod module_content;
 mod module_file;
 pub mod modules;
@@ -17,6 +18,7 @@ use std::{collections::VecDeque, rc::Rc};
 use crate::event::{Event, Module, Task};
 use device::Devices;
 pub use inode::Inode;
+use loaded::Loaded;
 use module_file::LoadedFile;
 pub use namespace::Place;
 
@@ -32,6 +34,8 @@ pub struct Hints {
     pub cgroup_id: Option<u64>,
     /// The file that the task executes.
     pub exe: Option<Place>,
+    /// The file that the task executes for which the kernel asked for the module.
+    pub exe_of_requester: Option<Place>,
     /// The file that the event's module was read from.
     pub file: Option<ReadFile>,
 }
@@ -51,6 +55,7 @@ pub struct Enricher {
     waiting: VecDeque<(String, ReadFile)>,
     /// The files of the last loads.
     files: VecDeque<(ReadFile, Rc<LoadedFile>)>,
+    loaded: Loaded,
 }
 
 impl Enricher {
@@ -61,6 +66,7 @@ impl Enricher {
             devices: Devices::listen(),
             waiting: VecDeque::new(),
             files: VecDeque::new(),
+            loaded: Loaded::default(),
         }
     }
 
@@ -74,6 +80,10 @@ impl Enricher {
         if let Some(task) = &mut event.task {
             task::task(task, hints.cgroup_id, hints.exe);
         }
+        let by = event.requested_by.as_mut();
+        if let Some(task) = by.and_then(|by| by.task.as_mut()) {
+            task::mark_exe(task, hints.exe_of_requester);
+        }
         if let Some(file) = hints.file {
             self.waiting.push_back((event.id.clone(), file));
             if self.waiting.len() > WAITING {
@@ -84,6 +94,11 @@ impl Enricher {
 
     /// Adds what the file of a module says, and for which device it was loaded. Whether there was something to add.
     pub fn complete(&mut self, event: &mut Event) -> bool {
+        let of_load = self.identify(event);
+        self.loaded.see(event) || of_load
+    }
+
+    fn identify(&mut self, event: &mut Event) -> bool {
         let place = self.waiting.iter().position(|(id, _)| *id == event.id);
         let read = place.and_then(|place| self.waiting.remove(place));
         let Some(module) = &mut event.module else {

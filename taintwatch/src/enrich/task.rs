@@ -22,14 +22,19 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 /// Adds what is known; `cgroup_id` and the place of its executable are what the eBPF programs read.
 pub fn task(task: &mut Task, cgroup_id: Option<u64>, exe: Option<Place>) {
     task.cgroup = cgroup_id.and_then(cgroup_by_id);
-    if let (Some(path), Some(place)) = (&task.exe, exe) {
-        task.mount_namespace = namespace::elsewhere(path, place);
-    }
+    mark_exe(task, exe);
     if let Some(process) = same_process(task) {
         from_proc(task, &process);
     }
     task.unit = task.cgroup.as_deref().and_then(unit);
     task.container = task.cgroup.as_deref().and_then(container);
+}
+
+/// Marks the path of its executable where that is not one of this machine's own.
+pub(super) fn mark_exe(task: &mut Task, exe: Option<Place>) {
+    if let (Some(path), Some(place)) = (&task.exe, exe) {
+        task.mount_namespace = namespace::elsewhere(path, place);
+    }
 }
 
 fn from_proc(task: &mut Task, process: &Process) {

@@ -208,10 +208,8 @@ pub(crate) fn inside(root: &str, program: &str, arguments: &[&str]) -> Result<()
     chdir(root)?;
     mount(Some("."), "/", nothing, MsFlags::MS_MOVE, nothing)?;
     chroot(".")?;
-    let status = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .status()?;
+    let status = Command::new(program).args(arguments).status();
+    let status = status.with_context(|| format!("run {program}"))?;
     ensure!(status.success(), "{program}: {status}");
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
     Ok(())
