@@ -98,12 +98,12 @@ impl References {
 
     /// The file that a task of an event executes.
     pub(super) fn exe_of(&self, task: &Task) -> Option<Place> {
-        let is_it = |process: &&Box<wire::Process>| {
+        let is_it = |process: &&wire::Process| {
             process.task.tgid == task.pid
                 && Some(process.task.start_boottime_ns) == task.start_boottime_ns
                 && path(&process.exe) == task.exe
         };
-        let process = self.processes.values().find(is_it)?;
+        let process = self.processes.values().map(AsRef::as_ref).find(is_it)?;
         Some(place(&process.exe))
     }
 
