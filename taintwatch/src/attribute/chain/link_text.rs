@@ -139,6 +139,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_path_of_a_container_is_not_shown_as_one_outside() {
+        let module = Module {
+            path: Some("/m.ko".to_owned()),
+            mount_namespace: Some(7),
+            ..Module::default()
+        };
+        let shown = file(&module);
+        assert_eq!(shown.as_deref(), Some("/m.ko in the mount namespace 7"));
+    }
+
+    #[test]
     fn the_uid_of_a_task_is_shown_where_it_is_known() {
         let mut named = Task {
             pid: 7,
