@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, fs, path::Path};
 
-use crate::event::{Class, Event, Kind, Module};
+use crate::event::{Event, Kind, Module};
 
 const SYSFS: &str = "/sys/module";
 
@@ -20,10 +20,7 @@ impl Loaded {
     }
 
     fn see_with(&mut self, sysfs: &Path, event: &mut Event) -> bool {
-        let by_its_code = event
-            .cause
-            .as_ref()
-            .is_some_and(|cause| matches!(cause.class, Class::ModuleCode | Class::DirectWrite));
+        let by_its_code = event.is_by_a_modules_code();
         let Some(module) = &mut event.module else {
             return false;
         };

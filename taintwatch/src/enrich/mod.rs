@@ -101,6 +101,7 @@ impl Enricher {
     fn identify(&mut self, event: &mut Event) -> bool {
         let place = self.waiting.iter().position(|(id, _)| *id == event.id);
         let read = place.and_then(|place| self.waiting.remove(place));
+        let by_code = event.is_by_a_modules_code();
         let Some(module) = &mut event.module else {
             return false;
         };
@@ -115,7 +116,8 @@ impl Enricher {
                     return false;
                 };
                 file.add_to(module);
-                if let (Some(task), None) = (task, &event.requested_by) {
+                // The device asked for the load, and not for what the module's code does.
+                if let (Some(task), None, false) = (task, &event.requested_by, by_code) {
                     event.requested_by = self.devices.asked_for(task, file.aliases());
                 }
                 true
@@ -134,8 +136,13 @@ impl Enricher {
         if let Some((_, file)) = self.files.iter().find(|(known, _)| *known == read) {
             return Some(Rc::clone(file));
         }
-        let path = module.path.as_deref()?;
-        let file = Rc::new(LoadedFile::read(path, read.place, task));
+        let file = match module.path.as_deref() {
+            Some(path) => LoadedFile::read(path, read.place, task),
+            None if read.place.namespace == 0 => LoadedFile::without_path(),
+            // Too long to be recorded whole.
+            None => return None,
+        };
+        let file = Rc::new(file);
         self.files.push_back((read, Rc::clone(&file)));
         if self.files.len() > FILES {
             self.files.pop_front();

@@ -35,6 +35,15 @@ impl LoadedFile {
         }
     }
 
+    /// A file that no path leads to.
+    pub(super) fn without_path() -> Self {
+        let why = "in no file system that has a path, as a file in memory is (memfd)";
+        Self {
+            content: Err(why.to_owned()),
+            elsewhere: None,
+        }
+    }
+
     /// Adds it to the module that was loaded from the file.
     pub(super) fn add_to(&self, module: &mut Module) {
         module.mount_namespace = self.elsewhere;

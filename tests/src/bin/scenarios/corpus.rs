@@ -30,6 +30,8 @@ const fn scenario(
 const SELF: &[&str] = &["scenarios"];
 /// And work that the kernel does later.
 const WORK: &[&str] = &["scenarios", "kworker", "tw_kthread"];
+/// The program of the container, and who unloads its module.
+const UNLOADED: &[&str] = &["busybox", "scenarios"];
 const DUMMY: &[&str] = &["dummy"];
 const LONGEST: &str = "tw_nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
 
@@ -102,10 +104,11 @@ pub(crate) const SYSTEM: [Scenario; 3] = [
 
 /// Where modules lie; the host gives the guest a disk, and the modules that the kernel needs for it.
 #[rustfmt::skip]
-pub(crate) const FILE_SYSTEMS: [Scenario; 5] = [
+pub(crate) const FILE_SYSTEMS: [Scenario; 6] = [
     scenario("module on a subvolume of btrfs", Nothing, file_systems::subvolume, DUMMY, SELF),
     scenario("module that was replaced since", Nothing, file_systems::replaced, DUMMY, SELF),
     scenario("module on an overlay", Nothing, file_systems::overlay, DUMMY, SELF),
-    scenario("module in a container", Nothing, file_systems::container, DUMMY, &["busybox"]),
-    scenario("module in a container that is gone", Nothing, file_systems::container_gone, DUMMY, &["busybox"]),
+    scenario("module from a file in memory", Nothing, file_systems::in_memory, DUMMY, SELF),
+    scenario("module in a container", Nothing, file_systems::container, DUMMY, UNLOADED),
+    scenario("module in a container that is gone", Nothing, file_systems::container_gone, DUMMY, UNLOADED),
 ];

@@ -5,6 +5,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     os::fd::AsRawFd as _,
     path::Path,
     process::{Command, Stdio},
@@ -13,9 +14,13 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use nix::{
+    kmod::{ModuleInitFlags, finit_module},
     mount::{MsFlags, mount},
     sched::{CloneFlags, unshare},
-    sys::signal::{Signal, kill},
+    sys::{
+        memfd::{MFdFlags, memfd_create},
+        signal::{Signal, kill},
+    },
     unistd::{Pid, chdir, chroot},
 };
 use serde_json::Value;
@@ -122,6 +127,25 @@ pub(crate) fn overlay(history: &mut History) -> Result<()> {
     load_and_unload(history, &merged("moved"), UNSIGNED)?;
     load_and_unload(history, &merged("upper"), SIGNED)?;
     Ok(())
+}
+
+/// From a file in memory: it has a name, and no path.
+pub(crate) fn in_memory(history: &mut History) -> Result<()> {
+    let memory = memfd_create("dummy.ko", MFdFlags::empty())?;
+    let mut memory = fs::File::from(memory);
+    memory.write_all(&fs::read(UNSIGNED)?)?;
+    // The kernel takes no module from a file that somebody may write to.
+    let readable = format!("/proc/self/fd/{}", memory.as_raw_fd());
+    let file = fs::File::open(readable)?;
+    drop(memory);
+    finit_module(&file, c"numdummies=0", ModuleInitFlags::empty())?;
+    let event = loaded(history)?;
+    let module = &event["module"];
+    ensure!(module["source"] == "file", "source: {event}");
+    ensure!(module.get("path").is_none(), "it has no path: {event}");
+    let state = module["file_state"].as_str().unwrap_or_default();
+    ensure!(state.contains("memfd"), "state: {event}");
+    unload("dummy")
 }
 
 /// In a container, whose paths are files of other content outside.
