@@ -39,7 +39,7 @@ const _: () = {
     assert!(size_of::<LoadEnd>() == 152);
     assert!(offset_of!(SysctlWrite, text) == 88);
     assert!(size_of::<SysctlWrite>() == 88 + SYSCTL_TEXT_LEN + size_of::<Stack>());
-    assert!(size_of::<FilePath>() == 16 + COMPONENT_LEN * PATH_STEPS);
+    assert!(size_of::<FilePath>() == 32 + COMPONENT_LEN * PATH_STEPS);
     assert!(size_of::<Ancestor>() == 24);
     assert!(offset_of!(Process, ancestors) == 88);
     assert!(size_of::<Process>() == 88 + 24 * ANCESTORS + size_of::<FilePath>() + ARGS_LEN);

@@ -232,9 +232,13 @@ pub struct SysctlWrite {
 pub struct FilePath {
     /// Inode number, and `s_dev` of its file system as the kernel numbers devices (20 bits of minor).
     pub inode: u64,
+    /// When the inode was last changed (`i_ctime`): seconds, and the nanoseconds below one.
+    pub changed_s: u64,
+    pub changed_ns: u32,
+    pub reserved: u32,
     pub device: u32,
-    /// 1 when the root was reached.
-    pub whole: u32,
+    /// The number of the mount namespace whose root was reached; 0 when none was, as for a file in memory alone.
+    pub namespace: u32,
     /// NUL-terminated; empty for a mount point that was passed, and behind the root.
     pub steps: [[u8; COMPONENT_LEN]; PATH_STEPS],
 }

@@ -58,6 +58,10 @@ pub static PREEMPT_COUNT_IN_TASK: Global<u64> = Global::new(ABSENT);
 /// Where the preemption counter counts interrupts; the bits for NMIs follow the four for interrupts.
 #[unsafe(no_mangle)]
 pub static HARDIRQ_SHIFT: Global<u64> = Global::new(16);
+/// Where the task counts its softirqs (`task_struct.softirq_disable_cnt`), on kernels with `CONFIG_PREEMPT_RT` alone:
+/// there the preemption counter does not (`include/linux/preempt.h`, 5.13 and later).
+#[unsafe(no_mangle)]
+pub static TASK_SOFTIRQ_COUNT: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
 pub static TASK_REAL_PARENT: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
@@ -112,6 +116,11 @@ pub static PATH_MNT: Global<u64> = Global::new(ABSENT);
 pub static INODE_I_INO: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
 pub static INODE_I_SB: Global<u64> = Global::new(ABSENT);
+/// When an inode was changed: seconds, and the nanoseconds below one.
+#[unsafe(no_mangle)]
+pub static INODE_CTIME_SEC: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static INODE_CTIME_NSEC: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
 pub static SUPER_BLOCK_S_DEV: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
@@ -126,6 +135,12 @@ pub static MOUNT_MNT: Global<u64> = Global::new(ABSENT);
 pub static MOUNT_MNT_PARENT: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
 pub static MOUNT_MNT_MOUNTPOINT: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static MOUNT_MNT_NS: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static MNT_NAMESPACE_NS: Global<u64> = Global::new(ABSENT);
+#[unsafe(no_mangle)]
+pub static NS_COMMON_INUM: Global<u64> = Global::new(ABSENT);
 #[unsafe(no_mangle)]
 pub static VFSMOUNT_MNT_ROOT: Global<u64> = Global::new(ABSENT);
 /// The first argument of a system call, and that of one in 32-bit mode.

@@ -8,8 +8,8 @@ use taintwatch_common::{COMM_LEN, Task, context};
 
 use crate::target::{
     ABSENT, HARDIRQ_SHIFT, PER_CPU_OFFSET, PREEMPT_COUNT_IN_TASK, PREEMPT_COUNT_PER_CPU,
-    TASK_GROUP_LEADER, TASK_REAL_PARENT, TASK_SELF_EXEC_ID, TASK_START_BOOTTIME, TASK_TGID, read,
-    value,
+    TASK_GROUP_LEADER, TASK_REAL_PARENT, TASK_SELF_EXEC_ID, TASK_SOFTIRQ_COUNT,
+    TASK_START_BOOTTIME, TASK_TGID, read, value,
 };
 
 /// `SOFTIRQ_OFFSET`: the CPU serves a softirq (`include/linux/preempt.h`, the same since 2.6.31).
@@ -45,10 +45,22 @@ pub fn context(entered: Entered) -> u32 {
         context::NMI
     } else if count & hardirq_mask != 0 {
         context::HARDIRQ
-    } else if count & SERVING_SOFTIRQ != 0 {
+    } else if softirq_count(count) & SERVING_SOFTIRQ != 0 {
         context::SOFTIRQ
     } else {
         context::TASK
+    }
+}
+
+/// With `PREEMPT_RT` softirqs run in a task, which counts them itself: `ksoftirqd_run_begin` and `__local_bh_enable_ip`
+/// (`kernel/softirq.c`, 6.1 and 6.12) leave [`SERVING_SOFTIRQ`] in it. It is only their carrier, such as whoever called
+/// `local_bh_enable` last.
+#[inline(always)]
+fn softirq_count(preempt_count: u32) -> u32 {
+    if TASK_SOFTIRQ_COUNT.load() == ABSENT {
+        preempt_count
+    } else {
+        value(current(), TASK_SOFTIRQ_COUNT.load())
     }
 }
 

@@ -49,12 +49,26 @@ impl Recorder {
         })
     }
 
-    /// Writes an event to the history, and sends it to the journal and the socket; not again if the history has it. It
-    /// is sent even if it cannot be written.
-    pub(crate) fn record(&mut self, mut event: Event) -> Result<()> {
-        let written = self.store.append(&mut event);
+    /// Writes an event to the history, and sends it to the journal and the socket.
+    pub(crate) fn record(&mut self, event: Event) -> Result<()> {
+        self.record_and_complete(event, |_| false)
+    }
+
+    /// Writes an event to the history, lets `complete` add what takes time, and sends it to the journal and the socket;
+    /// not again if the history has it. It is sent even if it cannot be written.
+    ///
+    /// It is on the disk before its completion begins: a module's file is large, and the load may be the kernel's last.
+    pub(crate) fn record_and_complete(
+        &mut self,
+        mut event: Event,
+        complete: impl FnOnce(&mut Event) -> bool,
+    ) -> Result<()> {
+        let mut written = self.store.append(&mut event);
         if matches!(written, Ok(false)) {
             return Ok(());
+        }
+        if complete(&mut event) && written.is_ok() {
+            written = self.store.amend(&event).map(|()| true);
         }
         self.journal.send(&event);
         self.feed.publish(&event)?;

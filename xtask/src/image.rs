@@ -104,6 +104,19 @@ pub(crate) fn add_disk_modules(kernel: &Kernel, files: &mut Initramfs) -> Result
     Ok(())
 }
 
+/// Adds stock modules, each behind those that it needs, as `/stock/NN-name.ko` in the order of loading; kernels have a
+/// part of them built in.
+pub(crate) fn add_modules(kernel: &Kernel, names: &[&str], files: &mut Initramfs) -> Result<()> {
+    let mut modules = Vec::new();
+    for name in names {
+        patched::with_needs(kernel, name, &mut modules)?;
+    }
+    for (number, (name, bytes)) in modules.into_iter().enumerate() {
+        files.file(&format!("stock/{number:02}-{name}.ko"), 0o644, bytes);
+    }
+    Ok(())
+}
+
 pub(crate) fn busybox() -> Result<PathBuf> {
     let unpacked = {
         let _lock = cache::lock("busybox")?;

@@ -9,34 +9,56 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{apt, cache, progress::step};
 
-/// The series: the one table to change. All are of the cloud flavour, which QEMU's machine needs.
-const SERIES: [Series; 5] = [
+/// The series: the one table to change.
+const SERIES: [Series; 6] = [
     Series {
         name: "5.10",
         headers: true,
+        flavour: CLOUD,
     },
     Series {
         name: "6.1",
         headers: true,
+        flavour: CLOUD,
     },
     Series {
         name: "6.12",
         headers: true,
+        flavour: CLOUD,
+    },
+    Series {
+        name: "6.12-rt",
+        headers: true,
+        flavour: "rt",
     },
     // The suites carry this series' images without header packages.
     Series {
         name: "6.18",
         headers: false,
+        flavour: CLOUD,
     },
     Series {
         name: "7.3",
         headers: true,
+        flavour: CLOUD,
     },
 ];
 
+/// The flavour without drivers of real machines: its packages are small.
+const CLOUD: &str = "cloud";
+
 struct Series {
+    /// The kernel's version; the flavour behind it where it is not the usual one.
     name: &'static str,
     headers: bool,
+    /// As Debian names it: `cloud`, `rt`.
+    flavour: &'static str,
+}
+
+impl Series {
+    fn version(&self) -> &'static str {
+        self.name.split('-').next().unwrap_or(self.name)
+    }
 }
 
 /// A kernel in the cache.
@@ -49,6 +71,8 @@ pub(crate) struct Kernel {
     /// `lib/modules/RELEASE` of its package.
     pub(crate) modules: PathBuf,
     pub(crate) has_headers: bool,
+    flavour: &'static str,
+    version: &'static str,
 }
 
 /// The names of all series, oldest first.
@@ -95,6 +119,8 @@ pub(crate) fn get(name: &str) -> Result<Kernel> {
         release,
         modules,
         has_headers: series.headers,
+        flavour: series.flavour,
+        version: series.version(),
     })
 }
 
@@ -105,11 +131,12 @@ fn newest(series: &Series, names: &[String]) -> Option<String> {
     } else {
         "linux-image-"
     };
-    let wanted = format!("{}.", series.name);
+    let begin = format!("{}.", series.version());
+    let end = format!("-{}-amd64", series.flavour);
     names
         .iter()
         .filter_map(|name| name.strip_prefix(prefix))
-        .filter(|release| release.starts_with(&wanted) && release.ends_with("-cloud-amd64"))
+        .filter(|release| release.starts_with(&begin) && release.ends_with(&end))
         .max_by_key(|release| numbers(release))
         .map(str::to_owned)
 }
@@ -152,17 +179,20 @@ pub(crate) fn headers(kernel: &Kernel) -> Result<PathBuf> {
             kernel.series
         );
     }
-    let common = release
-        .trim_end_matches("cloud-amd64")
-        .trim_end_matches('-');
+    let upstream = release.trim_end_matches(&format!("-{}-amd64", kernel.flavour));
+    // Headers of the cloud flavour are the usual ones; those of PREEMPT_RT are their own.
+    let common = match kernel.flavour {
+        CLOUD => "common".to_owned(),
+        other => format!("common-{other}"),
+    };
     let kbuild = if release.contains('+') {
-        common
+        upstream
     } else {
-        &kernel.series
+        kernel.version
     };
     let packages = [
         format!("linux-headers-{release}"),
-        format!("linux-headers-{common}-common"),
+        format!("linux-headers-{upstream}-{common}"),
         format!("linux-kbuild-{kbuild}"),
     ];
     let _lock = cache::lock("headers")?;
@@ -178,29 +208,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_is_by_number_and_of_the_series_alone() {
-        let names: Vec<_> = ["6.1.0-9", "6.1.0-56", "6.12.0-60"]
-            .map(|release| format!("linux-headers-{release}-cloud-amd64"))
-            .into_iter()
-            .chain(["linux-headers-6.1.0-70-common".to_owned()])
-            .collect();
-        let series = Series {
-            name: "6.1",
-            headers: true,
+    fn the_newest_is_by_number_and_of_the_series_and_flavour_alone() {
+        let names: Vec<_> = [
+            "6.1.0-9-cloud",
+            "6.1.0-56-cloud",
+            "6.1.0-57-rt",
+            "6.12.0-60-cloud",
+        ]
+        .map(|release| format!("linux-headers-{release}-amd64"))
+        .into_iter()
+        .chain(["linux-headers-6.1.0-70-common".to_owned()])
+        .collect();
+        let newest_of = |name, flavour| {
+            let series = Series {
+                name,
+                headers: true,
+                flavour,
+            };
+            newest(&series, &names)
         };
-        assert_eq!(
-            newest(&series, &names).as_deref(),
-            Some("6.1.0-56-cloud-amd64")
-        );
-        assert_eq!(
-            newest(
-                &Series {
-                    name: "9.9",
-                    headers: true
-                },
-                &names
-            ),
-            None
-        );
+        let cloud = newest_of("6.1", CLOUD);
+        assert_eq!(cloud.as_deref(), Some("6.1.0-56-cloud-amd64"));
+        let realtime = newest_of("6.1-rt", "rt");
+        assert_eq!(realtime.as_deref(), Some("6.1.0-57-rt-amd64"));
+        assert_eq!(newest_of("9.9", CLOUD), None);
     }
 }

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{initramfs::Initramfs, kernels::Kernel};
 
 /// Every kernel's packages have it, and nothing needs it.
-const MODULE: &str = "dummy";
+pub(crate) const MODULE: &str = "dummy";
 /// What ends a signed module (`scripts/sign-file.c`), and the bytes before it that hold the signature's length.
 const MAGIC: &[u8] = b"~Module signature appended~\n";
 const INFO: usize = 12;
@@ -50,11 +50,42 @@ pub(crate) fn stock(kernel: &Kernel, name: &str) -> Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
+/// Adds a stock module and those that it needs, the needed first, each once.
+pub(crate) fn with_needs(
+    kernel: &Kernel,
+    name: &str,
+    modules: &mut Vec<(String, Vec<u8>)>,
+) -> Result<()> {
+    if modules.iter().any(|(known, _)| known == name) {
+        return Ok(());
+    }
+    let Some(bytes) = stock(kernel, name)? else {
+        return Ok(());
+    };
+    for needed in needs(&bytes) {
+        with_needs(kernel, &needed, modules)?;
+    }
+    modules.push((name.to_owned(), bytes));
+    Ok(())
+}
+
+/// `depends=a,b` in `.modinfo`, a NUL before and behind it.
+fn needs(module: &[u8]) -> Vec<String> {
+    const KEY: &[u8] = b"\0depends=";
+    let at = module.windows(KEY.len()).position(|window| window == KEY);
+    let value = at.and_then(|at| module.get(at + KEY.len()..));
+    let value = value.and_then(|rest| rest.split(|byte| *byte == 0).next());
+    let value = String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
+    let names = value.split(',').filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
+}
+
 /// The module's file below a folder: `NAME.ko`, or `NAME.ko.xz`.
 fn find(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
+    // In names of files `-` and `_` are the same.
     let is_it = |file: &str| {
-        let end = file.strip_prefix(name);
-        end.is_some_and(|end| end.starts_with(".ko"))
+        let stem = file.split_once(".ko").map(|(stem, _)| stem);
+        stem.is_some_and(|stem| stem.replace('-', "_") == name.replace('-', "_"))
     };
     for entry in fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))? {
         let entry = entry?;
@@ -99,6 +130,17 @@ mod tests {
         signed.extend(MAGIC);
         assert_eq!(unsigned(&signed), b"elf");
         assert_eq!(unsigned(b"elf"), b"elf");
+    }
+
+    #[test]
+    fn finds_what_a_module_needs() {
+        let needs_of = |module: &[u8]| needs(module);
+        assert_eq!(
+            needs_of(b"elf\0depends=xor,raid6_pq\0x"),
+            ["xor", "raid6_pq"]
+        );
+        assert!(needs_of(b"elf\0depends=\0x").is_empty());
+        assert!(needs_of(b"elf").is_empty());
     }
 
     #[test]

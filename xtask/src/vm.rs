@@ -19,7 +19,7 @@ const ALLOCATOR_CHECKS: &str = "slub_debug=FZ,kmalloc-64";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The kernel's series: 5.10, 6.1, 6.12, 6.18 or 7.3
+    /// The kernel's series: 5.10, 6.1, 6.12, 6.12-rt, 6.18 or 7.3
     kernel: String,
     /// Give the kernel an ACPI table in the firmware's place: it boots tainted
     #[arg(long)]

@@ -17,10 +17,14 @@ impl Attributor {
         self.addresses.add(&name, range(coming.text), None);
         self.addresses
             .add(&name, range(coming.init_text), Some(coming.task.tid));
-        self.coming.insert(
-            coming.task.tid,
-            record_fields::module_coming(self.table, coming),
-        );
+        let mut module = record_fields::module_coming(self.table, coming);
+        if let Some(file) = self
+            .references
+            .file_read_by(coming.task.tid, coming.file_ns)
+        {
+            references::add_file(&mut module, file);
+        }
+        self.coming.insert(coming.task.tid, module);
     }
 
     /// Addresses of modules may be another's from now on; the eBPF programs count the same.
@@ -70,6 +74,9 @@ impl Attributor {
         module.errno = (end.result != 0).then(|| record_fields::errno(end.result));
         event.module = Some(module);
         self.add_file_and_requester(&mut event, end.loading.file_ns);
+        if let (Some(task), Some(name), true) = (&event.task, &name, end.result != 0) {
+            self.attempts.add(task, name);
+        }
         self.references.load_ended(end.task.tid);
         event
     }
@@ -82,6 +89,9 @@ impl Attributor {
         let file = self.references.file_read_by(task.tid, file_ns);
         if let (Some(module), Some(file)) = (&mut event.module, file) {
             references::add_file(module, file);
+        }
+        if let Some(module) = &mut event.module {
+            self.attempts.number(task, module);
         }
         let requester = self
             .references

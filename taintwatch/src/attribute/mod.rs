@@ -4,12 +4,14 @@
 //! `/proc` can add. Pure: no file is read, and the clock is a function that the caller passes.
 
 pub mod addresses;
+mod attempts;
 mod cause;
 pub mod chain;
 mod counts;
 mod evidence;
 pub mod frames;
 mod jump;
+pub mod loaded_file;
 mod loads;
 pub mod log_excerpt;
 mod log_report;
@@ -26,13 +28,14 @@ use std::collections::{HashMap, VecDeque};
 use taintwatch_common as wire;
 
 use crate::{
-    enrich::{Hints, Inode},
+    enrich::{Hints, ReadFile},
     event::{Class, Context, Event, Kind, Mask, Module, Time},
     kernel::identity::Identity,
     record::Record,
     taint::tables::{LINUX, Table},
 };
 use addresses::Addresses;
+use attempts::Attempts;
 use evidence::RecordEvidence;
 use frames::Frame;
 use references::References;
@@ -55,6 +58,7 @@ pub struct Attributor {
     /// Modules whose init function runs, by the thread that loads them.
     coming: HashMap<u32, Module>,
     references: References,
+    attempts: Attempts,
     /// Callers that records named, by the address and the distinction that they are counted by; those in modules only since
     /// the last free.
     callers: HashMap<(u64, u64), Frame>,
@@ -76,6 +80,7 @@ impl Attributor {
             sees_mask: true,
             coming: HashMap::new(),
             references: References::default(),
+            attempts: Attempts::default(),
             callers: HashMap::new(),
             callees: VecDeque::new(),
             epoch: 0,
@@ -90,7 +95,7 @@ impl Attributor {
 
     /// The events of a record; none for one that only later records refer to.
     pub fn events(&mut self, record: &Record) -> (Vec<Event>, Hints) {
-        let hints = self.hints(record);
+        let mut hints = self.hints(record);
         let events = match record {
             Record::TaintEntry(entry) => vec![self.taint_entry(entry)],
             Record::MaskWrite(write) => vec![self.mask_write(write)],
@@ -125,6 +130,9 @@ impl Attributor {
                 Vec::new()
             }
         };
+        let by = events.first().and_then(|event| event.requested_by.as_ref());
+        let requester = by.and_then(|by| by.task.as_ref());
+        hints.exe_of_requester = requester.and_then(|task| self.references.exe_of(task));
         (events, hints)
     }
 
@@ -144,12 +152,11 @@ impl Attributor {
             .filter(|file| file.from_memory == 0);
         Hints {
             cgroup_id: self.references.cgroup_id(task),
-            file: file.map(|file| {
-                let inode = Inode {
-                    number: file.path.inode,
-                    device: file.path.device,
-                };
-                (inode, (self.wall_clock)(file.header.boottime_ns))
+            exe: self.references.exe(task),
+            exe_of_requester: None,
+            file: file.map(|file| ReadFile {
+                place: references::place(&file.path),
+                boottime_ns: file.header.boottime_ns,
             }),
         }
     }
@@ -180,7 +187,8 @@ impl Attributor {
         if cause.class == Class::ModuleLoad {
             self.add_file_and_requester(&mut event, evidence.loading.file_ns);
         }
-        event.cause = Some(cause);
+        let again = event.module.as_ref().and_then(|module| module.attempt);
+        event.cause = Some(summary::of_attempt(cause, again));
         event
     }
 

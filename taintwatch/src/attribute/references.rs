@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use taintwatch_common as wire;
 
 use crate::{
+    enrich::{Inode, Place},
     event::{Ancestor, Module, RequestedBy, Task},
     record::text,
 };
@@ -121,6 +122,23 @@ impl References {
         }
     }
 
+    /// The file that a record's task executes.
+    pub(super) fn exe(&self, task: &wire::Task) -> Option<Place> {
+        let process = self.processes.get(&key(task))?;
+        Some(place(&process.exe))
+    }
+
+    /// The file that a task of an event executes.
+    pub(super) fn exe_of(&self, task: &Task) -> Option<Place> {
+        let is_it = |process: &&wire::Process| {
+            process.task.tgid == task.pid
+                && Some(process.task.start_boottime_ns) == task.start_boottime_ns
+                && path(&process.exe) == task.exe
+        };
+        let process = self.processes.values().map(AsRef::as_ref).find(is_it)?;
+        Some(place(&process.exe))
+    }
+
     pub(super) fn cgroup_id(&self, task: &wire::Task) -> Option<u64> {
         self.processes
             .get(&key(task))
@@ -166,6 +184,16 @@ pub(super) fn add_file(module: &mut Module, file: &wire::ModuleFile) {
     }
 }
 
+/// Which file it was, and where its path is.
+pub(super) fn place(path: &wire::FilePath) -> Place {
+    let (number, device) = (path.inode, path.device);
+    Place {
+        inode: Inode { number, device },
+        changed: (path.changed_s, path.changed_ns),
+        namespace: path.namespace,
+    }
+}
+
 /// A path, recorded from the file up to the root; none when a part of it is missing or may be cut.
 pub(super) fn path(path: &wire::FilePath) -> Option<String> {
     let is_cut = |step: &[u8; wire::COMPONENT_LEN]| {
@@ -173,7 +201,7 @@ pub(super) fn path(path: &wire::FilePath) -> Option<String> {
             .position(|byte| *byte == 0)
             .is_none_or(|len| len >= wire::COMPONENT_LEN - 1)
     };
-    if path.whole != 1 || path.steps.iter().any(is_cut) {
+    if path.namespace == 0 || path.steps.iter().any(is_cut) {
         return None;
     }
     let parts = path.steps.iter().rev().map(|step| text(step));
@@ -208,11 +236,14 @@ fn ancestors(process: &wire::Process) -> Vec<Ancestor> {
 mod tests {
     use super::*;
 
-    fn at(steps: &[&[u8]], whole: u32) -> wire::FilePath {
+    fn at(steps: &[&[u8]], namespace: u32) -> wire::FilePath {
         let mut path = wire::FilePath {
             inode: 1,
+            changed_s: 1,
+            changed_ns: 1,
+            reserved: 0,
             device: 1,
-            whole,
+            namespace,
             steps: [[0; wire::COMPONENT_LEN]; wire::PATH_STEPS],
         };
         for (slot, step) in path.steps.iter_mut().zip(steps) {

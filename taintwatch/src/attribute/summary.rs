@@ -4,7 +4,7 @@
 
 use super::{evidence::RecordEvidence, frames::Frame};
 use crate::{
-    event::{Class, Event, Mask, Task},
+    event::{Cause, Class, Event, Mask, Task},
     taint::{
         callers::{Caller, Part},
         flags::bit,
@@ -65,6 +65,14 @@ fn unknown(set: &str, evidence: &RecordEvidence<'_>) -> String {
         format!(": {fits}")
     };
     format!("{set} by code called from {from}, which left no frame{which}")
+}
+
+/// The cause with a word for a load that its task tries again.
+pub(super) fn of_attempt(mut cause: Cause, attempt: Option<u32>) -> Cause {
+    if let Some(attempt) = attempt {
+        cause.summary = format!("{}, in its attempt {attempt}", cause.summary);
+    }
+    cause
 }
 
 /// What it means that a flag is set, in a few words.

@@ -74,10 +74,13 @@ async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let reason = loop {
         tokio::select! {
             event = watcher.next() => match event {
-                Ok(event) => if let Err(error) = recorder.record(event) {
-                    failed = Some(error);
-                    break "the history could not be written";
-                },
+                Ok(event) => {
+                    let complete = |event: &mut _| watcher.complete(event);
+                    if let Err(error) = recorder.record_and_complete(event, complete) {
+                        failed = Some(error);
+                        break "the history could not be written";
+                    }
+                }
                 Err(error) => {
                     failed = Some(error.into());
                     break "monitoring failed";

@@ -128,10 +128,11 @@ async fn monitor(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let more = args.number.saturating_sub(recorded.len());
     watcher.explain_before(Past::of(&own, 0), more);
     loop {
-        let event = tokio::select! {
+        let mut event = tokio::select! {
             event = watcher.next() => event?,
             _ = interrupt.recv() => return Ok(0),
         };
+        watcher.complete(&mut event);
         if args.filter.passes(&event) {
             print(args, &event, out)?;
             out.flush()?;

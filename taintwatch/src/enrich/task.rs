@@ -10,6 +10,7 @@ use std::{
 
 use procfs::process::Process;
 
+use super::namespace::{self, Place};
 use crate::event::Task;
 
 /// The kernel counts start times in hundredths of a second for `/proc` (`USER_HZ`).
@@ -18,9 +19,10 @@ const TICK_NS: u64 = 10_000_000;
 const NO_LOGIN: u32 = u32::MAX;
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// Adds what is known; `cgroup_id` is what the eBPF programs read.
-pub fn task(task: &mut Task, cgroup_id: Option<u64>) {
+/// Adds what is known; `cgroup_id` and the place of its executable are what the eBPF programs read.
+pub fn task(task: &mut Task, cgroup_id: Option<u64>, exe: Option<Place>) {
     task.cgroup = cgroup_id.and_then(cgroup_by_id);
+    mark_exe(task, exe);
     if let Some(process) = same_process(task) {
         from_proc(task, &process);
     }
@@ -28,11 +30,20 @@ pub fn task(task: &mut Task, cgroup_id: Option<u64>) {
     task.container = task.cgroup.as_deref().and_then(container);
 }
 
+/// Marks the path of its executable where that is not one of this machine's own.
+pub(super) fn mark_exe(task: &mut Task, exe: Option<Place>) {
+    if let (Some(path), Some(place)) = (&task.exe, exe) {
+        task.mount_namespace = namespace::elsewhere(path, place);
+    }
+}
+
 fn from_proc(task: &mut Task, process: &Process) {
     // It may run another program by now.
     let is_program = process.stat().is_ok_and(|stat| stat.comm == task.comm);
     if task.exe.is_none() && is_program {
         task.exe = process.exe().ok().map(|path| path.display().to_string());
+        task.mount_namespace = namespace::number_of(&task.pid.to_string())
+            .filter(|namespace| !namespace::is_own(*namespace));
     }
     if task.cmdline.is_empty() && is_program {
         task.cmdline = process.cmdline().unwrap_or_default();
@@ -144,14 +155,14 @@ mod tests {
             start_boottime_ns: Some(1),
             ..Task::default()
         };
-        task(&mut this, None);
+        task(&mut this, None, None);
         assert_eq!(this.exe, None);
         let stat = Process::myself().unwrap().stat().unwrap();
         this.start_boottime_ns = Some(stat.starttime * TICK_NS);
-        task(&mut this, None);
+        task(&mut this, None, None);
         assert_eq!(this.exe, None, "it runs another program by now");
         this.comm = stat.comm;
-        task(&mut this, None);
+        task(&mut this, None, None);
         assert!(this.exe.is_some());
     }
 }

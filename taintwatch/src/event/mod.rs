@@ -141,6 +141,13 @@ impl Event {
         self.taint.as_ref().is_some_and(|taint| taint.sets(bit))
     }
 
+    /// Whether code of a module did it, and not its load or somebody else.
+    #[must_use]
+    pub fn is_by_a_modules_code(&self) -> bool {
+        let class = self.cause.as_ref().map(|cause| cause.class);
+        matches!(class, Some(Class::ModuleCode | Class::DirectWrite))
+    }
+
     /// An event of which nothing more is known.
     #[must_use]
     pub fn blank(id: String, kind: Kind, time: Time) -> Self {

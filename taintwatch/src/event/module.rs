@@ -31,6 +31,10 @@ pub struct Module {
     /// The file that the kernel opened, in its mount namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// The number of the mount namespace that `path` is in, as `lsns` shows it, where that is not the machine's own, as
+    /// in a container: the path may be another file outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mount_namespace: Option<u32>,
     /// Where the kernel got it from. With `memory` no file is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["file", "memory"]))]
@@ -54,7 +58,23 @@ pub struct Module {
     /// Its code runs, and no list of modules has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hidden: Option<bool>,
+    /// How often this task has tried to load it, where that is more than once: busybox's `insmod` calls `init_module` when
+    /// `finit_module` failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
     /// Why a load failed: `ENOENT`. A number that has no name stays a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errno: Option<String>,
+}
+
+impl Module {
+    /// Its file, with the mount namespace that the path is in where that is not the machine's own.
+    #[must_use]
+    pub fn path_and_namespace(&self) -> Option<String> {
+        let path = self.path.as_ref()?;
+        Some(match self.mount_namespace {
+            Some(namespace) => format!("{path} in the mount namespace {namespace}"),
+            None => path.clone(),
+        })
+    }
 }

@@ -19,6 +19,10 @@ pub struct Task {
     /// The file that it executes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exe: Option<String>,
+    /// The number of the mount namespace that `exe` is in, as `lsns` shows it, where that is not the machine's own, as in
+    /// a container: the path may be another file outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mount_namespace: Option<u32>,
     /// Its arguments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cmdline: Vec<String>,

@@ -205,7 +205,7 @@ fn identity(module: &Module<'_>) -> Identity {
         srcversions: owned(&module.srcversions),
         build_ids: owned(&module.build_ids),
         sha256: owned(&module.hashes),
-        paths: owned(&module.paths),
+        paths: module.paths.clone(),
         signers: owned(&module.signers),
         taints: module.taints.clone(),
     }

@@ -20,7 +20,8 @@ pub struct Module<'a> {
     pub srcversions: Vec<&'a str>,
     pub build_ids: Vec<&'a str>,
     pub hashes: Vec<&'a str>,
-    pub paths: Vec<&'a str>,
+    /// One in another mount namespace says so.
+    pub paths: Vec<String>,
     pub licenses: Vec<&'a str>,
     pub signers: Vec<&'a str>,
     /// A file of it had no signature.
@@ -103,13 +104,15 @@ impl<'a> Module<'a> {
             (&mut self.srcversions, &recorded.srcversion),
             (&mut self.build_ids, &recorded.build_id),
             (&mut self.hashes, &recorded.sha256),
-            (&mut self.paths, &recorded.path),
             (&mut self.licenses, &recorded.license),
             (&mut self.signers, &recorded.signer),
         ] {
             let new = one.as_deref().filter(|one| !all.contains(one));
             all.extend(new);
         }
+        let path = recorded.path_and_namespace();
+        let new = path.filter(|path| !self.paths.contains(path));
+        self.paths.extend(new);
         self.unsigned |= recorded.signature.as_deref() == Some("none");
         self.hidden |= recorded.hidden == Some(true);
         let letters = recorded.taints.as_deref().unwrap_or_default().chars();

@@ -177,6 +177,9 @@ fn module_sentence(event: &Event) -> String {
     if let Some(task) = &event.task {
         out = format!("{out} by {} (pid {})", task.comm, task.pid);
     }
+    if let Some(attempt) = module.attempt {
+        out = format!("{out}, in its attempt {attempt}");
+    }
     if let Some(taints) = module.taints {
         out = format!("{out}, its flags: {taints}");
     }

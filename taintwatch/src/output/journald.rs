@@ -11,7 +11,7 @@ use libsystemd::{
 };
 
 use super::event_line;
-use crate::event::{Event, Kind};
+use crate::event::{self, Event, Kind};
 
 const SOCKET: &str = "/run/systemd/journal/socket";
 
@@ -101,6 +101,30 @@ pub fn fields(event: &Event) -> Vec<(&'static str, String)> {
         (
             "TAINT_MODULE_VERSION",
             module.and_then(|module| module.version.clone()),
+        ),
+        (
+            "TAINT_MODULE_LICENSE",
+            module.and_then(|module| module.license.clone()),
+        ),
+        (
+            "TAINT_MODULE_SIGNATURE",
+            module.and_then(|module| module.signature.clone()),
+        ),
+        (
+            "TAINT_MODULE_SIGNER",
+            module.and_then(|module| module.signer.clone()),
+        ),
+        (
+            "TAINT_MODULE_FILE",
+            module.and_then(event::Module::path_and_namespace),
+        ),
+        (
+            "TAINT_MODULE_SHA256",
+            module.and_then(|module| module.sha256.clone()),
+        ),
+        (
+            "TAINT_MODULE_BUILD_ID",
+            module.and_then(|module| module.build_id.clone()),
         ),
         (
             "TAINT_ERRNO",

@@ -30,7 +30,7 @@ const fn member(structure: &'static str, member: &'static str, gives: &'static s
 }
 
 /// Members that every supported kernel has.
-pub const MEMBERS: [Member; 32] = [
+pub const MEMBERS: [Member; 35] = [
     member("pt_regs", "di", "which module is unloaded"),
     member("pt_regs", "bx", "which module a 32-bit program unloads"),
     member(
@@ -61,6 +61,9 @@ pub const MEMBERS: [Member; 32] = [
     member("mount", "mnt", "paths of files"),
     member("mount", "mnt_parent", "paths of files"),
     member("mount", "mnt_mountpoint", "paths of files"),
+    member("mount", "mnt_ns", "in which namespace a path is"),
+    member("mnt_namespace", "ns", "in which namespace a path is"),
+    member("ns_common", "inum", "in which namespace a path is"),
     member("vfsmount", "mnt_root", "paths of files"),
     member("task_struct", "real_parent", "the parent of a task"),
     member("task_struct", "group_leader", "the start time of a process"),

@@ -48,9 +48,11 @@ pub(super) fn all(btf: &Btf, symbols: &Kallsyms) -> Globals {
         ("PREEMPT_COUNT_PER_CPU", per_cpu),
         ("PREEMPT_COUNT_IN_TASK", in_task),
         ("HARDIRQ_SHIFT", hardirq_shift(symbols)),
+        ("TASK_SOFTIRQ_COUNT", softirq_count(btf)),
         ("HAS_SNPRINTF", u64::from(resolves_symbols(symbols))),
     ];
     single.extend(module_text(btf));
+    single.extend(inode_changed(btf));
     let mut single: Vec<_> = single
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
@@ -111,6 +113,31 @@ fn preempt_count(btf: &Btf, symbols: &Kallsyms) -> (u64, u64) {
     (ABSENT, in_task.unwrap_or(ABSENT))
 }
 
+/// Where a task counts its softirqs: a member that only kernels with `CONFIG_PREEMPT_RT` have (`include/linux/sched.h`).
+fn softirq_count(btf: &Btf) -> u64 {
+    let offset = btf.offset("task_struct", "softirq_disable_cnt");
+    offset.unwrap_or(ABSENT)
+}
+
+/// When an inode was changed: two members of their own since 6.11, before that a `timespec64`, with another name from 6.6
+/// on (`include/linux/fs.h`).
+fn inode_changed(btf: &Btf) -> [(&'static str, u64); 2] {
+    let apart = || {
+        let (seconds, rest) = ("i_ctime_sec", "i_ctime_nsec");
+        Some((btf.offset("inode", seconds)?, btf.offset("inode", rest)?))
+    };
+    let together = |member| {
+        let at = btf.offset("inode", member)?;
+        let of = |part| Some(at + btf.offset("timespec64", part)?);
+        Some((of("tv_sec")?, of("tv_nsec")?))
+    };
+    let found = apart()
+        .or_else(|| together("__i_ctime"))
+        .or_else(|| together("i_ctime"));
+    let (seconds, rest) = found.unwrap_or((ABSENT, ABSENT));
+    [("INODE_CTIME_SEC", seconds), ("INODE_CTIME_NSEC", rest)]
+}
+
 /// Where a module's code and init code lie: an array of areas since 6.4, before that a layout each
 /// (`include/linux/module.h`).
 fn module_text(btf: &Btf) -> [(&'static str, u64); 4] {
@@ -136,4 +163,41 @@ fn module_text(btf: &Btf) -> [(&'static str, u64); 4] {
         ("MODULE_INIT_BASE", init),
         ("MODULE_INIT_SIZE", init_size),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::btf::sample::Sample;
+
+    #[test]
+    fn the_time_of_an_inodes_change_is_found_in_each_form() {
+        let mut apart = Sample::default();
+        let (long, int) = (apart.int("long int", 8), apart.int("unsigned int", 4));
+        apart.structure("inode", 16, &[("i_ctime_sec", long), ("i_ctime_nsec", int)]);
+        let [(_, seconds), (_, rest)] = inode_changed(&apart.parse());
+        assert!(seconds < rest && rest < 16);
+        for name in ["__i_ctime", "i_ctime"] {
+            let mut together = Sample::default();
+            let long = together.int("long int", 8);
+            let members = [("tv_sec", long), ("tv_nsec", long)];
+            let time = together.structure("timespec64", 16, &members);
+            together.structure("inode", 24, &[("i_ino", long), (name, time)]);
+            let [(_, seconds), (_, rest)] = inode_changed(&together.parse());
+            assert_ne!(seconds, ABSENT, "{name}");
+            assert!(seconds < rest, "{name}");
+        }
+        let none = inode_changed(&Sample::default().parse());
+        assert_eq!(none.map(|(_, offset)| offset), [ABSENT; 2]);
+    }
+
+    #[test]
+    fn only_a_kernel_with_preempt_rt_counts_softirqs_in_the_task() {
+        let mut sample = Sample::default();
+        let int = sample.int("int", 4);
+        let members = [("tgid", int), ("softirq_disable_cnt", int)];
+        sample.structure("task_struct", 8, &members);
+        assert_ne!(softirq_count(&sample.parse()), ABSENT);
+        assert_eq!(softirq_count(&Sample::default().parse()), ABSENT);
+    }
 }

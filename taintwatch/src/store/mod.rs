@@ -61,6 +61,12 @@ impl Store {
         self.at(done)
     }
 
+    /// Writes an event in the place of what it was before more of it was known.
+    pub fn amend(&mut self, event: &Event) -> Result<(), Error> {
+        let done = rows::amend(&self.db, event);
+        self.at(done)
+    }
+
     /// Notes that the daemon of this boot runs at this time.
     pub fn heartbeat(&mut self, boot_id: &str, time: Time, boottime_ns: u64) -> Result<(), Error> {
         self.at(rows::heartbeat(&self.db, boot_id, time, boottime_ns))
@@ -149,6 +155,27 @@ mod tests {
             Time("2026-01-02T03:04:05.000000006Z".parse().unwrap())
         );
         assert_eq!(events[0].kind, Kind::Taint);
+    }
+
+    #[test]
+    fn an_amended_event_keeps_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::create(&folder.path().join("events.db")).unwrap();
+        let mut events = ["a", "b"].map(event);
+        for event in &mut events {
+            store.append(event).unwrap();
+        }
+        let [mut first, second] = events;
+        let module = crate::event::Module {
+            name: Some("m".into()),
+            ..Default::default()
+        };
+        first.module = Some(module);
+        store.amend(&first).unwrap();
+        assert_eq!(store.of_boot("b").unwrap(), [first.clone(), second]);
+        let named = "SELECT id FROM event WHERE module = 'm'";
+        let id: String = store.db.query_row(named, [], |row| row.get(0)).unwrap();
+        assert_eq!(id, "a");
     }
 
     #[test]

@@ -45,6 +45,16 @@ pub(super) fn append(db: &mut Connection, event: &mut Event) -> Result<bool, Fai
     Ok(true)
 }
 
+/// Writes an event in the place of the one with its sequence; what it is about stays as it was.
+pub(super) fn amend(db: &Connection, event: &Event) -> Result<(), Failure> {
+    let body = serde_json::to_string(event)?;
+    db.execute(
+        "UPDATE event SET module = ?2, body = ?3 WHERE seq = ?1",
+        params![event.seq, event.module_name(), body],
+    )?;
+    Ok(())
+}
+
 /// Notes that the daemon of this boot runs at this time.
 pub(super) fn heartbeat(
     db: &Connection,

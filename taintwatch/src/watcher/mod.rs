@@ -67,6 +67,15 @@ impl Watcher {
         }
     }
 
+    /// Adds to an event what takes time, such as what the file of a module says: after it was recorded, and before
+    /// anybody sees it. Whether there was something to add.
+    pub fn complete(&mut self, event: &mut Event) -> bool {
+        match self {
+            Self::Hooked(watcher) => watcher.complete(event),
+            Self::Polled(_) => false,
+        }
+    }
+
     /// The events that are left, and the end of the coverage.
     #[must_use]
     pub fn end(self, reason: &str) -> Vec<Event> {

@@ -25,7 +25,8 @@ fn event() -> Event {
         "boot_id": Identity::read().unwrap().boot_id, "caller": "f+0x1", "context": "task",
         "taint": {"bit": 13, "letter": "E", "name": "UNSIGNED_MODULE", "mask_before": "0x0", "mask_after": "0x2000"},
         "cause": {"class": "module_load", "summary": "", "confidence": "observed", "sources": []},
-        "module": {"name": "m", "version": "1", "errno": "ENOENT"}, "task": {"pid": 1, "tid": 1, "comm": "a"},
+        "module": {"name": "m", "version": "1", "errno": "ENOENT", "license": "GPL", "signature": "appended",
+            "signer": "CN=a", "path": "/m.ko", "sha256": "0", "build_id": "0"}, "task": {"pid": 1, "tid": 1, "comm": "a"},
     });
     serde_json::from_value(event).unwrap()
 }

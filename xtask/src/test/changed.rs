@@ -87,6 +87,7 @@ fn of_tests(rest: &str, needs: &mut Needs) {
         "fallbacks.rs" | "fallbacks/table.rs" => (&["fallbacks"], &ENDS),
         "late.rs" => (&["late", "systemd"], &ENDS),
         "crashed.rs" => (&["crash"], &ONE),
+        "file_systems.rs" => (&["file-systems"], &ENDS),
         "journal.rs" | "system.rs" => (&["systemd"], &ONE),
         _ if scenario.starts_with("causes/") => (&["causes"], &ENDS),
         _ if rest.starts_with("fuzz/") || rest.starts_with("fixtures/") => (&[], &[]),
@@ -110,6 +111,7 @@ fn of_taintwatch(rest: &str, needs: &mut Needs) {
         "tests" | "examples" | "glob" | "taint" | "klog" | "cli" => {
             needs.add(Host::Lints, &[], &[]);
         }
+        "enrich" => needs.add(Host::Lints, &["all", "causes", "file-systems"], &ENDS),
         "store" => needs.add(Host::Lints, &["power-cut", "crash"], &ONE),
         "crash" => needs.add(Host::Lints, &["crash"], &ONE),
         "baseline" => needs.add(Host::Lints, &["late"], &ENDS),

@@ -4,7 +4,7 @@
 
 use anyhow::{Result, bail, ensure};
 
-use super::{crash, matrix::Matrix, power_cut};
+use super::{crash, file_systems, matrix::Matrix, power_cut};
 use crate::{
     acpi, journal,
     kernels::{self, Kernel},
@@ -36,14 +36,15 @@ const fn kind(name: &'static str, cell: &'static str, seconds: u32) -> Kind {
     }
 }
 
-/// Those of each kernel.
-pub(super) const KINDS: [Kind; 7] = [
+/// Those of the kernels: `runs` says on which.
+pub(super) const KINDS: [Kind; 8] = [
     kind("all", "guest of the scenarios", 80),
     kind("causes", "guest of the causes", 70),
     kind("fallbacks", "guest of the fallbacks", 100),
     kind("late", "guest whose recorder starts late", 50),
     kind("power-cut", "an event survives a power cut", 30),
     kind("crash", "a panic is in the history of its boot", 40),
+    kind("file-systems", "guest of the file systems", 30),
     kind("unprivileged", "without rights: a status and an error", 15),
 ];
 
@@ -63,11 +64,25 @@ pub(super) fn names() -> Vec<&'static str> {
     names.chain(["systemd"]).collect()
 }
 
+/// The kernel with `PREEMPT_RT`: what differs there is the context of code, and that is in `all`.
+const REALTIME: &str = "6.12-rt";
+
+/// Whether this kind of guest runs on this kernel.
+pub(super) fn runs(kind: &str, series: &str) -> bool {
+    match kind {
+        "all" => true,
+        _ if series == REALTIME => false,
+        "file-systems" => file_systems::KERNELS.contains(&series),
+        _ => true,
+    }
+}
+
 /// Runs a guest of a kernel's series.
 pub(super) fn run(series: &str, kind: &Kind, matrix: &mut Matrix) {
     let ran = kernels::get(series).and_then(|kernel| match kind.name {
         "power-cut" => power_cut::run(&kernel, matrix),
         "crash" => crash::run(&kernel, matrix),
+        "file-systems" => file_systems::run(&kernel, matrix),
         "unprivileged" => unprivileged(&kernel, matrix),
         name => scenarios(&kernel, name, matrix),
     });
@@ -107,7 +122,12 @@ fn scenarios(kernel: &Kernel, name: &str, matrix: &mut Matrix) -> Result<()> {
 }
 
 /// A guest whose job prints results of this column; its status must be 0.
-fn judged(guest: &Guest, column: &str, may_lack: bool, matrix: &mut Matrix) -> Result<()> {
+pub(super) fn judged(
+    guest: &Guest,
+    column: &str,
+    may_lack: bool,
+    matrix: &mut Matrix,
+) -> Result<()> {
     let mut other = Vec::new();
     let ended = run_guest(guest, matrix, |line, matrix| {
         if !matrix.line(column, line, may_lack) {

@@ -6,6 +6,7 @@
 mod browser;
 mod changed;
 mod crash;
+mod file_systems;
 mod guests;
 mod host;
 mod matrix;
@@ -44,7 +45,8 @@ pub(crate) struct Args {
     /// Only the guests of this kernel, and nothing else
     #[arg(long, value_name = "SERIES")]
     kernel: Option<String>,
-    /// Only this kind of guest: all, causes, fallbacks, late, power-cut, crash, unprivileged or systemd
+    /// Only this kind of guest: all, causes, fallbacks, late, power-cut, crash,
+    /// file-systems, unprivileged or systemd
     #[arg(long, value_name = "GUEST", value_parser = guests::names())]
     guest: Option<String>,
     /// Only the HTML report in a browser

@@ -32,12 +32,13 @@ pub(super) fn asked(by: &RequestedBy) -> Option<String> {
 }
 
 pub(super) fn file(module: &Module) -> Option<String> {
-    let path = match (module.source.as_deref(), &module.path, &module.candidate) {
+    let path = module.path_and_namespace();
+    let path = match (module.source.as_deref(), path, &module.candidate) {
         (Some("memory"), _, None) => "from memory, without a file".to_owned(),
         (Some("memory"), _, Some(guess)) => {
             format!("from memory, without a file; a file of that name is {guess}")
         }
-        (_, Some(path), _) => path.clone(),
+        (_, Some(path), _) => path,
         _ => return None,
     };
     let hash = module
@@ -73,6 +74,9 @@ pub(super) fn identity(module: &Module) -> Option<String> {
     }
     if module.hidden == Some(true) {
         text += ", not in the kernel's list of modules";
+    }
+    if let Some(attempt) = module.attempt {
+        text = format!("{text}; attempt {attempt} of the task to load it");
     }
     if let Some(errno) = &module.errno {
         text = format!("{text}; the load failed with {errno}");
@@ -133,6 +137,17 @@ pub(super) fn log(event: &Event) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_of_a_container_is_not_shown_as_one_outside() {
+        let module = Module {
+            path: Some("/m.ko".to_owned()),
+            mount_namespace: Some(7),
+            ..Module::default()
+        };
+        let shown = file(&module);
+        assert_eq!(shown.as_deref(), Some("/m.ko in the mount namespace 7"));
+    }
 
     #[test]
     fn the_uid_of_a_task_is_shown_where_it_is_known() {

@@ -4,7 +4,8 @@
 
 use crate::event::{Class, Event, Kind};
 
-/// The event of a flag with what the end of the load adds: only then is the file read and the device found.
+/// The event of a flag with what the end of the load adds: the module's flags, why it failed; in older histories also
+/// its file and device.
 #[must_use]
 pub fn with_load(event: &Event, events: &[Event]) -> Event {
     let mut event = event.clone();

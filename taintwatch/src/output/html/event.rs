@@ -89,6 +89,8 @@ fn devices(by: &RequestedBy) -> Markup {
 fn module_fields(module: &Module) -> Markup {
     let hidden = module.hidden.filter(|hidden| *hidden);
     let hidden = hidden.map(|_| HIDDEN.to_owned());
+    let attempt = module.attempt.map(|attempt| attempt.to_string());
+    let namespace = module.mount_namespace.map(|number| number.to_string());
     let fields = [
         ("module", &module.name),
         ("version", &module.version),
@@ -97,12 +99,14 @@ fn module_fields(module: &Module) -> Markup {
         ("signature", &module.signature),
         ("signed by", &module.signer),
         ("file", &module.path),
+        ("in the mount namespace", &namespace),
         ("from", &module.source),
         ("file state", &module.file_state),
         ("may be", &module.candidate),
         ("sha256", &module.sha256),
         ("srcversion", &module.srcversion),
         ("build id", &module.build_id),
+        ("attempt", &attempt),
         ("error", &module.errno),
         ("hidden", &hidden),
     ];
@@ -116,6 +120,7 @@ fn module_fields(module: &Module) -> Markup {
 fn task_facts(task: &Task) -> Markup {
     html! {
         @if let Some(exe) = &task.exe { (fact("program", exe)) }
+        @if let Some(number) = task.mount_namespace { (fact("in the mount namespace", &number.to_string())) }
         @if let Some(cgroup) = &task.cgroup { (fact("cgroup", cgroup)) }
     }
 }

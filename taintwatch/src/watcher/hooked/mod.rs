@@ -23,7 +23,7 @@ use super::{
     tally::Tally,
 };
 use crate::{
-    attribute::{Attributor, addresses::Addresses},
+    attribute::{Attributor, addresses::Addresses, loaded_file},
     baseline::Past,
     enrich::Enricher,
     event::{CoverageState, Event, Hook, Mask},
@@ -142,6 +142,15 @@ impl Hooked {
         }
     }
 
+    /// Adds what takes time to an event that was handed out. Whether there was something to add.
+    pub(super) fn complete(&mut self, event: &mut Event) -> bool {
+        let added = self.enricher.complete(event);
+        if added {
+            loaded_file::explain(event);
+        }
+        added
+    }
+
     /// The last check: what can no longer be read is in no event, and the coverage ends all the same.
     pub(super) fn end(mut self, reason: &str) -> Vec<Event> {
         // A record may be on its way.
@@ -165,7 +174,12 @@ impl Hooked {
             self_test: None,
         };
         let ended = coverage(&self.attributor, ended);
-        self.next.into_iter().chain([ended]).collect()
+        let mut events: Vec<_> = std::mem::take(&mut self.next).into();
+        for event in &mut events {
+            self.complete(event);
+        }
+        events.push(ended);
+        events
     }
 
     fn drain(&mut self) {

@@ -47,6 +47,24 @@ pub(crate) fn contexts(history: &mut History) -> Result<()> {
     Ok(())
 }
 
+/// A softirq that runs in the task which let softirqs run again, this very process: it is only the carrier, with
+/// `PREEMPT_RT` as well.
+pub(crate) fn softirq_in_task(history: &mut History) -> Result<()> {
+    load("tw_softirq", "")?;
+    history.catch_up()?;
+    fs::write("/sys/module/tw_softirq/parameters/fire", "5")?;
+    let event = history.taint("B", "module_code", Some("tw_softirq"))?;
+    caller_has(&event, "tw_softirq_tasklet+")?;
+    ensure!(event["context"] == "softirq", "context: {event}");
+    ensure!(
+        event.get("task").is_none(),
+        "the carrier is blamed: {event}"
+    );
+    let summary = event["cause"]["summary"].as_str().unwrap_or_default();
+    ensure!(!summary.contains("scenarios"), "blamed in words: {event}");
+    crate::causes::unload("tw_softirq")
+}
+
 /// The same call from this very process, on one CPU after the other.
 pub(crate) fn each_cpu(history: &mut History) -> Result<()> {
     load("tw_taint", "")?;

@@ -3,8 +3,8 @@
 use crate::{
     Needs::{self, Modules, Nothing},
     Scenario, beside,
-    causes::{behalf, clock, flags, identity, imitated, misleading, reused},
-    contexts,
+    causes::{alone, behalf, clock, flags, identity, imitated, misleading, reused},
+    contexts, file_systems,
     history::History,
     loading, patched, status, storm, system, tail, tamper,
     truth::Actors,
@@ -30,12 +30,14 @@ const fn scenario(
 const SELF: &[&str] = &["scenarios"];
 /// And work that the kernel does later.
 const WORK: &[&str] = &["scenarios", "kworker", "tw_kthread"];
+/// The program of the container, and who unloads its module.
+const UNLOADED: &[&str] = &["busybox", "scenarios"];
 const DUMMY: &[&str] = &["dummy"];
 const LONGEST: &str = "tw_nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
 
 /// What happens while one recorder runs; a later one builds on what earlier ones loaded.
 #[rustfmt::skip]
-pub(crate) const EVENTS: [Scenario; 24] = [
+pub(crate) const EVENTS: [Scenario; 25] = [
     scenario("stock module, unsigned", Nothing, patched::unsigned, DUMMY, SELF),
     scenario("stock module that fails", Nothing, patched::fails, DUMMY, SELF),
     scenario("sysctl write", Nothing, loading::sysctl_write, &[], SELF),
@@ -53,6 +55,7 @@ pub(crate) const EVENTS: [Scenario; 24] = [
     scenario("kthread, softirq, hardirq, nmi", Modules, contexts::contexts, &["tw_taint"], WORK),
     scenario("last calls that are jumps", Modules, tail::tail_calls, &["tw_tail"], &["scenarios", "kworker", "tw_tail"]),
     scenario("jumps, many times", Modules, tail::repeated, &["tw_tail"], &["scenarios", "kworker"]),
+    scenario("softirq in a task", Modules, contexts::softirq_in_task, &["tw_softirq"], SELF),
     scenario("storm of calls", Modules, storm::storm, &["tw_storm", "tw_gpl"], &["scenarios", "tw_storm"]),
     scenario("hidden module", Modules, tamper::hidden, &["tw_hidden"], SELF),
     scenario("direct set", Modules, tamper::direct_set, &["tw_mask"], SELF),
@@ -65,7 +68,7 @@ pub(crate) const EVENTS: [Scenario; 24] = [
 /// What made each flag, and cases that are made to mislead. The machine check and the oops are last: one stops a
 /// CPU, the other leaves a module that cannot go.
 #[rustfmt::skip]
-pub(crate) const CAUSES: [Scenario; 29] = [
+pub(crate) const CAUSES: [Scenario; 31] = [
     scenario("F and R, forced", Modules, flags::forced, &["tw_pinned"], SELF),
     scenario("C, K and N, by the module's own word", Modules, flags::kinds, &["tw_staging", "tw_livepatch", "tw_test"], SELF),
     scenario("S, by a register", Nothing, flags::register, &["msr"], SELF),
@@ -74,6 +77,8 @@ pub(crate) const CAUSES: [Scenario; 29] = [
     scenario("A and J, by a module's call", Modules, flags::by_call, &["tw_taint"], SELF),
     scenario("B, by the allocator", Modules, flags::overflow, &["tw_overflow"], SELF),
     scenario("W, with its report", Modules, flags::warning, &["tw_warn_init"], SELF),
+    scenario("a flag's event tells enough alone", Nothing, alone::tells, DUMMY, SELF),
+    scenario("one command, two loads", Nothing, alone::twice, DUMMY, &["busybox"]),
     scenario("module identity", Modules, identity::identity, &["tw_proprietary"], SELF),
     scenario("module without a file", Modules, identity::no_file, &["tw_gpl"], SELF),
     scenario("packed module", Nothing, identity::packed, DUMMY, SELF),
@@ -103,4 +108,15 @@ pub(crate) const SYSTEM: [Scenario; 3] = [
     scenario("a device, by udev", Modules, system::udev, &["tw_device", "tw_driver"], &["modprobe", "(udev-worker)"]),
     scenario("F and R, forced by kmod", Modules, system::force, &["tw_pinned"], &["modprobe", "rmmod"]),
     scenario("packed module, unpacked by kmod", Modules, system::unpacked_by_kmod, &["tw_gpl"], &["modprobe"]),
+];
+
+/// Where modules lie; the host gives the guest a disk, and the modules that the kernel needs for it.
+#[rustfmt::skip]
+pub(crate) const FILE_SYSTEMS: [Scenario; 6] = [
+    scenario("module on a subvolume of btrfs", Nothing, file_systems::subvolume, DUMMY, SELF),
+    scenario("module that was replaced since", Nothing, file_systems::replaced, DUMMY, SELF),
+    scenario("module on an overlay", Nothing, file_systems::overlay, DUMMY, SELF),
+    scenario("module from a file in memory", Nothing, file_systems::in_memory, DUMMY, SELF),
+    scenario("module in a container", Nothing, file_systems::container, DUMMY, UNLOADED),
+    scenario("module in a container that is gone", Nothing, file_systems::container_gone, DUMMY, UNLOADED),
 ];

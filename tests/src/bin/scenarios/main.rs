@@ -10,9 +10,11 @@
 //! | `causes` | what made each flag, and cases that mislead |
 //! | `late` | a recorder on a kernel that is tainted already |
 //! | `fallbacks` | one recorder for each mechanism that is taken away |
+//! | `file-systems` | modules on btrfs, on an overlay, in a container |
 //! | `system` | what needs udev and kmod |
 //! | `journal` | the history of `all` against the journal |
 //! | `crash DB`, `crashed DB` | ends the kernel; looks in the next boot |
+//! | `inside ROOT PROGRAM` | a program in a mount namespace of its own |
 //! | `insmod FILE [ARGUMENTS]` | one `finit_module`, where busybox would try a second load after a failed one |
 
 #![expect(
@@ -27,6 +29,7 @@ mod corpus;
 mod crashed;
 mod daemon;
 mod fallbacks;
+mod file_systems;
 mod history;
 mod journal;
 mod late;
@@ -80,6 +83,8 @@ fn main() -> ExitCode {
         ["crash", db] => crashed::crash(db),
         ["crashed", db] => crashed::crashed(db),
         ["late"] => late::all(),
+        ["file-systems"] => run(&corpus::FILE_SYSTEMS, "file-systems", DB, 0),
+        ["inside", root, program, arguments @ ..] => file_systems::inside(root, program, arguments),
         ["system"] => run(&corpus::SYSTEM, "system", DB_OF_SYSTEM, 0),
         ["socket", family] => family
             .parse()
@@ -95,7 +100,7 @@ fn main() -> ExitCode {
             loading::load_file(file, &parameters.join(" ")).map_err(Into::into)
         }
         _ => Err(anyhow::anyhow!(
-            "scenarios all [CALLS] | only TEXT | causes | system | late | crash DB | crashed DB | fallbacks | journal | insmod FILE [ARGUMENTS]"
+            "scenarios all [CALLS] | only TEXT | causes | file-systems | system | late | crash DB | crashed DB | fallbacks | journal | insmod FILE [ARGUMENTS]"
         )),
     };
     match done {

@@ -193,7 +193,7 @@ fn zstd(plain: &[u8]) -> Vec<u8> {
     ruzstd::encoding::compress_to_vec(plain, ruzstd::encoding::CompressionLevel::Fastest)
 }
 
-fn sha256(path: &str) -> Result<String> {
+pub(crate) fn sha256(path: &str) -> Result<String> {
     let output = Command::new("sha256sum").arg(path).output()?.stdout;
     let output = String::from_utf8(output)?;
     Ok(output.split(' ').next().unwrap_or_default().to_owned())

@@ -1,6 +1,7 @@
 //! The cause of each flag that a guest can have: module, file, task, requester, code, context, log lines. And cases
 //! that are made to mislead.
 
+pub(crate) mod alone;
 pub(crate) mod behalf;
 pub(crate) mod clock;
 pub(crate) mod flags;
