@@ -183,3 +183,6 @@ impl Attributor {
         event
     }
 }
+
+#[cfg(test)]
+mod tests;
