@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use taintwatch_common::{CountKey, counter};
+use taintwatch_common::{Count, CountKey, counter};
 
 use crate::{
     attribute::Attributor,
@@ -33,6 +33,9 @@ struct Reported {
     at_ns: u64,
 }
 
+/// A key with its count, and by how much that grew.
+type Grown = (CountKey, Count, u64);
+
 impl Tally {
     /// Events for what grew; with `all`, also for keys that had one just now.
     pub(super) fn events(
@@ -42,9 +45,33 @@ impl Tally {
         (now_ns, mask_now): (u64, Mask),
         all: bool,
     ) -> Result<Vec<Event>, probe::Error> {
-        let mut events = Vec::new();
         let epoch = counts.epoch()?;
-        for (key, count) in counts.all()? {
+        let (grown, over) = self.compare(counts.all()?, epoch, now_ns, all);
+        let grown = grown.into_iter();
+        let mut events: Vec<_> = grown
+            .map(|(key, count, more)| attributor.counted(&key, &count, more, mask_now))
+            .collect();
+        for key in over {
+            counts.forget(key);
+        }
+        let unkeyed = counts.counter(counter::UNKEYED)?;
+        if unkeyed > self.unkeyed {
+            events.push(attributor.unnamed(unkeyed - self.unkeyed, now_ns));
+            self.unkeyed = unkeyed;
+        }
+        Ok(events)
+    }
+
+    /// What grew and is due, and keys that can be forgotten.
+    fn compare(
+        &mut self,
+        counts: Vec<(CountKey, Count)>,
+        epoch: u64,
+        now_ns: u64,
+        all: bool,
+    ) -> (Vec<Grown>, Vec<CountKey>) {
+        let (mut grown, mut over) = (Vec::new(), Vec::new());
+        for (key, count) in counts {
             let reported = self.reported.entry(key).or_default();
             let total = count.suppressed + count.unsent;
             let more = total.saturating_sub(reported.count);
@@ -56,19 +83,104 @@ impl Tally {
                     count: total,
                     at_ns: now_ns,
                 };
-                events.push(attributor.counted(&key, &count, more, mask_now));
+                grown.push((key, count, more));
             }
             let past = key.epoch < epoch || key.load != 0;
             if more == 0 && (quiet_ns > OLD_NS || past && quiet_ns > STORM_NS) {
                 self.reported.remove(&key);
-                counts.forget(key);
+                over.push(key);
             }
         }
-        let unkeyed = counts.counter(counter::UNKEYED)?;
-        if unkeyed > self.unkeyed {
-            events.push(attributor.unnamed(unkeyed - self.unkeyed, now_ns));
-            self.unkeyed = unkeyed;
+        (grown, over)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::value;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn key(load: u64, epoch: u64) -> CountKey {
+        CountKey {
+            flag: 9,
+            load,
+            epoch,
+            ..value(&[0; size_of::<CountKey>()]).unwrap()
         }
-        Ok(events)
+    }
+
+    fn count(suppressed: u64, unsent: u64, last_s: u64) -> Count {
+        Count {
+            suppressed,
+            unsent,
+            last_ns: last_s * SECOND,
+            ..value(&[0; size_of::<Count>()]).unwrap()
+        }
+    }
+
+    /// At this second: by how much it grew, unless nothing is due; and whether the key is forgotten.
+    fn step(tally: &mut Tally, key: CountKey, count: Count, at_s: u64) -> (Option<u64>, bool) {
+        let (grown, over) = tally.compare(vec![(key, count)], 1, at_s * SECOND, false);
+        (grown.first().map(|(.., more)| *more), !over.is_empty())
+    }
+
+    #[test]
+    fn records_that_the_ring_had_no_room_for_are_counted() {
+        let mut tally = Tally::default();
+        let key = key(0, 1);
+        assert_eq!(step(&mut tally, key, count(2, 3, 10), 20), (Some(5), false));
+        assert_eq!(step(&mut tally, key, count(2, 4, 25), 30), (Some(1), false));
+    }
+
+    #[test]
+    fn a_storm_is_an_event_now_and_then_and_nothing_of_it_is_left_out() {
+        let mut tally = Tally::default();
+        let key = key(0, 1);
+        let mut sum = 0;
+        let mut events = 0;
+        for second in 100..195 {
+            let (more, _) = step(&mut tally, key, count(second, 0, second), second);
+            sum += more.unwrap_or(0);
+            events += u64::from(more.is_some());
+        }
+        assert!((8..=10).contains(&events), "{events} events");
+        let (rest, _) = step(&mut tally, key, count(194, 0, 194), 201);
+        assert_eq!(sum + rest.unwrap(), 194);
+    }
+
+    #[test]
+    fn a_key_is_forgotten_when_it_can_grow_no_more_and_not_before_it_is_reported() {
+        let present = key(0, 1);
+        for (key, after_s) in [(present, 600), (key(7, 1), 10), (key(0, 0), 10)] {
+            let mut tally = Tally::default();
+            let last = 100;
+            let counted = count(4, 0, last);
+            assert_eq!(step(&mut tally, key, counted, last), (Some(4), false));
+            assert_eq!(
+                step(&mut tally, key, counted, last + after_s),
+                (None, false)
+            );
+            let over = step(&mut tally, key, counted, last + after_s + 1);
+            assert_eq!(over, (None, true), "{key:?}");
+            // The programs begin at nothing then.
+            let again = last + after_s + 2;
+            assert_eq!(
+                step(&mut tally, key, count(1, 0, again), again + 2),
+                (Some(1), false)
+            );
+        }
+    }
+
+    #[test]
+    fn what_grew_meanwhile_is_reported_before_its_key_is_forgotten() {
+        let mut tally = Tally::default();
+        let key = key(7, 1);
+        assert_eq!(
+            step(&mut tally, key, count(4, 0, 100), 1000),
+            (Some(4), false)
+        );
+        assert_eq!(step(&mut tally, key, count(4, 0, 100), 1001), (None, true));
     }
 }
