@@ -77,7 +77,7 @@ fn record<T: Wire>(bytes: &[u8], header: &Header) -> Result<Box<T>, Error> {
 }
 
 /// The first bytes as a value made of integers alone.
-fn value<T: Plain>(bytes: &[u8]) -> Option<T> {
+pub(crate) fn value<T: Plain>(bytes: &[u8]) -> Option<T> {
     let bytes = bytes.get(..size_of::<T>())?;
     // SAFETY: the slice has the size of T, and any bytes are a T (the promise of `Plain`).
     Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
@@ -103,10 +103,27 @@ pub fn text(field: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    impl Record {
+        /// One of [`kind`].
+        fn kind(&self) -> u16 {
+            match self {
+                Self::TaintEntry(_) => kind::TAINT_ENTRY,
+                Self::MaskWrite(_) => kind::MASK_WRITE,
+                Self::ModuleComing(_) => kind::MODULE_COMING,
+                Self::ModuleFree(_) => kind::MODULE_FREE,
+                Self::LoadEnd(_) => kind::LOAD_END,
+                Self::SysctlWrite(_) => kind::SYSCTL_WRITE,
+                Self::Process(_) => kind::PROCESS,
+                Self::ModuleFile(_) => kind::MODULE_FILE,
+                Self::ModuleRequest(_) => kind::MODULE_REQUEST,
+            }
+        }
+    }
 
     fn load_end(version: u16, kind: u16, len: u32) -> Vec<u8> {
         let mut bytes = vec![0; size_of::<LoadEnd>()];
@@ -147,11 +164,55 @@ mod tests {
         assert_eq!(text(b""), "");
     }
 
+    /// Every kind with the size of its records.
+    const SIZES: [(u16, usize); 9] = [
+        (kind::TAINT_ENTRY, size_of::<TaintEntry>()),
+        (kind::MASK_WRITE, size_of::<MaskWrite>()),
+        (kind::MODULE_COMING, size_of::<ModuleComing>()),
+        (kind::MODULE_FREE, size_of::<ModuleFree>()),
+        (kind::LOAD_END, size_of::<LoadEnd>()),
+        (kind::SYSCTL_WRITE, size_of::<SysctlWrite>()),
+        (kind::PROCESS, size_of::<Process>()),
+        (kind::MODULE_FILE, size_of::<ModuleFile>()),
+        (kind::MODULE_REQUEST, size_of::<ModuleRequest>()),
+    ];
+
+    /// A header that the decoder takes, and any bytes behind it.
+    pub(crate) fn records() -> impl Strategy<Value = (u16, Vec<u8>)> {
+        proptest::sample::select(SIZES.to_vec()).prop_flat_map(|(kind, size)| {
+            let bytes = proptest::collection::vec(any::<u8>(), size);
+            bytes.prop_map(move |mut bytes| {
+                let len = u32::try_from(size).unwrap();
+                bytes[..2].copy_from_slice(&kind.to_ne_bytes());
+                bytes[2..4].copy_from_slice(&VERSION.to_ne_bytes());
+                bytes[4..8].copy_from_slice(&len.to_ne_bytes());
+                (kind, bytes)
+            })
+        })
+    }
+
+    #[test]
+    fn every_kind_has_its_size_here() {
+        let kinds: Vec<_> = SIZES.iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(kinds, (1..kind::END).collect::<Vec<_>>());
+    }
+
     proptest! {
         #[test]
         fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
             _ = decode(&bytes);
             _ = text(&bytes);
+        }
+
+        #[test]
+        fn any_bytes_behind_a_right_header_are_a_record((kind, bytes) in records()) {
+            prop_assert_eq!(decode(&bytes).unwrap().kind(), kind);
+        }
+
+        #[test]
+        fn a_record_that_is_cut_is_none((_, bytes) in records(), cut in 1..2000_usize) {
+            let left = bytes.len().saturating_sub(cut);
+            prop_assert!(decode(&bytes[..left]).is_err());
         }
     }
 }

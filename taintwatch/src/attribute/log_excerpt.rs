@@ -172,6 +172,21 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_another_time_is_another_event() {
+        let log = log(&WARN);
+        let at = |boottime_ns: u64| {
+            let mut event = event("module_code", 9, 1, "f+0x2 [m]", "m");
+            event.boottime_ns = Some(boottime_ns);
+            lines_of(&event, &log, &[]).is_some()
+        };
+        let printed = log[1].boottime_ns;
+        assert!(at(printed + PRINTED_NS), "a slow console");
+        assert!(!at(printed + PRINTED_NS + 1), "long before the event");
+        assert!(at(printed - APART_NS), "the clocks are not the same");
+        assert!(!at(printed - APART_NS - 1), "after the event");
+    }
+
+    #[test]
     fn two_reports_in_one_another_are_not_mixed() {
         let mixed = [
             WARN[0],

@@ -72,3 +72,78 @@ fn has_end(log: &[Logged], from: &Logged) -> bool {
         .take(MOST)
         .any(|logged| logged.line.text.starts_with(END))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+    const WARNS: &str = "WARNING: CPU: 1 PID: 7 at x.c:1 f+0x1/0x2 [m]";
+    const ENDS: &str = "---[ end trace 0000000000000000 ]---";
+
+    /// Lines of these seconds, each with its writer; none where the kernel does not name it.
+    fn log(lines: &[(u64, &str, &str)]) -> Vec<Logged> {
+        let line = |(seq, (second, caller, text)): (u64, &(u64, &str, &str))| Logged {
+            line: Line {
+                seq,
+                time_us: 0,
+                caller: Some((*caller).to_owned()).filter(|caller| !caller.is_empty()),
+                text: (*text).to_owned(),
+            },
+            boottime_ns: second * SECOND,
+        };
+        (0..).zip(lines).map(line).collect()
+    }
+
+    /// The report that begins with the line of this number.
+    fn report(log: &[Logged], first: usize, flag: u32) -> Vec<&str> {
+        let lines = lines(&log[first], log, flag);
+        lines
+            .iter()
+            .map(|logged| logged.line.text.as_str())
+            .collect()
+    }
+
+    #[test]
+    fn a_line_of_much_later_is_of_no_report_before_it() {
+        let log = log(&[
+            (10, "", WARNS),
+            (15, "", "Call Trace:"),
+            (16, "", "something else"),
+            (16, "", ENDS),
+        ]);
+        assert_eq!(report(&log, 0, bit::WARN), [WARNS, "Call Trace:"]);
+    }
+
+    #[test]
+    fn a_line_of_another_writer_is_of_another_report() {
+        let other = "WARNING: CPU: 0 PID: 8 at y.c:1 g+0x1/0x2";
+        let mixed = log(&[
+            (1, "T7", WARNS),
+            (1, "T8", other),
+            (1, "T8", "RIP: 0010:g+0x1/0x2"),
+            (1, "T7", "RIP: 0010:f+0x1/0x2 [m]"),
+            (1, "T8", ENDS),
+            (1, "T7", ENDS),
+        ]);
+        let of_7 = [WARNS, "RIP: 0010:f+0x1/0x2 [m]", ENDS];
+        assert_eq!(report(&mixed, 0, bit::WARN), of_7);
+        assert_eq!(
+            report(&mixed, 1, bit::WARN),
+            [other, "RIP: 0010:g+0x1/0x2", ENDS]
+        );
+    }
+
+    #[test]
+    fn an_oops_begins_with_the_first_line_of_its_own_writer() {
+        let bug = "BUG: kernel NULL pointer dereference, address: 0000000000000008";
+        let oops = "Oops: 0000 [#1] PREEMPT SMP NOPTI";
+        let first = |log: &[Logged], at: usize| first_line(&log[at], log, bit::DIE).line.seq;
+        let own = log(&[(1, "T7", bug), (1, "T7", "#PF: x"), (1, "T7", oops)]);
+        assert_eq!(first(&own, 2), 0);
+        let others = log(&[(1, "T8", bug), (1, "T7", "#PF: x"), (1, "T7", oops)]);
+        assert_eq!(first(&others, 2), 2, "the line of another task");
+        let ended = log(&[(1, "T7", bug), (1, "T7", ENDS), (1, "T7", oops)]);
+        assert_eq!(first(&ended, 2), 2, "the line of the report before");
+    }
+}

@@ -209,3 +209,6 @@ impl Attributor {
         event
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -137,3 +137,26 @@ fn a_clock_that_was_set_back_hides_no_gap() {
     let second = |number: u64| Some(number * 1_000_000_000);
     assert_eq!(gaps, [(second(0), second(5)), (second(20), second(30))]);
 }
+
+/// What was found later, such as the lines of a log, has a time that was computed: it is no measure of the boot's begin.
+#[test]
+fn the_boot_began_when_the_daemons_own_times_say() {
+    let mut found = coverage("began", 4, "all");
+    (found.kind, found.coverage) = (crate::event::Kind::Taint, None);
+    found.time = at(59);
+    let now = Now {
+        until: until(9),
+        running: true,
+        monitored: None,
+    };
+    let began = coverage("began", 5, "all");
+    let with_coverage = of([&found, &began].into_iter(), now);
+    let before = &with_coverage.gaps[0].period;
+    assert_eq!((before.from, before.to), (at(0), at(5)));
+    let without = of([&found].into_iter(), now);
+    assert_eq!(
+        without.gaps[0].period.from,
+        at(55),
+        "the only time that there is"
+    );
+}

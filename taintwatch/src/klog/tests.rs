@@ -191,3 +191,33 @@ fn a_warning_sets_the_flag_of_its_text_alone() {
     let both = ["I", "W code=warn_invalid_dmar+0x85/0x90 task=swapper/0"];
     assert_eq!(read(&later), both);
 }
+
+/// A log that is read again gives the same events; the same lines of another boot or another machine are other events.
+#[test]
+fn the_same_line_of_another_boot_is_another_event() {
+    let ids = |origin: &Origin| -> Vec<String> {
+        let log = "[    5.000000] m: loading out-of-tree module taints kernel.";
+        let mut scanner = Scanner::new();
+        let mut findings = Vec::new();
+        stream::read(&mut log.as_bytes(), &mut |line| {
+            findings.extend(scanner.push(line));
+        })
+        .unwrap();
+        findings.extend(scanner.finish());
+        let mut reconstruction = Reconstruction::new(origin.clone());
+        let events = findings
+            .iter()
+            .flat_map(|finding| reconstruction.enter(finding));
+        events.map(|event| event.id).collect()
+    };
+    let of = |boot: &str| {
+        ids(&Origin {
+            boot_id: Some(boot.to_owned()),
+            ..Origin::default()
+        })
+    };
+    assert_eq!(of("a").len(), 1);
+    assert_eq!(of("a"), of("a"));
+    assert_ne!(of("a"), of("b"));
+    assert_ne!(of("a"), ids(&Origin::default()));
+}

@@ -206,6 +206,62 @@ mod tests {
     }
 
     #[test]
+    fn the_last_heartbeat_is_the_last_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::create(&folder.path().join("events.db")).unwrap();
+        assert_eq!(store.last_heartbeat("b").unwrap(), None);
+        let time = |second: u32| Time(format!("2026-01-02T03:04:{second:02}Z").parse().unwrap());
+        for (boot, second) in [("b", 5), ("b", 6), ("other", 7)] {
+            store.heartbeat(boot, time(second), second.into()).unwrap();
+        }
+        assert_eq!(store.last_heartbeat("b").unwrap(), Some((time(6), 6)));
+        assert_eq!(store.last_of("b").unwrap(), Some((time(6), 6)));
+    }
+
+    /// `SELECT * FROM history`, as the README has it; `docs/events.md` names the columns.
+    #[test]
+    fn the_view_gives_people_with_sqlite3_what_the_event_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.db");
+        let mut store = Store::create(&path).unwrap();
+        let mut whole: Event = serde_json::from_value(serde_json::json!({
+            "schema": 1, "id": "whole", "seq": 0, "kind": "taint", "time": "2026-01-02T03:04:05.000000006Z",
+            "boot_id": "b", "taint": {"bit": 9, "letter": "W"}, "module": {"name": "m"},
+            "task": {"pid": 7, "tid": 8, "comm": "insmod"}, "caller": "f+0x1 [m]",
+            "cause": {"class": "module_code", "summary": "it warned", "confidence": "observed", "sources": []},
+        }))
+        .unwrap();
+        for event in [&mut whole, &mut event("short")] {
+            store.append(event).unwrap();
+        }
+        let reader = Connection::open(&path).unwrap();
+        let mut statement = reader.prepare("SELECT * FROM history").unwrap();
+        let names = "seq time kind flag module comm pid caller confidence summary";
+        assert_eq!(statement.column_names().join(" "), names);
+        let cells = |row: &rusqlite::Row<'_>| -> rusqlite::Result<Vec<String>> {
+            (0..10)
+                .map(|column| {
+                    Ok(match row.get(column)? {
+                        rusqlite::types::Value::Integer(number) => number.to_string(),
+                        rusqlite::types::Value::Text(text) => text,
+                        other => format!("{other:?}"),
+                    })
+                })
+                .collect()
+        };
+        let rows = statement.query_map([], cells).unwrap();
+        let rows: Vec<_> = rows.map(|row| row.unwrap().join("|")).collect();
+        let time = "2026-01-02T03:04:05.000000006Z";
+        assert_eq!(
+            rows,
+            [
+                format!("1|{time}|taint|W|m|insmod|7|f+0x1 [m]|observed|it warned"),
+                format!("2|{time}|taint|W|Null|Null|Null|Null|Null|Null"),
+            ]
+        );
+    }
+
+    #[test]
     fn says_which_history_cannot_be_read_and_why() {
         for (path, said) in [
             (

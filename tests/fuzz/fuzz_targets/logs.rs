@@ -4,12 +4,12 @@
 use libfuzzer_sys::fuzz_target;
 use taintwatch::{
     event::Event,
-    taint::{release::table_of, text::Reader},
     klog::{
-        Reconstruction, Origin, Scanner,
+        Origin, Reconstruction, Scanner,
         input::pstore::{self, Part},
         stream,
     },
+    taint::{release::table_of, text::Reader},
 };
 
 fuzz_target!(|bytes: &[u8]| {

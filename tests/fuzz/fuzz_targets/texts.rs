@@ -6,15 +6,15 @@ use libfuzzer_sys::fuzz_target;
 use taintwatch::{
     baseline,
     kernel::{kmsg, suse, uevent},
+    klog::{Facts, form::Source},
     output::escape::Escaped,
-    store::Moment,
+    store::TimeArg,
     taint::{
         log::TaintLine,
         release::{Release, table_of},
         tables::TABLES,
         text, vendor,
     },
-    klog::{Facts, form::Source},
 };
 
 fuzz_target!(|text: &str| {
@@ -38,7 +38,7 @@ fuzz_target!(|text: &str| {
     _ = kmsg::parse(text.as_bytes());
     _ = uevent::parse(text.as_bytes());
     _ = suse::supported_line(text);
-    _ = text.parse::<Moment>();
+    _ = text.parse::<TimeArg>();
     assert!(!Escaped(text).to_string().chars().any(char::is_control));
     facts(text);
 });

@@ -26,12 +26,13 @@ pub(super) enum Host {
 
 type Check = (&'static str, Host, fn() -> Result<()>);
 
-const CHECKS: [Check; 6] = [
+const CHECKS: [Check; 7] = [
     ("formatting", Host::Tests, formatting),
     ("clippy", Host::Lints, clippy),
     ("clippy of the eBPF programs", Host::Lints, ebpf_clippy),
     ("unit, property and snapshot tests", Host::Tests, tests),
     ("documentation of the code", Host::Lints, rustdoc),
+    ("the fuzzers build", Host::Lints, fuzzers),
     ("the HTML report in a browser", Host::Browser, browser::run),
 ];
 
@@ -57,8 +58,12 @@ fn cargo(arguments: &[&str]) -> Result<Command> {
     Ok(cargo)
 }
 
+const FUZZERS: &str = "tests/fuzz/Cargo.toml";
+
 fn formatting() -> Result<()> {
-    run::quiet(&mut cargo(&["fmt", "--all", "--check"])?).map(drop)
+    run::quiet(&mut cargo(&["fmt", "--all", "--check"])?)?;
+    let mut fuzzers = cargo(&["fmt", "--manifest-path", FUZZERS, "--check"])?;
+    run::quiet(&mut fuzzers).map(drop)
 }
 
 fn clippy() -> Result<()> {
@@ -69,6 +74,12 @@ fn clippy() -> Result<()> {
 fn tests() -> Result<()> {
     let mut tests = cargo(&["test", "--quiet", "--locked"])?;
     run::quiet_with_last(&mut tests, OF_TESTS).map(drop)
+}
+
+/// A workspace of their own. Here without instrumentation, which only a run needs.
+fn fuzzers() -> Result<()> {
+    let mut build = cargo(&["build", "--quiet", "--locked", "--manifest-path", FUZZERS])?;
+    run::quiet(build.args(["--target-dir", "target/fuzz"])).map(drop)
 }
 
 /// Links and code in doc comments, private items too.
