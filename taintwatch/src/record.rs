@@ -121,6 +121,8 @@ pub(crate) mod tests {
                 Self::Process(_) => kind::PROCESS,
                 Self::ModuleFile(_) => kind::MODULE_FILE,
                 Self::ModuleRequest(_) => kind::MODULE_REQUEST,
+                Self::Callees(_) => kind::CALLEES,
+                Self::UnloadStack(_) => kind::UNLOAD_STACK,
             }
         }
     }

@@ -153,6 +153,87 @@ fn events_are_printed_boot_by_boot() {
     assert!(!out.contains('\x1b'), "a pipe is plain: {out}");
 }
 
+/// The state of each boot stands together on top, before what led to it.
+#[test]
+fn the_answer_comes_first() {
+    let folder = tempfile::tempdir().unwrap();
+    support_folder(folder.path());
+    let path = folder.path().to_str().unwrap();
+    let out = text(&analyze(&[path], b"").stdout);
+    let lines: Vec<_> = out.lines().collect();
+    let state = "the state of the machine, 6.1.0-50-amd64: tainted SWOEX, 78340 = 0x13204";
+    assert!(lines[0].starts_with(state), "{out}");
+    assert!(
+        lines[1].starts_with("boot 1, 6.1.0-50-amd64: tainted WOE, 12800 = 0x3200"),
+        "{out}"
+    );
+    assert_eq!(lines[2], "", "{out}");
+    // One boot alone is its own answer.
+    let one = text(&analyze(&["-"], DMESG.as_bytes()).stdout);
+    let lines: Vec<_> = one.lines().collect();
+    assert_eq!(lines[0], "-");
+    assert!(
+        lines[1].starts_with("boot 1, 6.1.0-50-amd64: tainted WOE"),
+        "{one}"
+    );
+}
+
+#[test]
+fn the_heading_names_the_kernel_and_a_flag_that_is_not_certain() {
+    let state = b"[  570.081930] CPU: 5 PID: 31697 Comm: x Kdump: loaded Tainted: G           OE     -------  ---  5.14.0-427.16.1.el9_4.x86_64 #1\n";
+    let out = text(&analyze(&["-"], state).stdout);
+    assert!(
+        out.contains("boot 1, 5.14.0-427.16.1.el9_4.x86_64: tainted OE, 12288"),
+        "{out}"
+    );
+    let unknown = b"[    1.000000] a: loading out-of-tree module taints kernel.\n[    2.000000] Disabling lock debugging due to kernel taint\n";
+    let out = text(&analyze(&["-"], unknown).stdout);
+    assert!(
+        out.contains("tainted O, 4096 = 0x1000, and one more flag that is not certain"),
+        "{out}"
+    );
+}
+
+#[test]
+fn a_folder_says_what_it_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "dmesg", DMESG);
+    put(folder.path(), "case.log", DMESG);
+    let output = analyze(&[folder.path().to_str().unwrap()], b"");
+    let expected =
+        "1 file was left out, by their names no kernel logs: case.log; name one to read it";
+    assert!(text(&output.stderr).contains(expected), "{output:?}");
+}
+
+#[test]
+fn the_day_line_of_dmesg_gives_the_times() {
+    let log = b"[Apr25 06:33] usb 1-1: new device\n[  +0.000013] a: loading out-of-tree module taints kernel.\n";
+    let out = text(&analyze(&["-"], log).stdout);
+    assert!(
+        out.contains("  Apr25 06:33  O  an out-of-tree module was loaded: a"),
+        "{out}"
+    );
+}
+
+#[test]
+fn a_refused_module_is_shown_and_sets_no_flag() {
+    let log = b"[   12.000001] falcon: module not supported by SUSE, refusing to load. To override, echo 1 > /proc/sys/kernel/unsupported\n";
+    let json = analyze(&["--json", "-"], log);
+    let event: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(event["kind"], "module_load_failed");
+    assert_eq!(
+        event["module"],
+        serde_json::json!({"name": "falcon", "loaded": false, "errno": "ENOEXEC"})
+    );
+    assert!(event.get("taint").is_none());
+    let out = text(&analyze(&["-"], log).stdout);
+    assert!(
+        out.contains("boot 1: no flag")
+            && out.contains("refused  the kernel refused the module falcon"),
+        "{out}"
+    );
+}
+
 #[test]
 fn links_are_not_followed() {
     let outside = tempfile::tempdir().unwrap();

@@ -11,13 +11,15 @@ use std::{
     collections::BTreeSet,
     fmt::Write as _,
     fs,
-    io::BufReader,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
 };
 
+use proptest::prelude::*;
 use taintwatch::{
     event::Event,
     klog::{Finding, Origin, Reconstruction, Scanner, What, stream},
+    taint::{release::table_of, text::Reader},
 };
 
 #[test]
@@ -75,23 +77,33 @@ fn name(log: &Path) -> &str {
     log.file_name().unwrap().to_str().unwrap()
 }
 
-/// A line for each event; for a boot and its kernel, and for a state that adds nothing.
-fn read(path: &Path) -> String {
+fn findings(input: &mut dyn BufRead) -> Vec<Finding> {
     let mut scanner = Scanner::new();
     let mut findings = Vec::new();
-    let mut input = BufReader::with_capacity(7, fs::File::open(path).unwrap());
-    stream::read(&mut input, &mut |line| findings.extend(scanner.push(line))).unwrap();
+    stream::read(input, &mut |line| findings.extend(scanner.push(line))).unwrap();
     findings.extend(scanner.finish());
+    findings
+}
+
+/// Each event with all that it says; then the boots, and what shows a state or a panic and sets no flag.
+fn read(path: &Path) -> String {
+    let mut input = BufReader::with_capacity(7, fs::File::open(path).unwrap());
+    let findings = findings(&mut input);
     let mut reconstruction = Reconstruction::new(Origin::default());
-    let mut out = String::new();
+    let mut settled = Vec::new();
     for finding in &findings {
-        let events = reconstruction.enter(finding);
-        for event in &events {
-            writeln!(out, "{}", event_text(event)).unwrap();
-        }
-        if events.is_empty() {
-            writeln!(out, "{}", finding_text(finding)).unwrap();
-        }
+        settled.extend(reconstruction.enter(finding.clone()));
+    }
+    settled.extend(reconstruction.finish());
+    let mut out = String::new();
+    for event in settled.iter().flat_map(|one| &one.events) {
+        writeln!(out, "{}", event_text(event)).unwrap();
+    }
+    for bit in settled.iter().flat_map(|one| &one.denied) {
+        writeln!(out, "denied: bit {bit}").unwrap();
+    }
+    for text in findings.iter().filter_map(finding_text) {
+        writeln!(out, "{text}").unwrap();
     }
     if out.is_empty() {
         out.push_str("nothing\n");
@@ -99,47 +111,149 @@ fn read(path: &Path) -> String {
     out
 }
 
+/// No flag that the log's own later state denies: the kernel never clears one. A report sets its flag at its end, so a
+/// state that another CPU printed meanwhile says nothing of it.
+fn contradictions(findings: &[Finding], events: &[Event]) -> Vec<String> {
+    let mut found = Vec::new();
+    for event in events {
+        let cause = event.cause.as_ref().unwrap();
+        let is_of = |finding: &&Finding| {
+            finding.lines == event.log && finding.at.since_boot == event.boottime_ns
+        };
+        let (Some(bit), Some(finding)) = (event.bit(), findings.iter().find(is_of)) else {
+            continue;
+        };
+        let mut later = findings
+            .iter()
+            .filter(|later| later.at.place > finding.at.place)
+            .filter(|later| {
+                later.host == finding.host && later.boot.ordinal == finding.boot.ordinal
+            })
+            .filter(|later| !is_at_once(finding, later));
+        let state = later.find_map(state);
+        if cause.confidence.as_str() == "logged" && state.is_some_and(|mask| mask >> bit & 1 == 0) {
+            found.push(format!("{bit} of {:?}", event.log));
+        }
+    }
+    found
+}
+
+fn is_at_once(finding: &Finding, later: &Finding) -> bool {
+    let is_report = |what: &What| matches!(what, What::TaintLine(line) if line.report);
+    let overlaps = match finding.at.since_boot.zip(later.at.since_boot) {
+        Some((one, other)) => one.abs_diff(other) < 2_000_000_000,
+        None => is_report(&later.what),
+    };
+    is_report(&finding.what) && (overlaps || finding.last_place > later.at.place)
+}
+
+/// The flags of a state that can be relied on, those that kernels mean differently among them.
+fn state(finding: &Finding) -> Option<u64> {
+    let releases = [&finding.boot.release, &finding.facts.release];
+    let mut releases = releases.into_iter().flatten();
+    let facts = finding.facts.read_by(&Reader {
+        log: releases.find_map(|release| table_of(release)),
+        ..Reader::default()
+    });
+    let readings = facts
+        .readings
+        .iter()
+        .fold(0, |all, reading| all | 1 << reading.bit);
+    let mask = facts.mask.filter(|_| !facts.mask_is_doubtful)?;
+    Some(mask.0 | readings)
+}
+
+#[test]
+fn no_log_denies_what_is_read_from_it() {
+    for log in logs() {
+        let findings = findings(&mut BufReader::new(fs::File::open(&log).unwrap()));
+        let events = Reconstruction::events(Origin::default(), findings.clone());
+        let wrong = contradictions(&findings, &events);
+        assert_eq!(wrong, [""; 0], "{}", name(&log));
+    }
+}
+
+proptest! {
+    /// Lines of all logs, put together at random.
+    #[test]
+    fn no_mixture_of_logs_denies_what_is_read_from_it(picks in prop::collection::vec((any::<prop::sample::Index>(), 1..12_usize), 1..8)) {
+        let lines: Vec<Vec<u8>> = logs()
+            .iter()
+            .flat_map(|log| fs::read(log).unwrap().split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>())
+            .collect();
+        let mut text = Vec::new();
+        for (at, count) in picks {
+            for line in lines.iter().skip(at.index(lines.len())).take(count) {
+                text.extend_from_slice(line);
+                text.push(b'\n');
+            }
+        }
+        let findings = findings(&mut &text[..]);
+        let events = Reconstruction::events(Origin::default(), findings.clone());
+        let wrong = contradictions(&findings, &events);
+        prop_assert!(wrong.is_empty(), "{wrong:?}\n{}", String::from_utf8_lossy(&text));
+    }
+}
+
 fn event_text(event: &Event) -> String {
-    let taint = event.taint.as_ref().unwrap();
+    let taint = event.taint.clone().unwrap_or_default();
     let cause = event.cause.as_ref().unwrap();
     let letter = taint.letter.map(String::from);
     let letter = letter
         .or_else(|| taint.bit.map(|bit| format!("[{bit}]")))
         .unwrap_or_else(|| "?".to_owned());
-    let mask = taint.mask_after.or(taint.mask_before).unwrap();
+    let first = match (event.kind.as_str(), taint.first) {
+        ("taint", Some(true)) => " first",
+        ("taint", _) => "",
+        (kind, _) => &format!(" {kind}"),
+    };
+    let mask = match (taint.mask_before, taint.mask_after) {
+        (Some(before), Some(after)) => format!("{before} -> {after}"),
+        (before, _) => before.map_or_else(|| "-".to_owned(), |mask| mask.to_string()),
+    };
     let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
     let class = serde_json::to_value(cause.class).unwrap();
-    let module = event
-        .module
-        .as_ref()
-        .and_then(|module| module.name.as_deref());
+    let context = event
+        .context
+        .map(|context| serde_json::to_value(context).unwrap());
+    let task = event.task.as_ref();
     let when = match (event.time.is_unknown(), event.boottime_ns, &event.stamp) {
         (false, ..) => event.time.to_string(),
         (_, _, Some(stamp)) => stamp.clone(),
         (_, Some(ns), _) => format!("{ns} ns"),
         _ => "no time".to_owned(),
     };
-    format!(
-        "{letter} {} {} module={} code={} mask={} lines={} at {when}\n    {}",
+    let mut text = format!(
+        "{letter}{first} {} {} mask={mask} at {when}\n    module={} code={} task={} context={}\n    {}",
         cause.confidence.as_str(),
         class.as_str().unwrap(),
-        or_dash(module),
+        or_dash(event.module_name()),
         or_dash(event.caller.as_deref()),
-        mask,
-        event.log.len(),
+        task.map_or_else(
+            || "-".to_owned(),
+            |task| format!("{}/{}", task.comm, task.pid)
+        ),
+        or_dash(context.as_ref().and_then(|context| context.as_str())),
         cause.summary
-    )
+    );
+    for line in &event.log {
+        let line: String = line.chars().take(120).collect();
+        write!(text, "\n    | {line}").unwrap();
+    }
+    text
 }
 
-fn finding_text(finding: &Finding) -> String {
+fn finding_text(finding: &Finding) -> Option<String> {
     let release = finding.boot.release.as_deref().unwrap_or("unknown");
     match (&finding.what, &finding.facts.panic) {
-        (What::Boot, _) => format!("boot {} of {release}", finding.boot.ordinal + 1),
-        (_, Some(panic)) => format!("panic, no flag: {panic}"),
-        (_, None) => format!(
-            "no flag, {} lines: {}",
+        (What::Boot, _) => Some(format!("boot {} of {release}", finding.boot.ordinal + 1)),
+        (What::TaintLine(_), Some(panic)) => Some(format!("panic: {panic}")),
+        (What::TaintLine(_) | What::Refused(_), _) => None,
+        (What::State, Some(panic)) => Some(format!("panic, no flag: {panic}")),
+        (What::State, None) => Some(format!(
+            "state, {} lines: {}",
             finding.lines.len(),
             finding.lines[0]
-        ),
+        )),
     }
 }

@@ -120,17 +120,14 @@ fn logged(
     let since_boot = i64::try_from(began.boottime_ns).unwrap_or(0);
     let since_boot = jiff::SignedDuration::from_nanos(since_boot);
     let booted = began.time.0.checked_sub(since_boot).ok();
-    let mut reconstruction = Reconstruction::new(Origin {
+    let origin = Origin {
         source: Source::Log,
         host: identity.host.clone(),
         boot_id: Some(identity.boot_id.clone()),
         booted,
         table: Some(evidence.table),
-    });
-    let mut events = Vec::new();
-    for finding in &evidence.findings {
-        events.extend(reconstruction.enter(finding));
-    }
+    };
+    let mut events = Reconstruction::events(origin, evidence.findings.iter().cloned());
     for event in &mut events {
         on_boottime(event, began.log_offset_ns, booted);
         if let Some(cause) = &mut event.cause {
@@ -152,7 +149,14 @@ fn logged(
 fn on_boottime(event: &mut Event, log_offset_ns: i64, booted: Option<Timestamp>) {
     let at = event
         .boottime_ns
-        .map(|at| at.saturating_add_signed(log_offset_ns));
+        // The first moment is so on each clock.
+        .map(|at| {
+            if at == 0 {
+                0
+            } else {
+                at.saturating_add_signed(log_offset_ns)
+            }
+        });
     event.boottime_ns = at;
     let since = at.and_then(|at| i64::try_from(at).ok());
     let time = booted.zip(since).and_then(|(booted, since)| {

@@ -1,8 +1,11 @@
 //! `taintwatch decode`: what a number, letters or a kernel's line mean.
 
-use std::io::{self, BufRead, Read as _, Write};
+use std::{
+    collections::HashSet,
+    io::{self, BufRead, Read as _, Write},
+};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::{
     event::Mask,
@@ -39,7 +42,7 @@ struct Form {
     width: usize,
 }
 
-/// Prints what was found; a log without any taint state is no error.
+/// Prints what was found; a log without any taint state is an error, as a value that is none.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
     let reader = Reader {
         chosen: args.vendor.table(),
@@ -66,6 +69,7 @@ fn value(reader: Reader, value: &str, form: Form, out: &mut dyn Write) -> Result
 
 /// Line by line, so that a log of any size fits. What a mail reader cut in two is read with its next line.
 fn log(mut reader: Reader, form: Form, mut input: impl BufRead, out: &mut dyn Write) -> Result<u8> {
+    let mut states = States::new(form, out);
     let mut bytes = Vec::new();
     let mut cut: Option<(String, Decoded)> = None;
     while input
@@ -79,21 +83,82 @@ fn log(mut reader: Reader, form: Form, mut input: impl BufRead, out: &mut dyn Wr
         reader.banner(&line);
         if let Some((first, finding)) = cut.take() {
             let whole = reader.whole(&first, &line);
-            print(whole.as_ref().unwrap_or(&finding), form, out)?;
+            states.take(whole.as_ref().unwrap_or(&finding))?;
             if whole.is_some() {
                 continue;
             }
         }
-        match reader.line(&line) {
+        match reader.line(&line).or_else(|| reader.reported(&line)) {
             Some(finding) if finding.cut => cut = Some((line, finding)),
-            Some(finding) => print(&finding, form, out)?,
-            None => {}
+            Some(finding) => states.take(&finding)?,
+            None => states.note(line),
         }
     }
     if let Some((_, finding)) = cut {
-        print(&finding, form, out)?;
+        states.take(&finding)?;
     }
-    Ok(0)
+    states.end(&reader)
+}
+
+/// Most states that are told apart; those beyond are printed each time.
+const MOST_STATES: usize = 4096;
+
+/// The states of a log, each once: a kernel prints its state with every report, from 6.11 on twice in each.
+struct States<'a> {
+    form: Form,
+    out: &'a mut dyn Write,
+    printed: HashSet<(u64, Vec<u32>)>,
+    /// The only line so far.
+    only: Option<String>,
+    lines: u64,
+}
+
+impl<'a> States<'a> {
+    fn new(form: Form, out: &'a mut dyn Write) -> Self {
+        Self {
+            form,
+            out,
+            printed: HashSet::new(),
+            only: None,
+            lines: 0,
+        }
+    }
+
+    fn take(&mut self, finding: &Decoded) -> Result<()> {
+        let readings = finding.readings.iter().map(|reading| reading.bit);
+        let key = (finding.mask.0, readings.collect());
+        let is_new = !self.printed.contains(&key);
+        if is_new && self.printed.len() < MOST_STATES {
+            self.printed.insert(key);
+        }
+        if is_new {
+            print(finding, self.form, self.out)?;
+        }
+        Ok(())
+    }
+
+    /// A line without a state.
+    fn note(&mut self, line: String) {
+        if !line.trim().is_empty() {
+            self.lines += 1;
+            self.only = Some(line).filter(|_| self.lines == 1);
+        }
+    }
+
+    /// One line alone is a value: `cat /proc/sys/kernel/tainted`.
+    fn end(mut self, reader: &Reader) -> Result<u8> {
+        if self.printed.is_empty() {
+            let value = self.only.take().and_then(|line| reader.decode(&line).ok());
+            if let Some(finding) = value {
+                self.take(&finding)?;
+            }
+        }
+        ensure!(
+            !self.printed.is_empty(),
+            "no taint state was found: give a kernel log with \"Tainted:\" or \"Not tainted\", or the number of /proc/sys/kernel/tainted; `taintwatch analyze` reads the other lines of a log too"
+        );
+        Ok(0)
+    }
 }
 
 fn print(finding: &Decoded, form: Form, out: &mut dyn Write) -> Result<()> {
@@ -228,10 +293,12 @@ mod tests {
           O  bit 12  OOT_MODULE             an out-of-tree module was loaded
           ?  bit 31  unknown                what it is depends on the kernel
           kernels differ; `--vendor` selects one:
-          n  bit 31     suse: a module without support was loaded
-          N  bit 31     suse-sle15sp2: a module without support was loaded
-          X  bit 31     suse-sle12, suse-sle11: a module that a third party supports
-                        was loaded
+          n  bit 31     suse: SUSE may not support a kernel with it: an unsupported
+                        module was loaded
+          N  bit 31     suse-sle15sp2: SUSE may not support a kernel with it: an
+                        unsupported module was loaded
+          X  bit 31     suse-sle12, suse-sle11: SUSE supports a kernel with it: a module
+                        that its vendor supports was loaded
           u  bit 31     rhel10, rhel9, fedora: BPF was opened to users without
                         privileges
           note: bit 31 is no upstream flag; a vendor's kernel may use it
@@ -241,7 +308,8 @@ mod tests {
           P  bit 0   PROPRIETARY_MODULE     a proprietary module was loaded
           W  bit 9   WARN                   the kernel issued a warning
           O  bit 12  OOT_MODULE             an out-of-tree module was loaded
-          n  bit 31  NO_SUPPORT             a module without support was loaded
+          n  bit 31  NO_SUPPORT             SUSE may not support a kernel with it: an
+                                            unsupported module was loaded
         "#);
         insta::assert_snapshot!(decoded("0", Vendor::Linux, false), @r#"not tainted  0 = 0x0  linux"#);
     }
@@ -259,6 +327,47 @@ mod tests {
         let mut out = Vec::new();
         log(Reader::default(), FORM, &input[..], &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap().lines().count(), 2);
+    }
+
+    fn masks_of_log(text: &str) -> Result<Vec<String>> {
+        let mut out = Vec::new();
+        log(Reader::default(), FORM, text.as_bytes(), &mut out)?;
+        let mask = |line: &str| {
+            let found: serde_json::Value = serde_json::from_str(line).unwrap();
+            found["mask"].as_str().unwrap().to_owned()
+        };
+        Ok(String::from_utf8(out).unwrap().lines().map(mask).collect())
+    }
+
+    #[test]
+    fn a_log_shows_each_state_once_and_none_is_an_error() {
+        let twice = "CPU: 5 UID: 0 PID: 1 Comm: m Tainted: G S         OE      6.12.7 #4\n\
+            Tainted: [S]=CPU_OUT_OF_SPEC, [O]=OOT_MODULE, [E]=UNSIGNED_MODULE\n";
+        assert_eq!(masks_of_log(twice).unwrap(), ["0x3004"]);
+        for none in ["", "usb 1-1: new device\n", "a\nb\n", "WARN one\n"] {
+            let error = masks_of_log(none).unwrap_err().to_string();
+            assert!(
+                error.starts_with("no taint state was found"),
+                "{none:?}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_other_programs_report_is_read() {
+        let abrt = "> A kernel problem occurred, but your kernel has been tainted (flags:GBDL). Explanation:\n\
+            > B - Bad page referenced or some unexpected page flags.\n\
+            > Kernel maintainers are unable to diagnose tainted reports.\n";
+        assert_eq!(masks_of_log(abrt).unwrap(), ["0x40a0"]);
+        let check = "[C] L0090 <WARN>  Kernel tainting module (is: hv_balloon:X)\n\
+            [C] L0090 <WARN>  OS kernel is NOT un-tainted as required (is: 102400, Flags:OKX)\n";
+        assert_eq!(masks_of_log(check).unwrap(), ["0x19000"]);
+        assert_eq!(
+            masks_of_log("x\nkernel.tainted = 12289\n").unwrap(),
+            ["0x3001"]
+        );
+        assert_eq!(masks_of_log("12289\n").unwrap(), ["0x3001"]);
+        assert!(decoded("flags:GBDL", Vendor::Auto, true).contains("0x40a0"));
     }
 
     #[test]

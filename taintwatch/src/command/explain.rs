@@ -232,24 +232,26 @@ mod tests {
     fn explains_in_the_vendors_words() {
         insta::assert_snapshot!(explained(&["n"], Vendor::Suse), @r#"
         n  NO_SUPPORT  bit 31 of suse, since 6.11
-          a module without support was loaded
+          SUSE may not support a kernel with it: an unsupported module was loaded
           meaning   A module was loaded that SUSE does not support and that no third
                     party is known to support: it is out-of-tree, not mature enough, or
                     for hardware that can no longer be tested.
           set by    Loading a module without `supported: yes` or `supported: external`
                     (see `modinfo`), when its directory in sysfs is created; allowing
                     unsupported features of a file system (`allow_unsupported`);
-                    reverting a live patch on SLE 12 and 15. With unsupported=0
-                    such a module is refused and nothing is set; with 1 the kernel
-                    logs a warning, with 2 it logs nothing (boot parameter, or
+                    reverting a live patch on SLE 12 and 15. With unsupported=0 such
+                    a module is refused with ENOEXEC ("module not supported by SUSE,
+                    refusing to load" in the kernel log), and no flag is set; with 1 the
+                    kernel logs a warning, with 2 it logs nothing (boot parameter, or
                     /proc/sys/kernel/unsupported).
           messages  Read them with care: they may be about code whose source the vendor
                     does not have.
           effects   The kernel's reports say "Supported: No, Unsupported modules are
                     loaded"; /sys/kernel/supported and /sys/module/NAME/supported show
                     the same.
-          support   SUSE may not be able to help with a fault of this kernel. Reproduce
-                    it without the module.
+          support   The kernel is not supported with it: SUSE may not be able to help
+                    with a fault of this kernel, whatever module it is in. Reproduce the
+                    fault without the module.
                     Messages of a tainted kernel are not necessarily to be trusted,
                     and may be about code whose source SUSE does not have; so support
                     is limited. Make every effort to reproduce the fault on a kernel
@@ -266,8 +268,9 @@ mod tests {
                     A supportconfig archive, the kernel log or the dump (kdump), the
                     `Supported:` line of the report, and `modinfo` of the modules that
                     taint.
-          elsewhere N on suse-sle15sp2 (bit 31): a module without support was loaded;
-                    X on suse-sle12, suse-sle11 (bit 31): a module that a third party
+          elsewhere N on suse-sle15sp2 (bit 31): SUSE may not support a kernel with it:
+                    an unsupported module was loaded; X on suse-sle12, suse-sle11 (bit
+                    31): SUSE supports a kernel with it: a module that its vendor
                     supports was loaded; u on rhel10, rhel9, fedora (bit 31): BPF was
                     opened to users without privileges
           sources   SUSE KB 3582750 (Tainted kernel); SUSE SolidDriver Program, Joint

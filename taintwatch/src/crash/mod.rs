@@ -77,18 +77,14 @@ pub fn events(dump: &Dump, boots: &[CrashedBoot]) -> Vec<Event> {
     let computed = dump
         .written
         .and_then(|written| began(written, dump.last_ns));
-    let mut reconstruction = Reconstruction::new(Origin {
+    let origin = Origin {
         source: Source::Crash,
         host: boot.and_then(|boot| boot.host.clone()),
         boot_id: boot.map(|boot| boot.boot_id.clone()),
         booted: boot.map(|boot| boot.booted).or(computed),
         table: None,
-    });
-    let mut events: Vec<_> = dump
-        .findings
-        .iter()
-        .flat_map(|finding| reconstruction.enter(finding))
-        .collect();
+    };
+    let mut events = Reconstruction::events(origin, dump.findings.iter().cloned());
     // Parts of a dump that were put together overlap.
     let mut ids = HashSet::new();
     events.retain(|event| ids.insert(event.id.clone()));

@@ -76,13 +76,68 @@ fn ranks<'a>(stored: &[&'a Event]) -> HashMap<Option<&'a str>, (usize, Reverse<u
     ranks
 }
 
-/// An event without a boot clock stays behind the one that was recorded before it.
+/// An event without a clock of its own stays behind the one that was recorded before it, and a flag that a log shows to
+/// have been there before in front of the one that was recorded behind it.
 fn by_boot_clock(events: &mut [&Event]) {
     let mut last = 0;
     let mut places = HashMap::new();
     for event in events.iter() {
-        last = event.boottime_ns.unwrap_or(last);
+        last = own_clock(event).unwrap_or(last);
         places.insert(event.seq, last);
     }
+    let mut next = None;
+    for event in events.iter().rev() {
+        if is_of_before(event) {
+            let place = own_clock(event).or(next).or(event.boottime_ns);
+            places.extend(place.map(|place| (event.seq, place)));
+        } else {
+            next = event.boottime_ns.or(next);
+        }
+    }
     events.sort_by_key(|event| (places.get(&event.seq).copied(), event.seq));
+}
+
+fn own_clock(event: &Event) -> Option<u64> {
+    let is_own = |at: &u64| *at == 0 || !is_of_before(event);
+    event.boottime_ns.filter(is_own)
+}
+
+/// A flag that a line of a log shows to have been set before: the time is that of the line.
+fn is_of_before(event: &Event) -> bool {
+    event.cause.as_ref().is_some_and(|cause| {
+        let by_log = |source| matches!(source, &Source::Log | &Source::Crash);
+        let is_before = matches!(
+            cause.confidence,
+            Confidence::Listed | Confidence::Unattributed
+        );
+        is_before && cause.sources.iter().any(by_log)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(seq: u64, at: u64, confidence: &str) -> Event {
+        serde_json::from_value(serde_json::json!({
+            "schema": 1, "id": seq.to_string(), "seq": seq, "kind": "taint", "boottime_ns": at, "taint": {"bit": 9},
+            "cause": {"class": "unknown", "confidence": confidence, "summary": "", "sources": ["log"]},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_was_there_before_stays_in_front() {
+        let events = [
+            event(1, 0, "unattributed"),
+            event(2, 9, "listed"),
+            event(3, 5, "logged"),
+            event(4, 2, "logged"),
+            event(5, 9, "logged"),
+            event(6, 12, "listed"),
+        ];
+        let groups = boots(&events);
+        let order: Vec<_> = groups[0].events.iter().map(|event| event.seq).collect();
+        assert_eq!(order, [1, 4, 2, 3, 5, 6]);
+    }
 }

@@ -15,6 +15,8 @@ pub(super) struct Before {
     caller: Option<String>,
     at: Moment,
     lines: Vec<String>,
+    /// The mark stood there: what comes behind it is the report's text, whatever it says.
+    has_mark: bool,
     /// A line that shows a flag: of the WARN that follows, or its own where none follows.
     held: Option<Box<Finding>>,
 }
@@ -25,8 +27,32 @@ impl Before {
             caller: mark.caller.map(str::to_owned),
             at: mark.into(),
             lines: Vec::new(),
+            has_mark: true,
             held: None,
         }
+    }
+
+    /// A text whose mark is lost.
+    pub(super) fn without_mark(line: &Line<'_>) -> Self {
+        Self {
+            has_mark: false,
+            ..Self::new(line)
+        }
+    }
+
+    /// Whether it can be the text of a report: without a mark only of one whose place shows the same flag.
+    pub(super) fn fits(&self, by_place: Option<u32>) -> bool {
+        let held = self.held.as_ref().map(|held| &held.what);
+        let bit = match held {
+            Some(What::TaintLine(taint_line)) => Some(taint_line.bit),
+            _ => None,
+        };
+        self.has_mark || bit.is_some() && bit == by_place
+    }
+
+    /// A line that shows a flag is held for a report.
+    pub(super) fn waits_for_report(&self) -> bool {
+        self.held.is_some()
     }
 
     pub(super) fn has_writer_of(&self, line: &Line<'_>) -> bool {
@@ -68,7 +94,7 @@ impl Before {
     pub(super) fn flag(&mut self) -> Option<TaintLine> {
         match self.held.take()?.what {
             What::TaintLine(taint_line) => Some(taint_line),
-            What::Boot | What::State => None,
+            What::Boot | What::Refused(_) | What::State => None,
         }
     }
 

@@ -12,6 +12,8 @@ pub struct Finding {
     pub boot: LoggedBoot,
     /// The time of the first line.
     pub at: Moment,
+    /// The place of the last line: reports of two CPUs can overlap.
+    pub last_place: u64,
     /// The lines, without their prefixes; the first is the one that showed it.
     pub lines: Vec<String>,
     /// What else the lines say.
@@ -25,6 +27,8 @@ pub enum What {
     Boot,
     /// A flag was set: a report, or a single line.
     TaintLine(TaintLine),
+    /// A module was refused, and no flag set.
+    Refused(String),
     /// A taint state, a list of modules or a panic, and nothing that sets a flag.
     State,
 }

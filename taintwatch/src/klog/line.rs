@@ -14,6 +14,8 @@ pub struct Line<'a> {
     pub text: &'a str,
     /// The record's own number, or the number of the line in its source.
     pub number: u64,
+    /// Its place among the lines of its machine, which the scanner counts: numbers of sources can be mixed.
+    pub place: u64,
     /// Nanoseconds since the boot on the log's clock, which leaves suspends out.
     pub since_boot: Option<u64>,
     /// The time on the wall, where year and zone are certain.
@@ -49,6 +51,8 @@ impl<'a> Line<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
     pub number: u64,
+    /// The place of the line among those of its machine.
+    pub place: u64,
     pub since_boot: Option<u64>,
     pub wall: Option<Timestamp>,
     pub stamp: Option<String>,
@@ -66,6 +70,7 @@ impl From<&Line<'_>> for Moment {
     fn from(line: &Line<'_>) -> Self {
         Self {
             number: line.number,
+            place: line.place,
             since_boot: line.since_boot,
             wall: line.wall,
             stamp: line.stamp.map(str::to_owned),

@@ -37,5 +37,5 @@ pub use finding::{Finding, LoggedBoot, What};
 pub use line::{Line, Moment};
 pub use modules::Listed;
 pub use origin::Origin;
-pub use reconstruct::Reconstruction;
+pub use reconstruct::{Reconstruction, Settled};
 pub use scanner::Scanner;

@@ -105,6 +105,9 @@ pub(super) fn bits(letters: &str, mask: Option<Mask>, release: Option<Release>) 
 
 fn bit_of(letter: char, mask: Option<Mask>, release: Option<Release>) -> Option<u32> {
     let candidates: &[u32] = match letter {
+        'X' if release.is_some_and(|release| release.prints_x_for_unsigned()) => {
+            &[bit::UNSIGNED_MODULE]
+        }
         'P' => &[bit::PROPRIETARY_MODULE],
         'F' => &[bit::FORCED_MODULE],
         'C' => &[bit::CRAP],
@@ -206,5 +209,7 @@ mod tests {
             Mask(1 << 30)
         );
         assert_eq!(bits("U", None, Release::parse("2.6.32-754.el6")), Mask(0));
+        let trusty = Release::parse("3.13.0-37-generic");
+        assert_eq!(bits("OX", None, trusty), Mask(0x3000));
     }
 }

@@ -15,10 +15,7 @@ fn read(log: &str) -> Vec<String> {
     })
     .unwrap();
     findings.extend(scanner.finish());
-    let mut reconstruction = Reconstruction::new(Origin::default());
-    let events = findings
-        .iter()
-        .flat_map(|finding| reconstruction.enter(finding));
+    let events = Reconstruction::events(Origin::default(), findings).into_iter();
     let logged = events.filter(|event| {
         let cause = event.cause.as_ref().unwrap();
         cause.confidence == crate::event::Confidence::Logged
@@ -124,7 +121,8 @@ fn a_report_ends_where_lines_are_missing_or_hours_lie_between() {
         .replace("[  100.3", "[Tue Nov 24 15:00:00 2026] ")
         .replace("00000] ", "")
         .replace("00001] ", "")
-        .replace("00002] ", "");
+        .replace("00002] ", "")
+        .replace("Not tainted", "Tainted: G        W        ");
     assert_eq!(read(&hours), alone);
 }
 
@@ -188,8 +186,26 @@ fn a_warning_sets_the_flag_of_its_text_alone() {
     let later = dmar.replace("[    0.010003]", "[   90.010003]");
     let later = later.replace("[    0.010004]", "[   90.010004]");
     let later = later.replace("[    0.010008]", "[   90.010008]");
-    let both = ["I", "W code=warn_invalid_dmar+0x85/0x90 task=swapper/0"];
+    assert_eq!(read(&later), expected, "it was not set at 90 seconds");
+    let later = later.replace("Not tainted", "Tainted: G          I      ");
+    let both = ["I", "I code=warn_invalid_dmar+0x85/0x90 task=swapper/0"];
     assert_eq!(read(&later), both);
+    // The place shows the flag, whatever became of the text.
+    let lines = dmar
+        .lines()
+        .filter(|line| !line.contains("BIOS") && !line.contains("cut here"));
+    let bare: String = lines.flat_map(|line| [line, "\n"]).collect();
+    assert_eq!(read(&bare), expected);
+    let unmarked = dmar.replace("------------[ cut here ]------------", "x");
+    assert_eq!(read(&unmarked), expected, "one event, and not I beside W");
+    let other = dmar.replace("warn_invalid_dmar", "domain_prepare_identity_map");
+    let unmarked = other.replace("------------[ cut here ]------------", "x");
+    let both = [
+        "I",
+        "W code=domain_prepare_identity_map+0x85/0x90 task=swapper/0",
+    ];
+    let unmarked = unmarked.replace("Not tainted", "Tainted: G          I      ");
+    assert_eq!(read(&unmarked), both);
 }
 
 /// A log that is read again gives the same events; the same lines of another boot or another machine are other events.
@@ -204,11 +220,8 @@ fn the_same_line_of_another_boot_is_another_event() {
         })
         .unwrap();
         findings.extend(scanner.finish());
-        let mut reconstruction = Reconstruction::new(origin.clone());
-        let events = findings
-            .iter()
-            .flat_map(|finding| reconstruction.enter(finding));
-        events.map(|event| event.id).collect()
+        let events = Reconstruction::events(origin.clone(), findings);
+        events.into_iter().map(|event| event.id).collect()
     };
     let of = |boot: &str| {
         ids(&Origin {

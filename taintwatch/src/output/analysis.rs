@@ -1,86 +1,106 @@
-//! What `analyze` prints of a log: for each boot the taint state that it reached, and below it each cause once.
+//! What `analyze` prints of its logs: the answer first, which is the state of each boot, and then what led to it.
 //!
-//! In: findings and their events, in the order of the log. Out: text, when a boot has ended.
+//! In: what is settled of each log, in order. Out: text. With more than one boot their states stand together on top.
 
+mod boot;
 mod causes;
+mod listed;
 
 use std::io::{self, Write};
 
-use super::{
-    escape::Escaped,
-    style::{BOLD, DIM},
-    wrap,
-};
-use crate::{
-    event::{Event, Mask},
-    klog::{Finding, LoggedBoot},
-};
-use causes::Causes;
+use super::{escape::Escaped, style::DIM, wrap};
+use crate::klog::Settled;
+use boot::BootText;
 
-/// One boot of a log, until its last event is known.
+/// Boots that are kept until the end; what is printed before has no answer on top.
+const MOST_BOOTS: usize = 256;
+
+/// All logs of one input.
 #[derive(Debug, Default)]
-pub struct BootText {
-    boot: Option<(Option<String>, LoggedBoot)>,
-    causes: Causes,
-    mask: Option<Mask>,
+pub struct AnalysisText {
+    logs: Vec<LogText>,
 }
 
-impl BootText {
-    /// Adds the events of one finding; prints the boot before when another one begins.
-    pub fn add(
-        &mut self,
-        finding: &Finding,
-        events: &[Event],
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        let is_same = self.boot.as_ref().is_some_and(|(host, boot)| {
-            let (ordinal, id) = (finding.boot.ordinal, &finding.boot.id);
-            *host == finding.host && boot.ordinal == ordinal && boot.id == *id
+/// One log, or the state of the machine that the other files of an archive show.
+#[derive(Debug)]
+struct LogText {
+    name: String,
+    is_state: bool,
+    boots: Vec<BootText>,
+}
+
+impl AnalysisText {
+    /// A log begins.
+    pub fn log(&mut self, name: &str) {
+        self.begin(name, false);
+    }
+
+    /// What the other files show begins.
+    pub fn state(&mut self, name: &str) {
+        self.begin(name, true);
+    }
+
+    fn begin(&mut self, name: &str, is_state: bool) {
+        self.logs.push(LogText {
+            name: name.to_owned(),
+            is_state,
+            boots: Vec::new(),
         });
-        if !is_same {
-            self.end(out)?;
-            self.boot = Some((finding.host.clone(), finding.boot.clone()));
+    }
+
+    /// Adds what is settled of the log that has begun; the filter has taken its events.
+    pub fn add(&mut self, settled: &Settled, out: &mut dyn Write) -> io::Result<()> {
+        let kept: usize = self.logs.iter().map(|log| log.boots.len()).sum();
+        if kept >= MOST_BOOTS {
+            self.print(out)?;
+            self.logs.drain(..self.logs.len().saturating_sub(1));
+            self.logs.iter_mut().for_each(|log| log.boots.clear());
         }
-        for event in events {
-            self.causes.add(event);
-            let taint = event.taint.as_ref();
-            self.mask = taint.and_then(|taint| taint.mask_after).or(self.mask);
+        let Some(log) = self.logs.last_mut() else {
+            return Ok(());
+        };
+        if let Some(boot) = log.boots.iter_mut().rev().find(|boot| boot.is_of(settled)) {
+            boot.add(settled);
+        } else {
+            log.boots.push(BootText::new(settled));
         }
         Ok(())
     }
 
-    /// Prints the boot, when there was one.
-    pub fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        let Self { boot, causes, mask } = std::mem::take(self);
-        let Some((host, boot)) = boot else {
-            return Ok(());
+    /// Prints what is there.
+    pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        // The state of the machine is what the logs led to.
+        let (states, logs): (Vec<_>, Vec<_>) = self.logs.iter().partition(|log| log.is_state);
+        let logs: Vec<&LogText> = states.into_iter().chain(logs).collect();
+        let boots = || {
+            logs.iter()
+                .flat_map(|log| log.shown().map(move |boot| (log, boot)))
         };
-        let heading = heading(host.as_deref(), &boot);
-        let state = mask.map_or_else(String::new, |mask| {
-            format!(": tainted {}, {} = {mask}", causes.letters(mask), mask.0)
-        });
-        writeln!(out, "{BOLD}{heading}{BOLD:#}{state}")?;
-        causes.print(wrap::width(), out)?;
-        for flag in mask.map(|mask| causes.clear_in(mask)).unwrap_or_default() {
-            let note = "is clear in a state that the kernel printed later";
-            writeln!(out, "  {DIM}{flag} {note}{DIM:#}")?;
+        if boots().count() > 1 {
+            for (log, boot) in boots() {
+                let answer = boot.answer(log.is_state);
+                let name = Escaped(&log.name);
+                writeln!(out, "{answer}  {DIM}{name}{DIM:#}")?;
+            }
+            writeln!(out)?;
         }
-        writeln!(out)
+        for log in &logs {
+            if log.shown().next().is_none() {
+                continue;
+            }
+            writeln!(out, "{DIM}{}{DIM:#}", Escaped(&log.name))?;
+            for boot in log.shown() {
+                writeln!(out, "{}", boot.answer(log.is_state))?;
+                boot.print(wrap::width(), out)?;
+                writeln!(out)?;
+            }
+        }
+        Ok(())
     }
 }
 
-fn heading(host: Option<&str>, boot: &LoggedBoot) -> String {
-    let name = match (&boot.id, boot.ordinal) {
-        (Some(id), _) => format!("boot {}", Escaped(id)),
-        (None, ordinal) => format!("boot {}", ordinal + 1),
-    };
-    let release = boot
-        .release
-        .as_deref()
-        .map(|release| format!(", {}", Escaped(release)));
-    let host = host.map(|host| format!(", {}", Escaped(host)));
-    name + &release.unwrap_or_default() + &host.unwrap_or_default()
+impl LogText {
+    fn shown(&self) -> impl Iterator<Item = &BootText> {
+        self.boots.iter().filter(|boot| boot.has_something())
+    }
 }

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     event::{Confidence, CoverageState, Event, Kind},
     history::{self, count},
+    taint::log,
 };
 
 /// Lines of a long reason that are printed below an event.
@@ -159,6 +160,11 @@ fn more_of_reason(event: &Event) -> Vec<String> {
 
 fn module_sentence(event: &Event) -> String {
     let module = event.module.clone().unwrap_or_default();
+    let is_refused = |line: &String| {
+        let of = log::refused(line);
+        of.is_some() && of == module.name.as_deref()
+    };
+    let is_refused = event.kind == Kind::ModuleLoadFailed && event.log.iter().any(is_refused);
     let mut out = module
         .name
         .unwrap_or_else(|| "a module that has no name yet".to_owned());
@@ -183,6 +189,11 @@ fn module_sentence(event: &Event) -> String {
     if let Some(taints) = module.taints {
         out = format!("{out}, its flags: {taints}");
     }
+    if is_refused {
+        out = format!(
+            "{out}: SUSE does not support it, and its kernel refused it (unsupported=0), without a flag"
+        );
+    }
     out
 }
 
@@ -196,6 +207,24 @@ mod tests {
             "coverage": {"state": "degraded", "reason": reason},
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn a_load_that_suse_refused_says_so() {
+        let failed = |log: &str| -> Event {
+            serde_json::from_value(serde_json::json!({
+                "schema": 1, "id": "x", "seq": 1, "kind": "module_load_failed", "log": [log],
+                "module": {"name": "falcon", "errno": "ENOEXEC"},
+            }))
+            .unwrap()
+        };
+        let refused = "falcon: module not supported by SUSE, refusing to load. To override, echo 1 > /proc/sys/kernel/unsupported";
+        assert_eq!(
+            sentence(&failed(refused)),
+            "falcon failed to load (ENOEXEC): SUSE does not support it, and its kernel refused it (unsupported=0), without a flag"
+        );
+        let other = "falcon: version magic '6.4.0' should be '6.5.0'";
+        assert_eq!(sentence(&failed(other)), "falcon failed to load (ENOEXEC)");
     }
 
     #[test]

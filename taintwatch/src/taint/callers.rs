@@ -65,7 +65,7 @@ use Part::{Asked, NoTask, Victim};
 
 /// Every place that is known.
 #[rustfmt::skip]
-pub const CALLERS: [Caller; 57] = [
+pub const CALLERS: [Caller; 59] = [
     caller("param_check_unsafe", bit::USER, Asked, "a module parameter that its authors call unsafe was set", "kernel/params.c", ALL),
     caller("__schedule_bug", bit::WARN, Victim, "code slept where it must not (scheduling while atomic)", "kernel/sched/core.c", ALL),
     caller("schedule_debug", bit::WARN, Victim, "code slept where it must not", "kernel/sched/core.c", ALL),
@@ -92,6 +92,8 @@ pub const CALLERS: [Caller; 57] = [
     caller("oops_end", bit::DIE, Victim, "kernel code crashed (oops)", "arch/x86/kernel/dumpstack.c", ALL),
     caller("die", bit::DIE, Victim, "kernel code crashed (oops)", "arch/arm64/kernel/traps.c", ALL),
     caller("do_machine_check", bit::MACHINE_CHECK, NoTask, "the processor reported a hardware error", "arch/x86/kernel/cpu/mce/core.c", ALL),
+    caller("machine_check_exception", bit::MACHINE_CHECK, NoTask, "the processor reported a hardware error", "arch/powerpc/kernel/traps.c", ALL),
+    caller("amdgpu_init", bit::CPU_OUT_OF_SPEC, NoTask, "overclocking was switched on in the graphics driver", "drivers/gpu/drm/amd/amdgpu/amdgpu_drv.c", SINCE_72),
     caller("__ghes_panic", bit::MACHINE_CHECK, NoTask, "the firmware reported a fatal hardware error", "drivers/acpi/apei/ghes.c", ALL),
     caller("do_sea", bit::MACHINE_CHECK, Victim, "the processor reported a hardware error", "arch/arm64/mm/fault.c", ALL),
     caller("cpu_parse_early_param", bit::CPU_OUT_OF_SPEC, NoTask, "a processor feature was forced on the command line", "arch/x86/kernel/cpu/common.c", ALL),

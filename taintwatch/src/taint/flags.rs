@@ -73,7 +73,7 @@ pub const TEST_SINCE: Version = Version::new(6, 0);
 #[rustfmt::skip]
 pub const UPSTREAM: [Flag; 20] = [
     flag(bit::PROPRIETARY_MODULE, 'P', "PROPRIETARY_MODULE", "a proprietary module was loaded", ALWAYS),
-    flag(bit::FORCED_MODULE, 'F', "FORCED_MODULE", "a module was force-loaded", ALWAYS),
+    flag(bit::FORCED_MODULE, 'F', "FORCED_MODULE", "a module was loaded without the check that it fits the kernel", ALWAYS),
     flag(bit::CPU_OUT_OF_SPEC, 'S', "CPU_OUT_OF_SPEC", "the kernel runs on hardware out of its specification", ALWAYS),
     flag(bit::FORCED_RMMOD, 'R', "FORCED_RMMOD", "a module was force-unloaded", ALWAYS),
     flag(bit::MACHINE_CHECK, 'M', "MACHINE_CHECK", "a processor reported a machine check", ALWAYS),

@@ -78,6 +78,8 @@ const fn vendor(vendor: &'static str, text: &'static str, bit: u32) -> PrintkPat
     }
 }
 
+/// Upstream since 6.17, and stable kernels of 6.12.
+const GHES_SETS_M_SINCE: Version = Version::new(6, 12);
 const EVER: Version = Version::new(0, 0);
 
 /// By the kernel. The first that fits counts.
@@ -120,7 +122,7 @@ pub(super) const KERNEL: &[PrintkPattern] = &[
     oops("Unable to handle paging request"),
     report("mce: [Hardware Error]: CPU ", bit::MACHINE_CHECK, "do_machine_check", EVER),
     report("[Hardware Error]: CPU ", bit::MACHINE_CHECK, "do_machine_check", EVER),
-    says("Kernel panic - not syncing: Fatal hardware error!", bit::MACHINE_CHECK, "__ghes_panic"),
+    PrintkPattern { since: GHES_SETS_M_SINCE, ..says("Kernel panic - not syncing: Fatal hardware error!", bit::MACHINE_CHECK, "__ghes_panic") },
     report("SError Interrupt on CPU", bit::MACHINE_CHECK, "arm64_serror_panic", Version::new(6, 17)),
     says("Setting dangerous option ", bit::USER, "param_check_unsafe"),
     says("protected VMs are experimental and for development only, tainting kernel", bit::USER, "pkvm_init_host_vm"),
@@ -181,6 +183,7 @@ pub(super) const LOADER: &[(&str, u32, &str)] = &[
     ("loading test module taints kernel.", bit::TEST, "linux"),
     ("module verification failed: signature and/or", bit::UNSIGNED_MODULE, "linux"),
     ("module signature verification failed, tainting kernel", bit::UNSIGNED_MODULE, "linux"),
+    ("module verification failed: required key missing", bit::UNSIGNED_MODULE, "linux"),
     ("bad vermagic: kernel tainted.", bit::FORCED_MODULE, "linux"),
     ("no version magic, tainting kernel.", bit::FORCED_MODULE, "linux"),
     ("no versions for exported symbols: kernel tainted.", bit::FORCED_MODULE, "linux"),
@@ -195,9 +198,10 @@ pub(super) const LOADER: &[(&str, u32, &str)] = &[
 pub(super) fn bit_on(release: Release, vendor: &str, bit: u32, text: &str) -> u32 {
     let before = |version| release.version < version;
     match (vendor, bit) {
-        // `TAINT_UNSIGNED_MODULE` came with 3.15, and to RHEL 7; the text is from 3.7 and set F (`kernel/module.c`).
+        // `TAINT_UNSIGNED_MODULE` came with 3.15, and to RHEL 7 and Ubuntu's 3.13.0-36; the check is from 3.7, the text
+        // from 3.9, and set F (`load_module`, `kernel/module.c`).
         ("linux", bit::UNSIGNED_MODULE)
-            if before(UNSIGNED_MODULE_SINCE) && release.el != Some(7) =>
+            if before(UNSIGNED_MODULE_SINCE) && !release.has_unsigned_flag() =>
         {
             bit::FORCED_MODULE
         }

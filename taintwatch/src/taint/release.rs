@@ -4,6 +4,7 @@
 //! and the table that reads its flags.
 
 use super::{
+    flags::UNSIGNED_MODULE_SINCE,
     milestones::{RHEL_6, RHEL_7, RHEL_8, RHEL_9, RHEL_10, SUSE_BITS_MOVED, SUSE_SMALL_N, UEK_4},
     tables::Table,
     version::Version,
@@ -15,7 +16,12 @@ pub struct Release {
     pub version: Version,
     /// The major release of Red Hat's family, where it is their own kernel: others build newer ones for it.
     pub el: Option<u32>,
+    /// The build of Ubuntu's 3.13, the kernel of 14.04: `3.13.0-36-generic`.
+    trusty: Option<u32>,
 }
+
+/// Ubuntu's 3.13 prints X in the place of E, which it has since this build: reports of 3.13.0-34 have F, those of -36 X.
+const TRUSTY_UNSIGNED_SINCE: u32 = 36;
 
 impl Release {
     /// `3.10.0-1160.el7.x86_64`.
@@ -24,7 +30,35 @@ impl Release {
         let version = Version::parse(text)?;
         let el =
             red_hat(text, version).and_then(|vendor| vendor.strip_prefix("rhel")?.parse().ok());
-        Some(Self { version, el })
+        let trusty = text
+            .strip_prefix("3.13.0-")
+            .and_then(|rest| rest.split(['-', ' ']).next()?.parse().ok());
+        Some(Self {
+            version,
+            el,
+            trusty,
+        })
+    }
+
+    /// Whether a module whose signature is missing or was not verified sets F: since the check came in and before it had
+    /// a flag of its own (`load_module`, `kernel/module.c`).
+    #[must_use]
+    pub fn marks_unsigned_with_f(&self) -> bool {
+        (Version::new(3, 7)..UNSIGNED_MODULE_SINCE).contains(&self.version)
+            && !self.has_unsigned_flag()
+    }
+
+    /// Whether X in its lists of modules means a module without a signature.
+    #[must_use]
+    pub fn prints_x_for_unsigned(&self) -> bool {
+        self.trusty
+            .is_some_and(|build| build >= TRUSTY_UNSIGNED_SINCE)
+    }
+
+    /// Whether a kernel that is older than upstream's flag of unsigned modules has it.
+    #[must_use]
+    pub fn has_unsigned_flag(&self) -> bool {
+        self.el == Some(7) || self.prints_x_for_unsigned()
     }
 }
 
@@ -185,6 +219,22 @@ mod tests {
         ] {
             let of = table_of(release).map_or("-", |table| table.vendor);
             assert_eq!(of, expected, "{release}");
+        }
+    }
+
+    #[test]
+    fn f_meant_no_signature_until_it_had_a_flag_of_its_own() {
+        for (release, expected) in [
+            ("3.6.11", false),
+            ("3.7.5-hardened", true),
+            ("3.13.0-34-generic", true),
+            ("3.13.0-36-generic", false),
+            ("3.14.2-200.fc20.x86_64", true),
+            ("3.15.0", false),
+            ("3.10.0-1160.el7.x86_64", false),
+        ] {
+            let release = Release::parse(release).unwrap();
+            assert_eq!(release.marks_unsigned_with_f(), expected, "{release:?}");
         }
     }
 

@@ -1,15 +1,16 @@
-//! Whole logs, from bytes to events: nothing panics, twice is the same, reports are bounded, and the mask agrees.
+//! Whole logs, from bytes to events: nothing panics, twice is the same, reports are bounded, each flag of a state has an
+//! event, and no event has a flag that the next state denies.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use taintwatch::{
-    event::Event,
+    event::{Confidence, Event},
     klog::{
-        Origin, Reconstruction, Scanner,
+        Finding, Origin, Reconstruction, Scanner, What,
         input::pstore::{self, Part},
         stream,
     },
-    taint::{release::table_of, text::Reader},
+    taint::{flags::bit::MACHINE_CHECK, release::table_of, text::Reader},
 };
 
 fuzz_target!(|bytes: &[u8]| {
@@ -30,27 +31,28 @@ fn events(bytes: &[u8]) -> Vec<Event> {
     })
     .unwrap();
     findings.extend(scanner.finish());
+    let events = Reconstruction::events(Origin::default(), findings.clone());
     let mut reconstruction = Reconstruction::new(Origin::default());
-    let mut events = Vec::new();
     for finding in &findings {
         assert!(finding.lines.len() <= 200);
-        events.extend(reconstruction.enter(finding));
+        reconstruction.enter(finding.clone());
         let mask = reconstruction.mask(finding.host.as_deref());
-        // A line that is cut shows no release of its own: that of the report shows the vendor.
-        let releases = [&finding.boot.release, &finding.facts.release];
-        let facts = finding.facts.read_by(&Reader {
-            log: releases
-                .into_iter()
-                .flatten()
-                .find_map(|release| table_of(release)),
-            ..Reader::default()
-        });
-        if let (Some(printed), false) = (facts.mask, facts.mask_is_doubtful) {
-            assert_eq!(printed.0 & !mask.0, 0, "{finding:?}");
+        // The flags of the report itself are open until the next state.
+        let own = match &finding.what {
+            What::TaintLine(line) => 1 << line.bit | 1 << MACHINE_CHECK,
+            _ => 0,
+        };
+        if let Some(printed) = state_alone(finding) {
+            assert_eq!(printed & !mask.0 & !own, 0, "{finding:?}");
         }
     }
     for event in &events {
-        let taint = event.taint.as_ref().unwrap();
+        denied_by_none(event, &findings);
+    }
+    for event in &events {
+        let Some(taint) = &event.taint else {
+            continue;
+        };
         // A line that lock debugging is off shows a flag, but not which.
         if let Some(bit) = taint.bit {
             assert!(taint.mask_after.unwrap().has(bit));
@@ -59,6 +61,65 @@ fn events(bytes: &[u8]) -> Vec<Event> {
         assert_eq!(json.as_ref(), Some(event));
     }
     events
+}
+
+/// The kernel never clears a flag, so the next state has it, unless another CPU printed it while the report was written.
+fn denied_by_none(event: &Event, findings: &[Finding]) {
+    let logged = event.cause.as_ref().unwrap().confidence == Confidence::Logged;
+    let is_of = |finding: &&Finding| {
+        finding.lines == event.log && finding.at.since_boot == event.boottime_ns
+    };
+    let of = findings.iter().filter(is_of);
+    let (Some(bit), true, [finding]) = (event.bit(), logged, &of.collect::<Vec<_>>()[..]) else {
+        return;
+    };
+    let state = findings
+        .iter()
+        .filter(|later| later.at.place > finding.at.place)
+        .filter(|later| later.host == finding.host && later.boot.ordinal == finding.boot.ordinal)
+        .filter(|later| !is_at_once(finding, later))
+        .find_map(state);
+    assert!(state.is_none_or(|mask| mask >> bit & 1 == 1), "{finding:?}");
+}
+
+fn is_at_once(finding: &Finding, later: &Finding) -> bool {
+    let is_report = |what: &What| matches!(what, What::TaintLine(line) if line.report);
+    let overlaps = match finding.at.since_boot.zip(later.at.since_boot) {
+        Some((one, other)) => one.abs_diff(other) < 2_000_000_000,
+        None => is_report(&later.what),
+    };
+    is_report(&finding.what) && (overlaps || finding.last_place > later.at.place)
+}
+
+/// With every reading of letters that kernels mean differently.
+fn state(finding: &Finding) -> Option<u64> {
+    let (mask, readings) = read_state(finding)?;
+    Some(mask | readings)
+}
+
+/// The flags that are certain.
+fn state_alone(finding: &Finding) -> Option<u64> {
+    read_state(finding).map(|(mask, _)| mask)
+}
+
+fn read_state(finding: &Finding) -> Option<(u64, u64)> {
+    // A line that is cut shows no release of its own: that of the report shows the vendor.
+    let releases = [&finding.boot.release, &finding.facts.release];
+    let facts = finding.facts.read_by(&Reader {
+        log: releases
+            .into_iter()
+            .flatten()
+            .find_map(|release| table_of(release)),
+        ..Reader::default()
+    });
+    let readings = facts
+        .readings
+        .iter()
+        .fold(0, |all, reading| all | 1 << reading.bit);
+    facts
+        .mask
+        .filter(|_| !facts.mask_is_doubtful)
+        .map(|mask| (mask.0, readings))
 }
 
 /// What a reader of the JSON gets.

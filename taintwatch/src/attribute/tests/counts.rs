@@ -1,6 +1,6 @@
 //! Which code a count is of: an address can be another module's after a free.
 
-use taintwatch_common::{Count, CountKey, ModuleFree, TaintEntry, context};
+use taintwatch_common::{Count, CountKey, ModuleFree, TaintEntry, context, link};
 
 use super::{super::Attributor, attributor, blank, put, task, zero};
 use crate::{
@@ -22,9 +22,10 @@ fn called(by: &str) -> Record {
     entry.flag = WARN;
     entry.stack.depth = 2;
     entry.stack.frames[..2].copy_from_slice(&[1, ADDRESS]);
-    let text = format!("add_taint+0x4/0xb0\n{by}+0x10/0x20 [{by}]\n");
-    put(&mut entry.stack.text[0], &text);
-    entry.stack.text_len[0] = u16::try_from(text.len()).unwrap();
+    put(&mut entry.stack.text[0], "add_taint+0x4/0xb0");
+    put(&mut entry.stack.text[1], &format!("{by}+0x10/0x20 [{by}]"));
+    entry.caller.address = ADDRESS;
+    entry.caller.link = link::PROVEN;
     Record::TaintEntry(entry)
 }
 
@@ -48,6 +49,7 @@ fn counted(attributor: &mut Attributor, frees: u64, by: &str) -> Event {
     };
     let mut count = Count {
         last_ns: 9,
+        link: link::PROVEN,
         ..zero()
     };
     put(&mut count.symbol, &format!("{by}+0x10/0x20 [{by}]"));
@@ -73,4 +75,36 @@ fn a_count_of_before_a_free_names_no_code_of_after_it() {
     attributor.events(&called("new"));
     let event = counted(&mut attributor, 0, "old");
     assert_eq!(event.module_name(), Some("old"));
+}
+
+#[test]
+fn a_count_whose_caller_does_not_prove_it_names_nobody_until_a_record_does() {
+    let mut attributor = attributor();
+    let key = CountKey {
+        flag: WARN,
+        context: context::TASK,
+        caller: ADDRESS,
+        jumped: 7,
+        ..zero()
+    };
+    let mut count = Count {
+        last_ns: 9,
+        suppressed: 1,
+        link: link::INDIRECT,
+        ..zero()
+    };
+    put(&mut count.symbol, "process_one_work+0x1b2/0x390");
+    let event = attributor.counted(&key, &count, 1, Mask(1 << WARN));
+    assert_eq!(event.caller, None);
+    assert_eq!(event.module_name(), None);
+    let summary = event.cause.unwrap().summary;
+    assert!(
+        summary.ends_with("by code called from process_one_work+0x1b3, which left no frame"),
+        "{summary}"
+    );
+    // The same key later, with nothing new but its count: another event.
+    count.suppressed = 2;
+    let again = attributor.counted(&key, &count, 1, Mask(1 << WARN));
+    assert_ne!(event.id, again.id);
+    assert_eq!(event.boottime_ns, again.boottime_ns);
 }

@@ -1,6 +1,7 @@
 //! `taintwatch analyze`: the taint state that a log of the past shows.
 
 mod known;
+mod left_out;
 
 use std::{
     cell::RefCell,
@@ -11,15 +12,15 @@ use std::{
 use anyhow::{Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::known::Known;
+use self::{known::Known, left_out::LeftOut};
 use crate::{
     event::{Event, Source},
     klog::{
-        Finding, Origin, Reconstruction, Scanner,
+        Finding, Origin, Reconstruction, Scanner, Settled,
         input::{self, Fact, Snapshot, Visitor},
         stream,
     },
-    output::{analysis::BootText, escape::Escaped, format, json, style},
+    output::{analysis::AnalysisText, escape::Escaped, format, json},
     store::Filter,
     taint::{tables::Table, vendor::Vendor},
 };
@@ -94,6 +95,8 @@ struct Analysis<'a> {
     snapshot: Snapshot,
     reconstructions: Vec<Reconstruction>,
     known: Known,
+    text: AnalysisText,
+    left_out: LeftOut,
     bar: ProgressBar,
     failed: Option<io::Error>,
 }
@@ -113,31 +116,31 @@ impl<'a> Analysis<'a> {
             snapshot: Snapshot::default(),
             reconstructions: Vec::new(),
             known: Known::default(),
+            text: AnalysisText::default(),
+            left_out: LeftOut::default(),
             bar: ProgressBar::hidden(),
             failed: None,
         }
     }
 
-    /// Prints what a finding gives.
-    fn finding(
-        &mut self,
-        finding: &Finding,
-        reconstruction: &mut Reconstruction,
-        boot: &mut BootText,
-    ) -> io::Result<()> {
-        let mut events = reconstruction.enter(finding);
-        events.retain(|event| self.known.is_new(event) && self.passes(event));
-        for event in &mut events {
+    /// Prints what is settled as JSON, or keeps it for the text.
+    fn settled(&mut self, mut settled: Settled) -> io::Result<()> {
+        settled
+            .events
+            .retain(|event| self.known.is_new(event) && self.passes(event));
+        for event in &mut settled.events {
             self.seq += 1;
             event.seq = self.seq;
             event.file = Some(self.name.clone());
         }
-        let (out, as_json) = (&mut *self.out, self.args.json);
+        let (out, text) = (&mut *self.out, &mut self.text);
+        let as_json = self.args.json;
         self.bar.suspend(|| {
             if !as_json {
-                return boot.add(finding, &events, out);
+                return text.add(&settled, out);
             }
-            events.iter().try_for_each(|event| json::line(event, out))
+            let mut events = settled.events.iter();
+            events.try_for_each(|event| json::line(event, out))
         })
     }
 
@@ -160,32 +163,25 @@ impl<'a> Analysis<'a> {
             table: self.table(),
             ..Origin::default()
         });
-        if !self.args.json {
-            writeln!(self.out, "{}{}{:#}", style::DIM, Escaped(name), style::DIM)?;
-        }
-        let mut boot = BootText::default();
+        self.text.log(name);
         let mut scanner = Scanner::new();
         let mut failed = None;
         // Two closures cannot both hold what is written to.
         let this = RefCell::new(self);
-        let read = stream::read(input, &mut |line| {
-            for finding in scanner.push(line) {
+        let mut enter = |findings: Vec<Finding>| {
+            for settled in findings.into_iter().flat_map(|it| reconstruction.enter(it)) {
                 if failed.is_none() {
-                    failed = this
-                        .borrow_mut()
-                        .finding(&finding, &mut reconstruction, &mut boot)
-                        .err();
+                    failed = this.borrow_mut().settled(settled).err();
                 }
             }
-        });
+        };
+        let read = stream::read(input, &mut |line| enter(scanner.push(line)));
+        enter(scanner.finish());
         let this = this.into_inner();
-        for finding in scanner.finish() {
+        for settled in reconstruction.finish() {
             if failed.is_none() {
-                failed = this.finding(&finding, &mut reconstruction, &mut boot).err();
+                failed = this.settled(settled).err();
             }
-        }
-        if !this.args.json && failed.is_none() {
-            failed = boot.end(this.out).err();
         }
         this.failed = this.failed.take().or(failed);
         this.reconstructions.push(reconstruction);
@@ -196,6 +192,9 @@ impl<'a> Analysis<'a> {
     /// Prints the flags that the files show to be set and no log explains; returns the number of the last event.
     fn finish(mut self, path: &Path) -> Result<u64> {
         self.bar.finish_and_clear();
+        if let Some(message) = self.left_out.message() {
+            log::warn!("{message}");
+        }
         let finding = self.snapshot.finding();
         ensure!(
             self.logs > 0 || finding.is_some(),
@@ -211,11 +210,15 @@ impl<'a> Analysis<'a> {
             for log in &self.reconstructions {
                 reconstruction.absorb(log, self.snapshot.release.as_deref());
             }
-            let mut boot = BootText::default();
-            self.finding(&finding, &mut reconstruction, &mut boot)?;
-            if !self.args.json {
-                boot.end(self.out)?;
+            self.text.state(&path.display().to_string());
+            let mut settled = reconstruction.enter(finding);
+            settled.extend(reconstruction.finish());
+            for settled in settled {
+                self.settled(settled)?;
             }
+        }
+        if !self.args.json {
+            self.text.print(self.out)?;
         }
         if self.undated > 0 {
             log::warn!(
@@ -263,6 +266,10 @@ impl Visitor for Analysis<'_> {
     fn refused(&mut self, name: &str, why: &str) {
         self.bar
             .suspend(|| log::warn!("{}: {}", Escaped(name), Escaped(why)));
+    }
+
+    fn left_out(&mut self, name: &str) {
+        self.left_out.add(name);
     }
 
     fn opened(&mut self, input: Box<dyn Read>, len: Option<u64>) -> Box<dyn Read> {

@@ -11,12 +11,16 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use running::Running;
-pub(super) use taint_line::from_taint_line;
+pub(super) use taint_line::{from_taint_line, unsure};
 
 use super::{Finding, Listed, Origin};
 use crate::{
     event::{Cause, Class, Confidence, Event, Kind, Mask, Module, Taint, Time},
-    taint::{flags::bit::RANDSTRUCT, text::Reading},
+    taint::{
+        flags::bit::{FORCED_MODULE, RANDSTRUCT},
+        release::Release,
+        text::Reading,
+    },
 };
 
 /// A flag that a module of a list carries.
@@ -34,9 +38,14 @@ pub(super) fn listed(
     } else {
         "carried the flag and was unloaded; no line shows when it was loaded"
     };
+    let also = if bit == FORCED_MODULE && marks_unsigned(finding) {
+        " (F, which this kernel also sets where a signature is missing or was not verified)"
+    } else {
+        ""
+    };
     event.cause = Some(Cause {
         class: Class::ModuleLoad,
-        summary: format!("the module {} {when}", module.name),
+        summary: format!("the module {} {when}{also}", module.name),
         confidence: Confidence::Listed,
         sources: vec![origin.source],
     });
@@ -46,7 +55,7 @@ pub(super) fn listed(
         loaded: Some(module.loaded),
         ..Module::default()
     });
-    event.log = line_with(finding, &module.name);
+    event.log = line_that_lists(finding, &module.name);
     event
 }
 
@@ -62,6 +71,9 @@ pub(super) fn unattributed(finding: &Finding, bit: u32, before: Mask, origin: &O
     // `tainted_mask` begins with it (kernel/panic.c): no call sets it, and no line shows it.
     let built_in = bit == RANDSTRUCT;
     let (class, why) = if built_in {
+        // Its time is that of the kernel's first moment, and not of the line.
+        event.boottime_ns = Some(0);
+        (event.time, event.stamp) = (Time::unknown(), None);
         (
             Class::Boot,
             "is set from the start of the kernel: it was built with randomised structures",
@@ -72,13 +84,48 @@ pub(super) fn unattributed(finding: &Finding, bit: u32, before: Mask, origin: &O
             "was set before this; no line of the log shows by what",
         )
     };
+    let also = if bit == FORCED_MODULE && marks_unsigned(finding) {
+        "; in this kernel it also means a module whose signature is missing or was not verified"
+    } else {
+        ""
+    };
     event.cause = Some(Cause {
         class,
-        summary: format!("{name} {why}"),
+        summary: format!("{name} {why}{also}"),
         confidence: Confidence::Unattributed,
         sources: vec![origin.source],
     });
-    event.log = line_with(finding, "ainted");
+    event.log = line_of_state(finding);
+    event
+}
+
+/// Whether the kernel marks modules without a verified signature with F.
+fn marks_unsigned(finding: &Finding) -> bool {
+    let release = finding.boot.release.as_ref();
+    let release = release.or(finding.facts.release.as_ref());
+    let release = release.and_then(|release| Release::parse(release));
+    release.is_some_and(|release| release.marks_unsigned_with_f())
+}
+
+/// A module that SUSE's kernel refused: `load_module` returned ENOEXEC before it set a flag.
+pub(super) fn refused(finding: &Finding, module: &str, origin: &Origin) -> Event {
+    let mut event = blank(finding, u32::MAX, Some(module), "refused", origin);
+    event.kind = Kind::ModuleLoadFailed;
+    event.cause = Some(Cause {
+        class: Class::ModuleLoad,
+        summary: format!(
+            "the kernel refused the module {module}, which SUSE does not support (unsupported=0): it was not loaded, and no flag was set"
+        ),
+        confidence: Confidence::Logged,
+        sources: vec![origin.source],
+    });
+    event.module = Some(Module {
+        name: Some(module.to_owned()),
+        loaded: Some(false),
+        errno: Some("ENOEXEC".to_owned()),
+        ..Module::default()
+    });
+    event.log.clone_from(&finding.lines);
     event
 }
 
@@ -91,7 +138,7 @@ pub(super) fn lockdep_off(finding: &Finding, before: Mask, origin: &Origin) -> E
     });
     event.cause = Some(Cause {
         class: Class::Unknown,
-        summary: "a flag that ends lock debugging was set (P, F, R, M, B or D); no line before this shows which"
+        summary: "a flag that ends lock debugging was set (P, F, R, M, B, D or A; on some kernels S, U or I too); no line shows which"
             .to_owned(),
         confidence: Confidence::Unattributed,
         sources: vec![origin.source],
@@ -127,13 +174,24 @@ pub(super) fn ambiguous(
         confidence: Confidence::Unattributed,
         sources: vec![origin.source],
     });
-    event.log = line_with(finding, "ainted");
+    event.log = line_of_state(finding);
     event
 }
 
-/// The line that a state or a list stands in.
-fn line_with(finding: &Finding, word: &str) -> Vec<String> {
-    let line = finding.lines.iter().find(|line| line.contains(word));
+/// The line that the state was read from.
+fn line_of_state(finding: &Finding) -> Vec<String> {
+    let state = finding.facts.state.clone();
+    let line = state.or_else(|| finding.lines.first().cloned());
+    line.into_iter().collect()
+}
+
+/// The line that has a module with its flags, `NAME(…)`: a broken list stands in several.
+fn line_that_lists(finding: &Finding, module: &str) -> Vec<String> {
+    let lists = |line: &&String| {
+        let mut words = line.split_ascii_whitespace();
+        words.any(|word| word.split_once('(').is_some_and(|(name, _)| name == module))
+    };
+    let line = finding.lines.iter().find(lists);
     line.or(finding.lines.first())
         .cloned()
         .into_iter()

@@ -8,7 +8,7 @@ use crate::{
     event::Class,
     taint::{
         callers::{self, Part},
-        log::TaintLine,
+        log::{self, TaintLine},
         tables::Table,
     },
 };
@@ -28,6 +28,8 @@ pub(super) struct Around<'a> {
     pub(super) panic: Option<&'a str>,
     /// The flag was clear before, as far as the log shows.
     pub(super) is_first: bool,
+    /// The line of the module loader: one flag has several reasons, and the text has the reason.
+    pub(super) loader_text: Option<&'a str>,
     /// The line, where it is all that there is: it names the option, the register or the device.
     pub(super) line: Option<&'a str>,
 }
@@ -38,7 +40,7 @@ pub(super) fn sentence(taint_line: &TaintLine, class: Class, around: &Around<'_>
         .place
         .and_then(|place| callers::known(place, taint_line.bit));
     let what = known.map_or_else(
-        || happened(taint_line.bit, around.table),
+        || happened(taint_line, around),
         |place| place.sentence.to_owned(),
     );
     let mut text = match (class, around.module) {
@@ -85,8 +87,12 @@ fn first(taint_line: &TaintLine, around: &Around<'_>) -> &'static str {
     }
 }
 
-fn happened(bit: u32, table: &Table) -> String {
-    table.flag(bit).map_or_else(
+fn happened(taint_line: &TaintLine, around: &Around<'_>) -> String {
+    let bit = taint_line.bit;
+    if let Some(happened) = around.loader_text.and_then(|text| log::loaded(text, bit)) {
+        return happened.to_owned();
+    }
+    around.table.flag(bit).map_or_else(
         || format!("bit {bit} was set"),
         |flag| flag.happened.to_owned(),
     )

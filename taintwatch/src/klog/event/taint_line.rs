@@ -5,7 +5,7 @@
 
 use super::{blank, running, summary};
 use crate::{
-    event::{Cause, Class, Confidence, Event, Mask, Module},
+    event::{Cause, Class, Confidence, Event, Mask, Module, Taint},
     klog::{Finding, Origin},
     taint::{
         flags::{VENDOR, bit},
@@ -56,6 +56,11 @@ pub(in crate::klog) fn from_taint_line(
                 running: &running,
                 panic: facts.panic.as_deref(),
                 is_first,
+                loader_text: finding
+                    .lines
+                    .first()
+                    .map(String::as_str)
+                    .filter(|_| taint_line.printer == Printer::Loader),
                 line: finding
                     .lines
                     .first()
@@ -81,6 +86,31 @@ pub(in crate::klog) fn from_taint_line(
     event
 }
 
+/// A report of which it is not known whether its kernel set a flag with it, and why.
+pub(in crate::klog) fn unsure(
+    finding: &Finding,
+    taint_line: &TaintLine,
+    why: &str,
+    before: Mask,
+    origin: &Origin,
+) -> Event {
+    let told = from_taint_line(finding, taint_line, before, origin);
+    let mut event = blank(finding, u32::MAX, None, "unsure", origin);
+    event.taint = Some(Taint {
+        mask_before: Some(before),
+        ..Taint::default()
+    });
+    event.cause = told.cause.map(|cause| Cause {
+        class: Class::Unknown,
+        summary: format!("{}; {why}", cause.summary),
+        ..cause
+    });
+    event.cpu = told.cpu;
+    event.context = told.context;
+    event.log = told.log;
+    event
+}
+
 /// Whether a report says by its registers where the kernel was. The reports of `dump_stack` alone have none of their
 /// own: what they show may belong to a task that an interrupt interrupted.
 fn names_its_place(taint_line: &TaintLine) -> bool {
@@ -93,6 +123,7 @@ fn names_its_place(taint_line: &TaintLine) -> bool {
                 | "kfence_report_error"
                 | "kmsan_report"
                 | "do_machine_check"
+                | "machine_check_exception"
                 | "arm64_serror_panic"
         )
     };

@@ -47,6 +47,8 @@ pub struct Facts {
     pub module: Option<String>,
     /// Modules that carry flags.
     pub modules: Vec<Listed>,
+    /// It names CPU and task as kernels before 3.11 did.
+    pub is_before_3_11: bool,
     /// SUSE's line on whether the kernel is supportable.
     pub supported: Option<String>,
     /// The message of the panic.
@@ -92,6 +94,7 @@ impl Facts {
         if self.cpu.is_none() {
             self.cpu = cpu_of(line);
         }
+        self.is_before_3_11 |= is_old(line);
         if let Some(supported) = line.strip_prefix("Supported: ") {
             self.supported.get_or_insert_with(|| supported.to_owned());
         }
@@ -126,7 +129,12 @@ impl Facts {
         if let Some(finding) = text::line(line.strip_suffix("VLI").unwrap_or(line))
             && (self.mask.is_none() || self.mask_is_doubtful)
         {
+            let release = finding.release.clone();
             self.take(finding);
+            // `#dev` is a build too, and a line can be cut before it.
+            if self.release.is_none() {
+                self.release = release.filter(|word| is_release(word));
+            }
             self.mask_is_after = self.panic.is_some();
             self.state = Some(line.to_owned());
         }
@@ -155,6 +163,14 @@ impl Facts {
     }
 }
 
+/// `CPU 6 `, `Pid: 7, comm: x`: since 3.11 all architectures print `CPU: 6 PID: 7 Comm: x` (`dump_stack_print_info`,
+/// `lib/dump_stack.c`).
+fn is_old(line: &str) -> bool {
+    let cpu = line.strip_prefix("CPU ").map(str::trim_end);
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    cpu.is_some_and(is_number) || line.starts_with("Pid: ") && line.contains(", comm: ")
+}
+
 /// The word before ` #1`, the number of the build.
 fn release(line: &str) -> Option<&str> {
     let build = |(at, _): &(usize, &str)| {
@@ -163,7 +179,11 @@ fn release(line: &str) -> Option<&str> {
     };
     let (at, _) = line.rmatch_indices(" #").find(build)?;
     let word = line.get(..at)?.rsplit([' ', '(']).next()?;
-    (word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.')).then_some(word)
+    is_release(word).then_some(word)
+}
+
+fn is_release(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.')
 }
 
 #[cfg(test)]

@@ -56,12 +56,10 @@ fn entry(
         folders.push((path.to_owned(), depth + 1));
         return Ok(());
     }
-    if !meta.is_file() {
-        return Ok(());
-    }
     let name = name(root, path);
     let is_part = pstore::is_part(&name);
-    if !is_part && super::kind(&name).is_none() {
+    if !meta.is_file() || !is_part && super::kind(&name).is_none() {
+        visitor.left_out(&name);
         return Ok(());
     }
     let file = OpenOptions::new()
@@ -75,6 +73,8 @@ fn entry(
             file.take(pstore::LONGEST).read_to_end(&mut bytes)?;
             if parts.len() < pstore::MOST {
                 parts.push(pstore::Part { name, bytes });
+            } else {
+                visitor.left_out(&name);
             }
         }
         Ok(file) => {

@@ -24,6 +24,10 @@ pub trait Visitor {
     fn fact(&mut self, fact: Fact, name: &str, text: &str);
     /// Something that can matter and cannot be read, and why.
     fn refused(&mut self, name: &str, why: &str);
+    /// A file that is no log and no description by its name, and that is not read.
+    fn left_out(&mut self, name: &str) {
+        _ = name;
+    }
     /// Wraps the reader of a file, for a progress bar.
     fn opened(&mut self, input: Box<dyn Read>, len: Option<u64>) -> Box<dyn Read> {
         _ = len;
@@ -88,8 +92,11 @@ fn archive(input: Box<dyn Read + '_>, visitor: &mut dyn Visitor) -> io::Result<(
         if pstore::is_part(&name) {
             let mut bytes = Vec::new();
             (&mut entry).take(pstore::LONGEST).read_to_end(&mut bytes)?;
-            parts.push(pstore::Part { name, bytes });
-            parts.truncate(pstore::MOST);
+            if parts.len() < pstore::MOST {
+                parts.push(pstore::Part { name, bytes });
+            } else {
+                visitor.left_out(&name);
+            }
             continue;
         }
         // One broken file does not hide the others.
@@ -103,6 +110,7 @@ fn archive(input: Box<dyn Read + '_>, visitor: &mut dyn Visitor) -> io::Result<(
 /// One file of a folder or an archive.
 fn one(name: &str, input: Box<dyn Read + '_>, visitor: &mut dyn Visitor) -> io::Result<()> {
     let Some(kind) = kind(name) else {
+        visitor.left_out(name);
         return Ok(());
     };
     match (kind, packed::open(input)?) {

@@ -129,6 +129,7 @@ impl Snapshot {
                 ..LoggedBoot::default()
             },
             at: Moment::default(),
+            last_place: 0,
             lines: line.into_iter().collect(),
             facts: Facts {
                 mask: self.mask,

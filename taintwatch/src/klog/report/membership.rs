@@ -47,7 +47,15 @@ impl Report {
 
     /// A flag that a `WARN_TAINT` sets in place of W: the text stands behind the header.
     pub(in crate::klog) fn takes_warn_taint(&self, taint_line: &TaintLine) -> bool {
-        self.bit() == Some(bit::WARN) && taint_line.can_be_warn_taint() && !self.has_header
+        let is_same = self.bit() == Some(taint_line.bit);
+        let is_open = self.bit() == Some(bit::WARN) || is_same;
+        is_open && taint_line.can_be_warn_taint() && !self.has_header && self.is_warning()
+    }
+
+    fn is_warning(&self) -> bool {
+        self.lines
+            .first()
+            .is_some_and(|line| line.trim_start().starts_with("WARNING: "))
     }
 
     /// Whether too long a time lies between this report and a line.

@@ -35,6 +35,7 @@ pub(super) struct Report {
     lines: Vec<String>,
     bytes: usize,
     last: Moment,
+    last_place: u64,
     /// The header is behind: another oops is another report.
     pub(super) has_header: bool,
     has_trace: bool,
@@ -60,6 +61,7 @@ impl Report {
             lines: vec![cut(line.text).to_owned()],
             bytes: 0,
             last: line.into(),
+            last_place: line.place,
             has_header: false,
             has_trace: false,
             has_end: false,
@@ -75,6 +77,7 @@ impl Report {
     /// Adds a line; `false` when the report is complete.
     pub(super) fn add(&mut self, line: &Line<'_>) -> bool {
         let text = cut(line.text);
+        self.last_place = line.place;
         if text == CUT_HERE || text == ARM_CUT_HERE {
             return !self.has_end;
         }
@@ -85,6 +88,7 @@ impl Report {
             // The first line lost its time: the next was written at the same time.
             self.at = Moment {
                 number: self.at.number,
+                place: self.at.place,
                 ..line.into()
             };
         }
@@ -168,6 +172,7 @@ impl Report {
             host: host.map(str::to_owned),
             boot: boot.clone(),
             at: self.at,
+            last_place: self.last_place,
             lines: self.lines,
             facts,
         }

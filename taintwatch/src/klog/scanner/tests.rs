@@ -23,11 +23,7 @@ fn findings(log: &[(u64, Option<&str>, &str)]) -> Vec<Finding> {
 }
 
 fn events(log: &[(u64, Option<&str>, &str)]) -> Vec<Event> {
-    let mut reconstruction = Reconstruction::new(Origin::default());
-    findings(log)
-        .iter()
-        .flat_map(|finding| reconstruction.enter(finding))
-        .collect()
+    Reconstruction::events(Origin::default(), findings(log))
 }
 
 fn short(events: &[Event]) -> Vec<String> {
@@ -80,13 +76,13 @@ fn a_report_is_whole_and_tells_what_was_before_it() {
     assert_eq!(
         short(&events),
         [
+            "E listed baz 1",
+            "W unattributed  1",
             "O logged foo 1",
             "E listed foo 1",
             "P listed bar 1",
             "O listed bar 1",
             "E listed bar 1",
-            "E listed baz 1",
-            "W unattributed  1",
             "W logged foo 5"
         ]
     );
@@ -253,10 +249,10 @@ fn boots_are_told_apart_and_lockdep_is_no_taint() {
     let events = events(&log);
     assert_eq!(
         short(&events),
-        ["O logged a 1", "O logged a 1", "W unattributed  1"]
+        ["O logged a 1", "W unattributed  1", "O logged a 1"]
     );
     assert_eq!(
-        events[2].cause.as_ref().unwrap().confidence,
+        events[1].cause.as_ref().unwrap().confidence,
         Confidence::Unattributed
     );
 }

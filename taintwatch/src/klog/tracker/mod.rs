@@ -3,6 +3,8 @@
 //! Reports of two CPUs can stand between each other. Where the log names the writer of each line they are distinguished
 //! by that; else, while two are open, a line goes to the one whose CPU it names, and to none otherwise.
 
+mod day;
+mod live_patch;
 mod reports;
 
 use super::{
@@ -13,7 +15,12 @@ use super::{
     marks::{BOOT, CUT_HERE, is_loss, may_matter},
     report::Report,
 };
-use crate::taint::{log::TaintLine, release::Release};
+use crate::taint::{
+    log::{self, TaintLine},
+    release::Release,
+};
+use day::Day;
+use live_patch::LivePatch;
 
 /// The first line of a kernel comes within so many lines of the clock's start.
 const EARLY: u64 = 64;
@@ -24,6 +31,8 @@ pub(super) struct Tracker {
     boot: LoggedBoot,
     release: Option<Release>,
     has_begun: bool,
+    /// All lines so far, and those of the boot.
+    lines: u64,
     lines_of_boot: u64,
     clock: Clock,
     open: Vec<Report>,
@@ -35,6 +44,10 @@ pub(super) struct Tracker {
     awaits_end_mark: bool,
     /// A failure of control-flow integrity was printed, and its WARN follows.
     cfi: bool,
+    /// A framework set the flag of live patches, and names the patch behind it.
+    live_patch: Option<LivePatch>,
+    /// The day and minute of lines that count from a line before.
+    day: Day,
 }
 
 impl Tracker {
@@ -46,10 +59,26 @@ impl Tracker {
     }
 
     pub(super) fn push(&mut self, line: &Line<'_>, out: &mut Vec<Finding>) {
+        let day = self.day.of(line);
+        self.lines += 1;
+        let dated = Line {
+            stamp: line.stamp.or(day.as_deref()),
+            place: self.lines,
+            ..*line
+        };
+        self.take(&dated, out);
+    }
+
+    fn take(&mut self, line: &Line<'_>, out: &mut Vec<Finding>) {
         self.lines_of_boot += 1;
         let matters = may_matter(line.text.as_bytes());
         self.boundary(line, matters, out);
         self.has_begun = true;
+        if let Some(patch) = &mut self.live_patch
+            && (patch.is_over_with(line) || matters)
+        {
+            out.extend(self.live_patch.take().map(LivePatch::finding));
+        }
         if self.open.is_empty() && !matters && self.before.is_none() {
             return;
         }
@@ -63,6 +92,15 @@ impl Tracker {
             return;
         }
         let text = line.text.trim();
+        let waits = |before: &Before| before.waits_for_report() && before.has_writer_of(line);
+        if matters && !text.starts_with("WARNING: ") && self.before.as_ref().is_some_and(waits) {
+            // What comes now was printed later than that.
+            self.flush_before(out);
+        }
+        if let Some(module) = log::refused(text) {
+            out.push(self.single(What::Refused(module.to_owned()), line));
+            return;
+        }
         let taint_line = if matters {
             TaintLine::parse_on(text, None)
         } else {
@@ -89,6 +127,7 @@ impl Tracker {
     }
 
     pub(super) fn finish(&mut self, out: &mut Vec<Finding>) {
+        out.extend(self.live_patch.take().map(LivePatch::finding));
         self.flush_before(out);
         self.last = None;
         for report in std::mem::take(&mut self.open) {
@@ -160,6 +199,12 @@ impl Tracker {
 
     fn emit(&mut self, report: Report, out: &mut Vec<Finding>) {
         let mut finding = report.finding(self.host.as_deref(), &self.boot);
+        self.learn_release(&mut finding);
+        out.push(finding);
+    }
+
+    /// A state names the kernel too.
+    fn learn_release(&mut self, finding: &mut Finding) {
         if self.boot.release.is_none()
             && let Some(release) = &finding.facts.release
         {
@@ -167,10 +212,9 @@ impl Tracker {
             self.release = Release::parse(release);
             finding.boot.release.clone_from(&self.boot.release);
         }
-        out.push(finding);
     }
 
-    fn single(&self, what: What, line: &Line<'_>) -> Finding {
+    fn single(&mut self, what: What, line: &Line<'_>) -> Finding {
         let lines = vec![cut(line.text.trim()).to_owned()];
         // What else the first line of a boot says belongs to its own finding.
         let facts = match what {
@@ -183,13 +227,16 @@ impl Tracker {
         {
             taint_line.bit = again.bit;
         }
-        Finding {
+        let mut finding = Finding {
             what,
             host: self.host.clone(),
             boot: self.boot.clone(),
             at: line.into(),
+            last_place: line.place,
             facts,
             lines,
-        }
+        };
+        self.learn_release(&mut finding);
+        finding
     }
 }

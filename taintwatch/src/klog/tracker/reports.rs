@@ -3,7 +3,7 @@
 //! In: lines that matter, or that come while a report is open. Out: findings of the reports that are over. Where two
 //! are open and nothing shows which a line belongs to, it is added to neither.
 
-use super::Tracker;
+use super::{Tracker, live_patch::LivePatch};
 use crate::{
     klog::{
         Finding, Line, What,
@@ -11,7 +11,10 @@ use crate::{
         marks::{CFI, CUT_HERE, END, LOCKDEP_OFF, MODULES, PANIC, UNLOADED, cpu_of},
         report::Report,
     },
-    taint::{flags::bit, log::TaintLine},
+    taint::{
+        flags::bit,
+        log::{self, TaintLine},
+    },
 };
 
 /// More reports are not followed at once.
@@ -54,11 +57,28 @@ impl Tracker {
             }
             self.flush_before(out);
             if TaintLine::parse_on(line.text.trim(), self.release).is_some() {
-                out.push(self.single(What::TaintLine(taint_line), line));
+                self.one_line(taint_line, line, out);
             }
             return;
         }
         self.begin(Some(taint_line), line, out);
+    }
+
+    /// A flag that one line shows. What can be the text of a WARN, or is set for a patch that is named behind it, waits.
+    fn one_line(&mut self, taint_line: TaintLine, line: &Line<'_>, out: &mut Vec<Finding>) {
+        let waits = taint_line.can_be_warn_taint() && self.is_free();
+        let finding = self.single(What::TaintLine(taint_line), line);
+        if let Some(framework) = log::live_patching(line.text) {
+            out.extend(self.live_patch.take().map(LivePatch::finding));
+            self.live_patch = Some(LivePatch::new(framework, finding));
+        } else if waits {
+            // The mark in front of it can be lost, or left out by the level.
+            let mut before = Before::without_mark(line);
+            before.hold(line, finding);
+            self.before = Some(before);
+        } else {
+            out.push(finding);
+        }
     }
 
     /// Whether a line can be the text of a WARN that follows.
@@ -90,12 +110,21 @@ impl Tracker {
             taint_line.bit = bit::PROPRIETARY_MODULE;
             taint_line.place = Some("report_cfi_failure");
         }
+        let by_place = taint_line.as_mut().and_then(|warning| {
+            let place = log::warn_taint(warning, line.text)?;
+            (warning.bit, warning.place) = (place.bit, Some(place.function));
+            Some(place.bit)
+        });
         let mut new = Report::new(taint_line, line);
         if let Some(before) = &mut self.before
             && before.has_writer_of(line)
+            && before.fits(by_place)
         {
             new.explain(before.text());
-            if let Some(warning) = new
+            if by_place.is_some() {
+                // Its text shows the same flag.
+                _ = before.flag();
+            } else if let Some(warning) = new
                 .taint_line
                 .as_mut()
                 .filter(|taint_line| taint_line.bit == bit::WARN)

@@ -1,15 +1,16 @@
 //! The causes of one boot's flags, each once.
 //!
 //! In: events, in the order of the log. Out: a row for each cause, with the time of its first event and how often it
-//! came. Modules that were loaded and set the same flag share a row.
+//! came. Modules that were loaded and set the same flag share a row, and so do modules that lists show with the same flags.
 
 use std::{
     collections::{BTreeMap, HashMap},
     io::{self, Write},
 };
 
+use super::listed::ListedModules;
 use crate::{
-    event::{Cause, Class, Event, Mask},
+    event::{Cause, Class, Confidence, Event, Kind, Mask},
     history,
     output::{
         escape::Escaped,
@@ -17,6 +18,7 @@ use crate::{
         style::{BOLD, DIM},
         wrap,
     },
+    taint::flags::{self, bit::LIVEPATCH},
 };
 
 /// Causes of one boot that are kept; those beyond are counted.
@@ -28,6 +30,7 @@ const MOST_MODULES: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Causes {
     rows: Vec<Row>,
+    listed: ListedModules,
     known: HashMap<Key, usize>,
     /// The letter of each flag, by the vendor of that kernel.
     letters: BTreeMap<u32, Option<char>>,
@@ -61,6 +64,11 @@ impl Causes {
             *letter = letter.or(taint.letter);
         }
         let module = loaded_module(event, cause);
+        if let (Some(bit), Some(_), Confidence::Listed) = (event.bit(), module, cause.confidence) {
+            let (flag, time) = (self.flag(bit), time(event));
+            self.listed.add(event, &flag, &time, self.rows.len());
+            return;
+        }
         let key = key(event, cause, module);
         if let Some(row) = self.known.get(&key).and_then(|at| self.rows.get_mut(*at)) {
             row.add(module);
@@ -77,34 +85,42 @@ impl Causes {
         mask.bits().map(|bit| self.flag(bit)).collect()
     }
 
-    /// The flags that a cause is known for and the mask does not have.
-    pub(super) fn clear_in(&self, mask: Mask) -> Vec<String> {
-        let clear = self.letters.keys().filter(|bit| !mask.has(**bit));
-        clear.map(|bit| self.flag(*bit)).collect()
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.listed.is_empty()
     }
 
     fn flag(&self, bit: u32) -> String {
-        history::mark(bit, self.letters.get(&bit).copied().flatten())
+        let known = self.letters.get(&bit).copied().flatten();
+        // Flags that another log explains: up to K they are the same with all vendors.
+        let upstream = || flags::by_bit(bit).filter(|flag| flag.bit <= LIVEPATCH);
+        let letter = known.or_else(|| upstream().map(|flag| flag.letter));
+        history::mark(bit, letter)
     }
 
     pub(super) fn print(&self, width: usize, out: &mut dyn Write) -> io::Result<()> {
-        let wide = |text: fn(&Row) -> &str| self.rows.iter().map(|row| text(row).len()).max();
-        let time = wide(|row| &row.time).unwrap_or(0);
-        let flag = wide(|row| &row.flag).unwrap_or(0);
-        for row in &self.rows {
-            let text = wrap::hanging(&row.text(), 2 + time + 2 + flag + 2, width);
+        let listed = self.listed.rows();
+        let own = self
+            .rows
+            .iter()
+            .map(|row| (row.time.as_str(), row.flag.as_str(), row.text()));
+        let mut lines: Vec<(&str, &str, String)> = own.collect();
+        for row in listed.iter().rev() {
+            let line = (row.time.as_str(), row.flags.as_str(), row.text.clone());
+            lines.insert(row.place.min(lines.len()), line);
+        }
+        let wide = |text: fn(&(&str, &str, String)) -> usize| lines.iter().map(text).max();
+        let time = wide(|(time, ..)| time.len()).unwrap_or(0);
+        let flag = wide(|(_, flag, _)| flag.len()).unwrap_or(0);
+        for (at, letters, text) in &lines {
+            let text = wrap::hanging(text, 2 + time + 2 + flag + 2, width);
             writeln!(
                 out,
-                "  {DIM}{:<time$}{DIM:#}  {BOLD}{:<flag$}{BOLD:#}  {text}",
-                row.time, row.flag
+                "  {DIM}{at:<time$}{DIM:#}  {BOLD}{letters:<flag$}{BOLD:#}  {text}"
             )?;
         }
-        if self.more > 0 {
-            writeln!(
-                out,
-                "  {DIM}and {} events of other causes{DIM:#}",
-                self.more
-            )?;
+        let more = self.more + self.listed.more();
+        if more > 0 {
+            writeln!(out, "  {DIM}and {more} events of other causes{DIM:#}")?;
         }
         Ok(())
     }
@@ -115,11 +131,12 @@ impl Row {
         let taint = event.taint.as_ref();
         let bit = event.bit();
         Self {
-            time: event_line::time(event).trim_end().to_owned(),
-            flag: bit.map_or_else(
-                || "?".to_owned(),
-                |bit| history::mark(bit, taint.and_then(|taint| taint.letter)),
-            ),
+            time: time(event),
+            flag: match (event.kind, bit) {
+                (Kind::ModuleLoadFailed, _) => "refused".to_owned(),
+                (_, None) => "?".to_owned(),
+                (_, Some(bit)) => history::mark(bit, taint.and_then(|taint| taint.letter)),
+            },
             summary: cause.summary.clone(),
             confidence: cause.confidence.as_str(),
             count: 1,
@@ -161,6 +178,10 @@ impl Row {
             times(", ", count, "")
         )
     }
+}
+
+fn time(event: &Event) -> String {
+    event_line::time(event).trim_end().to_owned()
 }
 
 fn times(before: &str, count: u64, behind: &str) -> String {
@@ -232,10 +253,35 @@ mod tests {
             load("logged", "c"),
             load("logged", "b"),
         ];
-        let text = printed(&events, 80).replace("  [    5.000000]  W  ", "");
+        let text = printed(&events, 200).replace("  [    5.000000]  W  ", "");
         assert_eq!(
             text,
-            "set before this (unattributed)\na (listed)\nb; likewise c (2 times) (logged, 2 times)\n"
+            "set before this (unattributed)\n\
+            the module a carries the flag; no line shows when it was loaded (listed)\n\
+            b; likewise c (2 times) (logged, 2 times)\n"
+        );
+    }
+
+    #[test]
+    fn modules_that_a_list_shows_with_the_same_flags_share_a_row() {
+        let listed = |bit: u32, letter: char, module: &str| {
+            let mut event = event("module_load", "listed", module, module);
+            let taint = event.taint.as_mut().unwrap();
+            (taint.bit, taint.letter) = (Some(bit), Some(letter));
+            event
+        };
+        let events = [
+            listed(0, 'P', "zfs"),
+            listed(12, 'O', "zfs"),
+            listed(12, 'O', "spl"),
+            listed(0, 'P', "zavl"),
+            listed(12, 'O', "zavl"),
+        ];
+        let text = printed(&events, 200).replace("  [    5.000000]  ", "");
+        assert_eq!(
+            text,
+            "PO  the modules zfs, zavl carry these flags; no line shows when they were loaded (listed)\n\
+            O   the module spl carries the flag; no line shows when it was loaded (listed)\n"
         );
     }
 

@@ -65,11 +65,11 @@ const PROPRIETARY: Explanation = Explanation {
 };
 const FORCED: Explanation = Explanation {
     effects: LOCK_AND_TRACE,
-    meaning: "A module was loaded although a consistency check failed or was skipped: its version information or its vermagic does not fit this kernel.",
-    set_by: "modprobe --force and the ignore flags of finit_module; a module without versions for exported symbols. One load can raise it many times, once a symbol.",
+    meaning: "A module was loaded without the check that it fits this kernel: it has no version information or no vermagic, or the check was skipped. In kernels 3.7 to 3.14 the flag also means a module whose signature is missing or cannot be verified, which is E since.",
+    set_by: "A module that was built without versions for its symbols or without vermagic, however it is loaded; modprobe --force and the ignore flags of finit_module; in 3.7 to 3.14 any module that is not signed. One load can raise it many times, once a symbol.",
     messages: MISMATCHED,
     support: "Most vendors refuse support for a kernel in this state: a mismatched module can corrupt any memory.",
-    avoid: "Never use force options; get a module that was built for exactly the running kernel.",
+    avoid: "Get a module that was built for exactly the running kernel, by a build that keeps its version information; never use force options.",
     send: MODULE,
 };
 const OUT_OF_SPEC: Explanation = Explanation {

@@ -5,16 +5,21 @@
 //! of WARN and oops come before the flag is set.
 
 mod loader;
+mod panic;
 mod reports;
+mod warn_taint;
 
 use super::{
     flags::bit,
     printk_patterns::{At, KERNEL, LOADER},
     release::Release,
 };
-use loader::by_loader;
+use loader::{REFUSED, by_loader};
+pub use loader::{live_patch, live_patching, loaded, refused};
+pub use panic::AtPanic;
 pub use reports::module_of;
-use reports::{numbered, old_machine_check, slab, trap, warning};
+use reports::{mips_fault, numbered, old_machine_check, slab, trap, warning};
+pub use warn_taint::warn_taint;
 
 /// A line that shows that a flag was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +55,7 @@ impl TaintLine {
             .or_else(|| trap(line))
             .or_else(|| numbered(line))
             .or_else(|| old_machine_check(line))
+            .or_else(|| mips_fault(line))
             .or_else(|| by_kernel(line, release))
     }
 
@@ -92,6 +98,7 @@ pub fn marks() -> impl Iterator<Item = &'static str> {
         "[#",
         "kernel tainted.",
         "Machine Check Exception",
+        REFUSED,
     ];
     kernel.chain(loader).chain(shapes)
 }
@@ -103,12 +110,23 @@ pub(crate) fn is_module_name(text: &str) -> bool {
     (1..64).contains(&text.len()) && text.bytes().all(fits)
 }
 
+/// Of the texts that blame the BIOS, these are of a `WARN` without a flag of its own (`check_tylersburg_isoch` and
+/// `domain_prepare_identity_map`, `drivers/iommu/intel-iommu.c`).
+const PLAIN_WARNINGS: [&str; 3] = [
+    "RMRR ends before it starts!",
+    "RMRR exceeds permitted address width",
+    "DMA routed to ISOCH DMAR unit but no TLB space",
+];
+
 fn by_kernel(line: &str, release: Option<Release>) -> Option<TaintLine> {
     let pattern = KERNEL.iter().find(|pattern| match pattern.at {
         At::Begin => line.starts_with(pattern.text),
         At::Anywhere => line.contains(pattern.text),
     })?;
     let bit = pattern.bit_on(release)?;
+    if PLAIN_WARNINGS.iter().any(|text| line.contains(text)) {
+        return None;
+    }
     // What the processor corrected is printed alike, without that word (`print_mce`, arch/x86/kernel/cpu/mce/core.c).
     if pattern.place == Some("do_machine_check") && !line.contains("Machine Check Exception") {
         return None;

@@ -57,6 +57,17 @@ pub(super) fn old_machine_check(line: &str) -> Option<TaintLine> {
     })
 }
 
+/// `CPU 0 Unable to handle kernel paging request at virtual address …` (`__do_page_fault`, `arch/mips/mm/fault.c`, all
+/// versions; loongarch took it over).
+pub(super) fn mips_fault(line: &str) -> Option<TaintLine> {
+    let (cpu, text) = line.strip_prefix("CPU ")?.split_once(' ')?;
+    let is_cpu = !cpu.is_empty() && cpu.bytes().all(|byte| byte.is_ascii_digit());
+    (is_cpu && text.starts_with("Unable to handle kernel ")).then(|| TaintLine {
+        place: Some("die"),
+        ..TaintLine::by_kernel(bit::DIE, true)
+    })
+}
+
 /// `WARNING: CPU: 0 PID: 1 at FILE:LINE SYMBOL [MODULE]`, before 3.11 `WARNING: at FILE:LINE SYMBOL() [MODULE]`, and
 /// from 6.19 on `WARNING: FILE:LINE at SYMBOL [MODULE], CPU#0: COMM/PID`. Lock debugging's warnings are no WARN.
 pub(super) fn warning(line: &str) -> Option<TaintLine> {

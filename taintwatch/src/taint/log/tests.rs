@@ -133,6 +133,11 @@ fn reports_by_their_first_line() {
         ("Internal error: Oops: 17 [#1] ARM", 7),
         ("Unhandled kernel unaligned access[#13]:", 7),
         (
+            "CPU 0 Unable to handle kernel paging request at virtual address fffffff0, epc == 8005d844, ra == 800575ec",
+            7,
+        ),
+        ("Oops: Machine check, sig: 7 [#1]", 7),
+        (
             "mce: [Hardware Error]: CPU 1: Machine Check Exception: 5 Bank 4: be00",
             4,
         ),
@@ -149,6 +154,61 @@ fn reports_by_their_first_line() {
     }
 }
 
+/// Nobody need have used force: the sentence says what the line says.
+#[test]
+fn a_module_that_nobody_forced_is_not_accused() {
+    for (line, words) in [
+        ("nvidia: bad vermagic: kernel tainted.", "version magic"),
+        ("foo: module_layout: kernel tainted.", "symbols' versions"),
+        (
+            "spl: module verification failed: signature and/or required key missing - tainting kernel",
+            "signature",
+        ),
+    ] {
+        let sentence = loaded(line, 1).unwrap();
+        assert!(
+            sentence.contains(words) && !sentence.contains("force"),
+            "{sentence}"
+        );
+        assert_eq!(loaded(line, 13), None);
+    }
+}
+
+#[test]
+fn frameworks_name_the_patch_that_they_set_the_flag_for() {
+    assert_eq!(
+        live_patching("kpatch: tainting kernel with TAINT_LIVEPATCH"),
+        Some("kpatch")
+    );
+    assert_eq!(
+        live_patching("livepatch_sample: tainting kernel with TAINT_LIVEPATCH"),
+        None
+    );
+    for (framework, line, expected) in [
+        (
+            "kpatch",
+            "kpatch: loaded patch module 'kpatch_new'",
+            Some("kpatch_new"),
+        ),
+        ("livepatch", "livepatch: enabling patch 'a'", Some("a")),
+        ("livepatch", "kpatch: loaded patch module 'a'", None),
+        ("kpatch", "kpatch: 'a' is gone", None),
+        ("kpatch", "kpatch: loaded patch module 'a b'", None),
+    ] {
+        assert_eq!(live_patch(framework, line), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_refused_module_is_no_flag() {
+    let line = "falcon: module not supported by SUSE, refusing to load. To override, echo 1 > /proc/sys/kernel/unsupported";
+    assert_eq!(
+        (refused(line), TaintLine::parse(line)),
+        (Some("falcon"), None)
+    );
+    assert_eq!(refused("falcon: module is not supported by SUSE."), None);
+}
+
 #[test]
 fn lines_that_set_no_flag() {
     for line in [
@@ -156,6 +216,7 @@ fn lines_that_set_no_flag() {
         "mce: [Hardware Error]: CPU 2: Machine Check: 0 Bank 5: cc00",
         "[Firmware Bug]: TSC_DEADLINE disabled due to Errata",
         "BUG: Bad rss-counter state mm:0 idx:1 val:1",
+        "Your BIOS is broken; RMRR ends before it starts!",
         "traps: a[7] general protection fault ip:1 sp:2 error:0",
         "usb 1-1: new device [#1]",
         "INFO: task a:7 blocked for more than 120 seconds.",
@@ -173,6 +234,8 @@ fn an_older_kernel_set_another_flag_or_none() {
     assert_eq!(on(unsigned, "3.10.0"), Some(1));
     assert_eq!(on(unsigned, "3.10.0-1160.el7.x86_64"), Some(13));
     assert_eq!(on(unsigned, "4.9.0"), Some(13));
+    assert_eq!(on(unsigned, "3.13.0-34-generic"), Some(1));
+    assert_eq!(on(unsigned, "3.13.0-36-generic"), Some(13));
     let lockup = "BUG: soft lockup - CPU#0 stuck for 61s! [x:1]";
     assert_eq!(on(lockup, "2.6.32-5"), None);
     let preview = "TECH PREVIEW: Btrfs may not be fully supported.";

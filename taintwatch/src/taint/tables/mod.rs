@@ -8,7 +8,7 @@ mod own;
 use std::ops::RangeInclusive;
 
 use super::{
-    flags::{Flag, UPSTREAM, VENDOR},
+    flags::{Flag, UPSTREAM, VENDOR, bit},
     version::Version,
 };
 use crate::event::{Mask, Taint};
@@ -159,6 +159,8 @@ impl Table {
             _ if flag.is_some() => Some(flag.map(|flag| flag.bit)),
             ' ' if !reserved => Some(None),
             'G' if at == 0 => Some(None),
+            // Ubuntu's 3.13 has upstream's patch with the letter that it had at first.
+            'X' if at == bit::UNSIGNED_MODULE && self.family == Family::Ubuntu => Some(Some(at)),
             '-' if reserved || self.sometimes.has(at) => Some(None),
             '?' if reserved || self.sometimes.has(at) => Some(Some(at)),
             _ => None,
@@ -253,6 +255,8 @@ mod tests {
         );
         assert_eq!(fits("G                   n"), [("suse", 1 << 31)]);
         assert!(fits("P          N ").contains(&("suse-sle11", 1 | 1 << 30)));
+        // Ubuntu's 3.13, from the build on that knows modules without a signature.
+        assert!(fits("P           OX").contains(&("ubuntu", 12289)));
         // A letter out of its place is of no table.
         assert_eq!(fits("P O E         "), []);
     }

@@ -10,8 +10,9 @@ use crate::{
     },
 };
 
-const NO_SUPPORT: &str = "a module without support was loaded";
-const EXTERNAL: &str = "a module that a third party supports was loaded";
+const NO_SUPPORT: &str = "SUSE may not support a kernel with it: an unsupported module was loaded";
+const EXTERNAL: &str =
+    "SUSE supports a kernel with it: a module that its vendor supports was loaded";
 const PREVIEW: &str = "a technology preview was used";
 const REMOVED: &str = "hardware or a driver without support any more was used";
 const UNPRIVILEGED: &str = "BPF was opened to users without privileges";

@@ -10,9 +10,11 @@ mod clean;
 mod decoded;
 mod letters;
 mod places;
+mod quoted;
 
 use super::{
-    flags, release,
+    flags::{self, bit},
+    release::{self, Release},
     tables::{Family, TABLES, Table},
     version::Version,
 };
@@ -68,6 +70,9 @@ impl Reader {
         if let Some(finding) = self.line(text) {
             return Ok(finding);
         }
+        if let Some(quoted) = quoted::value(trimmed) {
+            return self.decode(quoted);
+        }
         let unreadable = || Unreadable(trimmed.to_owned());
         if let Some(table) = self.chosen.or(self.log) {
             return bare(trimmed, KernelHint::of(table)).ok_or_else(unreadable);
@@ -113,6 +118,15 @@ impl Reader {
         })
     }
 
+    /// The taint state that a line of another program's report shows: abrt's, sysctl's, checklists of support.
+    #[must_use]
+    pub fn reported(&self, line: &str) -> Option<Decoded> {
+        let is_of_taint = line.to_ascii_lowercase().contains("taint");
+        let quoted = || self.decode(quoted::value(line)?).ok();
+        let named = || self.decode(line).ok();
+        is_of_taint.then(|| quoted().or_else(named)).flatten()
+    }
+
     /// Remembers the vendor of the kernel that writes this log, from its first line: `Linux version …`.
     pub fn banner(&mut self, line: &str) {
         if let Some((_, release)) = line.split_once("Linux version ") {
@@ -144,6 +158,7 @@ impl Reader {
         let finding = Decoded::of(&fits, text.trim_end(), notes);
         let mut finding = finding.with_release(release.unwrap_or_default());
         finding.notes.extend(too_young(&finding, hint.version));
+        finding.notes.extend(unsigned(&finding, release));
         let is_cut = release.is_none() && places::is_cut(before);
         Some(if is_cut { finding.with_cut() } else { finding })
     }
@@ -158,6 +173,16 @@ impl Reader {
             version: word.and_then(Version::parse),
         }
     }
+}
+
+/// In these kernels F has a second meaning, which is E since.
+fn unsigned(finding: &Decoded, release: Option<&str>) -> Option<String> {
+    let release = Release::parse(release?.split_ascii_whitespace().next()?)?;
+    let is_set = finding.mask.has(bit::FORCED_MODULE) && release.marks_unsigned_with_f();
+    is_set.then(|| {
+        "kernels 3.7 to 3.14 set F also for a module whose signature is missing or was not verified"
+            .to_owned()
+    })
 }
 
 /// A flag that upstream's kernel of this version does not have yet. Vendors with kernels of their own make bring

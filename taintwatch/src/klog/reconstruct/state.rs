@@ -1,0 +1,100 @@
+//! What a state that the kernel printed says of the lines before it.
+//!
+//! In: the state, and what a line says was set. Out: whether it counts, is denied, or is open, since its report can have
+//! been written while the state was printed.
+
+use super::claims::Claim;
+use crate::{
+    event::Mask,
+    klog::{Facts, Finding, What},
+    taint::{log::AtPanic, text::Reading},
+};
+
+/// Reports of two CPUs overlap for no longer.
+const AT_ONCE_NS: u64 = 2_000_000_000;
+
+/// A state that the kernel printed.
+pub(super) struct State {
+    pub(super) mask: Mask,
+    /// With every reading of letters that kernels mean differently.
+    pub(super) possible: Mask,
+    pub(super) is_doubtful: bool,
+    since_boot: Option<u64>,
+    place: u64,
+    /// A report begins or ends with it, and not a line of another kind.
+    is_report: bool,
+    /// The panic that it was printed in.
+    panic: Option<String>,
+}
+
+/// What a state says of an earlier finding.
+pub(super) enum Verdict {
+    Counts,
+    /// Its report can have been written while the state was printed.
+    AtOnce,
+    Denied(Vec<u32>),
+}
+
+impl State {
+    pub(super) fn of(finding: &Finding, facts: &Facts) -> Self {
+        let mask = facts.mask.unwrap_or_default();
+        Self {
+            mask,
+            possible: Mask(mask.0 | bits(&facts.readings).0),
+            is_doubtful: facts.mask_is_doubtful,
+            since_boot: finding.at.since_boot,
+            place: finding.at.place,
+            is_report: matches!(&finding.what, What::TaintLine(line) if line.report),
+            panic: facts.panic.clone().filter(|_| facts.mask_is_after),
+        }
+    }
+
+    /// A flag that is set here was set, whatever was not known of it.
+    pub(super) fn decide(&self, claims: &mut [Claim]) {
+        for claim in claims.iter_mut().filter(|claim| self.mask.has(claim.bit())) {
+            claim.unsure = None;
+        }
+    }
+
+    /// Whether what a finding says was set before this state is set in it.
+    pub(super) fn verdict(&self, finding: &Finding, claims: &[Claim]) -> Verdict {
+        let denied = claims.iter().map(Claim::bit);
+        let denied: Vec<_> = denied.filter(|bit| !self.possible.has(*bit)).collect();
+        if self.is_doubtful || denied.is_empty() {
+            Verdict::Counts
+        } else if claims.iter().any(|claim| claim.line.report)
+            && !self.panicked_first(claims)
+            && self.is_at_once(finding)
+        {
+            Verdict::AtOnce
+        } else {
+            Verdict::Denied(denied)
+        }
+    }
+
+    /// The code that reported it panicked before it set the flag.
+    fn panicked_first(&self, claims: &[Claim]) -> bool {
+        let panic = self.panic.as_deref();
+        panic.is_some_and(|panic| {
+            let mut claims = claims.iter();
+            claims.any(|claim| claim.line.at_panic(panic, None) != AtPanic::Set)
+        })
+    }
+
+    /// Two reports that can have been written at once, which cannot be excluded without times.
+    fn is_at_once(&self, finding: &Finding) -> bool {
+        if finding.last_place > self.place {
+            return true;
+        }
+        match finding.at.since_boot.zip(self.since_boot) {
+            Some((one, other)) => one.abs_diff(other) < AT_ONCE_NS,
+            None => self.is_report,
+        }
+    }
+}
+
+/// The flags that letters can be which kernels mean differently.
+pub(super) fn bits(readings: &[Reading]) -> Mask {
+    let bits = readings.iter().map(|reading| reading.bit);
+    bits.fold(Mask(0), Mask::with)
+}
