@@ -167,7 +167,7 @@ pub(crate) mod tests {
     }
 
     /// Every kind with the size of its records.
-    const SIZES: [(u16, usize); 9] = [
+    const SIZES: [(u16, usize); 11] = [
         (kind::TAINT_ENTRY, size_of::<TaintEntry>()),
         (kind::MASK_WRITE, size_of::<MaskWrite>()),
         (kind::MODULE_COMING, size_of::<ModuleComing>()),
@@ -177,6 +177,8 @@ pub(crate) mod tests {
         (kind::PROCESS, size_of::<Process>()),
         (kind::MODULE_FILE, size_of::<ModuleFile>()),
         (kind::MODULE_REQUEST, size_of::<ModuleRequest>()),
+        (kind::CALLEES, size_of::<Callees>()),
+        (kind::UNLOAD_STACK, size_of::<UnloadStack>()),
     ];
 
     /// A header that the decoder takes, and any bytes behind it.
