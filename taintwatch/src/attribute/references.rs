@@ -234,7 +234,7 @@ fn ancestors(process: &wire::Process) -> Vec<Ancestor> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::tests::zero, *};
 
     fn at(steps: &[&[u8]], namespace: u32) -> wire::FilePath {
         let mut path = wire::FilePath {
@@ -296,6 +296,44 @@ mod tests {
             "no array begins there"
         );
         assert!(confirms(Some(with(b"dummy\0", wire::UNLOAD_STACK_LEN - 8))));
+    }
+
+    #[test]
+    fn each_program_of_a_process_has_its_own_arguments() {
+        let task = |exec_id| wire::Task {
+            tgid: 3,
+            tid: 3,
+            ppid: 0,
+            uid: 0,
+            start_boottime_ns: 1,
+            exec_id,
+            comm: [0; wire::COMM_LEN],
+        };
+        let mut references = References::default();
+        for (exec_id, argument) in [(1, b"sh"), (2, b"im")] {
+            let mut process: wire::Process = zero();
+            process.task = task(exec_id);
+            process.args_len = 3;
+            process.args[..2].copy_from_slice(argument);
+            references.add_process(&process);
+        }
+        let arguments = |exec_id| references.task(&task(exec_id)).cmdline;
+        assert_eq!(arguments(1), ["sh"]);
+        assert_eq!(arguments(2), ["im"]);
+        assert_eq!(arguments(3), [""; 0]);
+    }
+
+    #[test]
+    fn a_file_that_was_read_for_another_load_is_not_this_ones() {
+        let mut file: wire::ModuleFile = zero();
+        file.task.tid = 3;
+        file.header.boottime_ns = 77;
+        let mut references = References::default();
+        references.add_file(&file);
+        assert!(references.file_read_by(3, 77).is_some());
+        // The record of the later load's own file was lost.
+        assert!(references.file_read_by(3, 99).is_none());
+        assert!(references.file_read_by(3, 0).is_none());
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn blank<T: Wire>() -> Record {
 }
 
 /// A value of zeros.
-fn zero<T: Plain>() -> T {
+pub(super) fn zero<T: Plain>() -> T {
     value(&vec![0; size_of::<T>()]).unwrap()
 }
 

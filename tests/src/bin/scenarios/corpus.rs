@@ -92,7 +92,7 @@ pub(crate) const CAUSES: [Scenario; 31] = [
     scenario("a symbol that imitates another module", Modules, imitated::symbol, &["tw_taint", "tw_gpl"], SELF),
     scenario("a name that imitates another module", Modules, imitated::module, &["tw_storm", "x] [tw_storm"], SELF),
     scenario("init code at the same place", Modules, reused::init_code, &["tw_init", "tw_inib"], SELF),
-    scenario("one process, two programs", Nothing, reused::exec, DUMMY, &["sh", "insmod", "scenarios"]),
+    scenario("one process, two programs", Nothing, reused::exec, DUMMY, &["sh", "scenarios"]),
     scenario("a flood of requests", Modules, reused::flood, &["tw_gpl"], SELF),
     scenario("a forced unload by a 32-bit call", Modules, reused::unload_ia32, &["tw_pinned"], SELF),
     scenario("other namespaces", Nothing, behalf::namespaces, DUMMY, &["insmod", "scenarios"]),

@@ -48,7 +48,9 @@ pub(crate) fn init_code(history: &mut History) -> Result<()> {
 pub(crate) fn exec(history: &mut History) -> Result<()> {
     let recorder = Pid::from_raw(i32::try_from(storm::recorder()?)?);
     kill(recorder, Signal::SIGSTOP)?;
-    let script = "echo 64 > /proc/sys/kernel/tainted; exec insmod /patched/dummy.ko numdummies=0";
+    // Not busybox's own insmod: its shell runs that without an exec.
+    let script =
+        "echo 64 > /proc/sys/kernel/tainted; exec scenarios insmod /patched/dummy.ko numdummies=0";
     let status = Command::new("sh").args(["-c", script]).status();
     kill(recorder, Signal::SIGCONT)?;
     ensure!(status?.success(), "sh failed");
@@ -60,7 +62,7 @@ pub(crate) fn exec(history: &mut History) -> Result<()> {
     );
     ensure!(first["task"]["cmdline"][0] == "sh", "arguments: {first}");
     ensure!(
-        second["task"]["cmdline"][0] == "insmod",
+        second["task"]["cmdline"][1] == "insmod" && second["task"]["comm"] == "scenarios",
         "arguments: {second}"
     );
     unload("dummy")
