@@ -13,11 +13,12 @@ use crate::{
 };
 
 /// Programs and the packages that have them.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("/usr/bin/qemu-system-x86_64", "qemu-system-x86"),
     ("/usr/bin/chromium", "chromium"),
     ("/usr/bin/mmdebstrap", "mmdebstrap"),
     ("/usr/sbin/mkfs.ext4", "e2fsprogs"),
+    ("/usr/bin/openssl", "openssl"),
 ];
 
 /// Does what is left to be done.

@@ -6,6 +6,7 @@ pub(crate) mod clock;
 pub(crate) mod flags;
 pub(crate) mod identity;
 pub(crate) mod misleading;
+pub(crate) mod signer;
 
 use std::{ffi::CString, fs};
 
