@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* A kernel thread that holds its CPU for `seconds` seconds; unloading waits for its end. */
+/* A kernel thread that holds its CPU for `seconds` seconds; unloading ends it before. */
 #include <linux/module.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
@@ -16,7 +16,7 @@ static int tw_lockup_thread(void *unused)
 	unsigned int part;
 
 	preempt_disable();
-	for (part = 0; part < seconds * 1000; part++)
+	for (part = 0; part < seconds * 1000 && !kthread_should_stop(); part++)
 		udelay(1000);
 	preempt_enable();
 	return 0;

@@ -4,7 +4,11 @@ use std::io::IsTerminal as _;
 
 use anyhow::{Result, bail};
 
-use crate::{kernels, qemu::Ended, vm};
+use crate::{
+    kernels::{self, Kernel},
+    qemu::{Ended, Guest},
+    vm,
+};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -44,16 +48,42 @@ taintwatch report --flag P
 kill $daemon; wait $daemon
 "#;
 
-/// Shows it.
-pub(crate) fn run(args: &Args) -> Result<u8> {
-    let kernel = kernels::get(&args.kernel)?;
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+/// What its output must have, in this order; the README shows a part of it.
+pub(crate) const SHOWS: [&str; 17] = [
+    "taintwatch records to",
+    "$ insmod tw_proprietary.ko",
+    " O        an out-of-tree module was loaded: tw_proprietary, loaded by insmod",
+    " P        a proprietary module was loaded: tw_proprietary, loaded by insmod",
+    " E        an unsigned module was loaded: tw_proprietary, loaded by insmod",
+    " load     tw_proprietary 1.2.3 was loaded by insmod",
+    "$ insmod tw_unresolved.ko",
+    " O +1     an out-of-tree module was loaded: tw_unresolved",
+    " failed   tw_unresolved failed to load (ENOENT) by insmod",
+    "$ insmod tw_mask.ko",
+    " mask     tw_mask_store+",
+    "[tw_mask] wrote the mask past add_taint: cleared POE",
+    "$ cat /proc/sys/kernel/tainted",
+    "$ taintwatch status",
+    "tampered with: POE was set in this boot and is clear now",
+    "$ taintwatch report --flag P",
+    "tw_proprietary",
+];
+
+/// The guest that shows it.
+pub(crate) fn guest(kernel: &Kernel, colour: bool) -> Result<Guest> {
     let job = if colour {
         format!("export COLOUR=1 CLICOLOR_FORCE=1\n{SCRIPT}")
     } else {
         format!("export NO_COLOR=1\n{SCRIPT}")
     };
-    let guest = vm::guest(&kernel, "demo", &job)?;
+    vm::guest(kernel, "demo", &job)
+}
+
+/// Shows it.
+pub(crate) fn run(args: &Args) -> Result<u8> {
+    let kernel = kernels::get(&args.kernel)?;
+    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let guest = guest(&kernel, colour)?;
     println!("a throwaway guest boots {} …\n", kernel.release);
     match guest.run_shown()? {
         Ended::Exited(_) => Ok(0),

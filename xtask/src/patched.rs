@@ -1,5 +1,5 @@
 //! Stock modules changed so that they taint, for kernels whose headers the suites do not carry: the
-//! signature is cut off (E), and words of `.modinfo` are overwritten (O, P).
+//! signature is cut off (E), and words of `.modinfo` are overwritten (O, P). One is signed by a key that no kernel knows.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{initramfs::Initramfs, kernels::Kernel};
+use crate::{image, initramfs::Initramfs, kernels::Kernel, run};
 
 /// Every kernel's packages have it, and nothing needs it.
 pub(crate) const MODULE: &str = "dummy";
@@ -17,7 +17,12 @@ pub(crate) const MODULE: &str = "dummy";
 const MAGIC: &[u8] = b"~Module signature appended~\n";
 const INFO: usize = 12;
 
-/// Adds `/patched/dummy.ko` and `/patched/dummy_proprietary.ko`.
+/// What the key is called that signs a module.
+const SIGNER: &str = "/CN=taintwatch test key";
+/// `PKEY_ID_PKCS7` (`include/linux/module_signature.h`).
+const PKCS7: u8 = 2;
+
+/// Adds `/patched/dummy.ko`, `dummy_proprietary.ko` and `dummy_signed.ko` beside it, and `msr.ko` as it is.
 pub(crate) fn add(kernel: &Kernel, files: &mut Initramfs) -> Result<()> {
     let stock = stock(kernel, MODULE)?;
     let stock = stock.with_context(|| format!("{} has no module {MODULE}", kernel.release))?;
@@ -26,6 +31,7 @@ pub(crate) fn add(kernel: &Kernel, files: &mut Initramfs) -> Result<()> {
     }
     let foreign = overwrite(unsigned(&stock), b"\0intree=Y\0", b"\0xntree=Y\0")?;
     files.file("patched/dummy.ko", 0o644, foreign.clone());
+    files.file("patched/dummy_signed.ko", 0o644, signed(&foreign)?);
     let proprietary = overwrite(foreign, b"\0license=GPL", b"\0license=XPL")?;
     files.file("patched/dummy_proprietary.ko", 0o644, proprietary);
     Ok(())
@@ -109,6 +115,32 @@ fn unsigned(module: &[u8]) -> Vec<u8> {
     without.unwrap_or(module).to_vec()
 }
 
+/// Signed as `scripts/sign-file.c` does it, with a key that is made for it and kept by nobody.
+fn signed(module: &[u8]) -> Result<Vec<u8>> {
+    let folder = image::folder()?.join(format!("signing-{}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    let plain = folder.join("module.ko");
+    fs::write(&plain, module)?;
+    let openssl = |words: &str| {
+        let mut openssl = Command::new("openssl");
+        openssl.args(words.split(' ')).current_dir(&folder);
+        openssl
+    };
+    let key = "req -x509 -newkey rsa:2048 -noenc -days 2 -keyout key -out certificate -subj";
+    run::quiet(openssl(key).arg(SIGNER))?;
+    let sign = "cms -sign -binary -noattr -nocerts -md sha256 -signer certificate -inkey key \
+        -in module.ko -outform DER -out signature";
+    run::quiet(&mut openssl(sign))?;
+    let signature = fs::read(folder.join("signature"))?;
+    fs::remove_dir_all(&folder)?;
+    // `struct module_signature`: the kind of the key, and the length of what stands before it.
+    let mut info = [0; INFO];
+    info[2] = PKCS7;
+    let length = u32::try_from(signature.len())?;
+    info[INFO - 4..].copy_from_slice(&length.to_be_bytes());
+    Ok([module, &signature, &info, MAGIC].concat())
+}
+
 fn overwrite(mut module: Vec<u8>, old: &[u8], new: &[u8]) -> Result<Vec<u8>> {
     ensure!(old.len() == new.len(), "a word must keep its length");
     // The first word of the section has no NUL before it.
@@ -141,6 +173,13 @@ mod tests {
         );
         assert!(needs_of(b"elf\0depends=\0x").is_empty());
         assert!(needs_of(b"elf").is_empty());
+    }
+
+    #[test]
+    fn a_signature_is_what_is_cut_off() {
+        let module = signed(b"elf").unwrap();
+        assert!(module.len() > 200 && module.starts_with(b"elf"));
+        assert_eq!(unsigned(&module), b"elf");
     }
 
     #[test]

@@ -70,6 +70,7 @@ fn need(file: &str, needs: &mut Needs) {
         .any(|end| file.ends_with(end));
     match folder {
         _ if is_text || file.starts_with("LICENSE") => needs.add(Host::Tests, &[], &[]),
+        "xtask" if rest == "src/demo.rs" => needs.add(Host::Lints, &["demo"], &ONE),
         "xtask" => needs.add(Host::Lints, &["unprivileged"], &ONE),
         "tests" => of_tests(rest, needs),
         "taintwatch" => of_taintwatch(rest, needs),
@@ -90,6 +91,8 @@ fn of_tests(rest: &str, needs: &mut Needs) {
         "file_systems.rs" => (&["file-systems"], &ENDS),
         "journal.rs" | "system.rs" => (&["systemd"], &ONE),
         _ if scenario.starts_with("causes/") => (&["causes"], &ENDS),
+        "cpus.rs" | "overflow.rs" | "follow.rs" => (&["all"], &ENDS),
+        "codes.rs" => (&["fallbacks"], &ENDS),
         _ if rest.starts_with("fuzz/") || rest.starts_with("fixtures/") => (&[], &[]),
         _ => (
             &["all", "causes", "fallbacks", "late", "unprivileged"],

@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 
 use super::{crash, file_systems, matrix::Matrix, power_cut};
 use crate::{
-    acpi, journal,
+    acpi, demo, journal,
     kernels::{self, Kernel},
     progress::Spinner,
     qemu::{Ended, Flow, Guest, Heard},
@@ -58,10 +58,14 @@ pub(super) const UNDER_SYSTEMD: [(&str, &str); 2] = [
     ("late", "scenarios late"),
 ];
 
+/// The demo, on one kernel, and about how long it takes.
+pub(super) const DEMO: &str = "demo";
+pub(super) const DEMO_SECONDS: u32 = 60;
+
 /// A name that is none of these would run nothing, and look like a pass.
 pub(super) fn names() -> Vec<&'static str> {
     let names = KINDS.iter().map(|kind| kind.name);
-    names.chain(["systemd"]).collect()
+    names.chain(["systemd", DEMO]).collect()
 }
 
 /// The kernel with `PREEMPT_RT`: what differs there is the context of code, and that is in `all`.
@@ -101,6 +105,35 @@ pub(super) fn under_systemd(name: &str, script: &str, matrix: &mut Matrix) {
     };
     let ran = run();
     matrix.check(&format!("systemd: guest of {name}"), ran);
+}
+
+/// The demo shows what the README says.
+pub(super) fn demo(matrix: &mut Matrix) {
+    let mut run = || -> Result<()> {
+        let guest = demo::guest(&kernels::get(JOURNAL_KERNEL)?, false)?;
+        let mut wanted = demo::SHOWS.iter().peekable();
+        let mut printed = Vec::new();
+        let ended = run_guest(&guest, matrix, |line, _| {
+            let mut rest = line;
+            while let Some((_, behind)) = wanted.peek().and_then(|next| rest.split_once(**next)) {
+                wanted.next();
+                rest = behind;
+            }
+            printed.push(line.to_owned());
+            Flow::Continue
+        })?;
+        ensure!(matches!(ended, Ended::Exited(_)), "it ended with {ended:?}");
+        let missing = wanted.next();
+        ensure!(
+            missing.is_none(),
+            "no {:?} in its output:\n{}",
+            missing.copied().unwrap_or_default(),
+            printed.join("\n")
+        );
+        Ok(())
+    };
+    let ran = run();
+    matrix.check("the demo shows what the README says", ran);
 }
 
 /// Runs scenarios in a guest; each prints its own result.

@@ -45,8 +45,7 @@ pub(crate) struct Args {
     /// Only the guests of this kernel, and nothing else
     #[arg(long, value_name = "SERIES")]
     kernel: Option<String>,
-    /// Only this kind of guest: all, causes, fallbacks, late, power-cut, crash,
-    /// file-systems, unprivileged or systemd
+    /// Only this kind of guest: all, causes, fallbacks, late, power-cut, crash, file-systems, unprivileged, systemd or demo
     #[arg(long, value_name = "GUEST", value_parser = guests::names())]
     guest: Option<String>,
     /// Only the HTML report in a browser
@@ -96,6 +95,7 @@ fn work((place, work): (usize, Work)) -> Ran {
         Work::Host(asked) => host::run(asked, &mut matrix, &mut times),
         Work::Guest(series, kind) => guests::run(series, kind, &mut matrix),
         Work::Systemd(name, script) => guests::under_systemd(name, script, &mut matrix),
+        Work::Demo => guests::demo(&mut matrix),
     }
     if !matches!(work, Work::Host(_)) {
         times.add(&work.to_string(), began.elapsed(), matrix.boots);

@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 
 use super::{
     Args, Host, changed,
-    guests::{JOURNAL_KERNEL, KINDS, Kind, UNDER_SYSTEMD, runs},
+    guests::{DEMO, DEMO_SECONDS, JOURNAL_KERNEL, KINDS, Kind, UNDER_SYSTEMD, runs},
     queue::Job,
 };
 use crate::kernels;
@@ -24,6 +24,7 @@ pub(super) enum Work {
     Guest(&'static str, &'static Kind),
     /// Its name and its script.
     Systemd(&'static str, &'static str),
+    Demo,
 }
 
 impl fmt::Display for Work {
@@ -32,6 +33,7 @@ impl fmt::Display for Work {
             Self::Host(_) => write!(f, "checks without a guest"),
             Self::Guest(series, kind) => write!(f, "{series}: {}", kind.name),
             Self::Systemd(name, _) => write!(f, "systemd: {name}"),
+            Self::Demo => write!(f, "{JOURNAL_KERNEL}: {DEMO}"),
         }
     }
 }
@@ -82,6 +84,9 @@ impl Plan {
             let systemd = UNDER_SYSTEMD.iter();
             works.extend(systemd.map(|(name, script)| Work::Systemd(name, script)));
         }
+        if wants(DEMO, JOURNAL_KERNEL) {
+            works.push(Work::Demo);
+        }
         Self(works)
     }
 
@@ -93,6 +98,7 @@ impl Plan {
             let one = match work {
                 Work::Host(_) => continue,
                 Work::Guest(one, _) => one,
+                Work::Demo => JOURNAL_KERNEL,
                 Work::Systemd(..) => {
                     systemd = true;
                     JOURNAL_KERNEL
@@ -112,6 +118,7 @@ impl Plan {
                 Work::Host(_) => HOST_SECONDS,
                 Work::Guest(_, kind) => kind.seconds,
                 Work::Systemd(..) => SYSTEMD_SECONDS,
+                Work::Demo => DEMO_SECONDS,
             },
             work: (place, *work),
         };
@@ -129,7 +136,7 @@ mod tests {
         let on = |series| KINDS.iter().filter(move |kind| runs(kind.name, series));
         let guests = kernels::series().flat_map(on).count();
         assert!(guests > 5 * (KINDS.len() - 1), "{guests}");
-        assert_eq!(all.jobs().len(), 1 + guests + UNDER_SYSTEMD.len());
+        assert_eq!(all.jobs().len(), 2 + guests + UNDER_SYSTEMD.len());
         let (series, systemd) = all.series();
         assert_eq!(series, kernels::series().collect::<Vec<_>>());
         assert!(systemd);

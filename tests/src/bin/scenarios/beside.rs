@@ -39,7 +39,7 @@ pub(crate) fn beside(history: &mut History) -> Result<()> {
         "{TRAPS} traps beside the mask, and {} are counted",
         counted - before
     );
-    let events = history.settled()?;
+    let events = history.complete()?;
     ensure!(
         events.is_empty(),
         "nothing happened, and events report it: {events:?}"
@@ -71,7 +71,7 @@ fn changed(history: &History) -> Result<()> {
         event.get("caller").is_none() && event.get("module").is_none(),
         "code is named: {event}"
     );
-    let events = history.settled()?;
+    let events = history.complete()?;
     let reports = |event: &&Value| event["kind"] == "taint" || event["kind"] == "mask_write";
     ensure!(
         events.iter().filter(reports).count() == 1,

@@ -3,10 +3,10 @@
 use crate::{
     Needs::{self, Modules, Nothing},
     Scenario, beside,
-    causes::{alone, behalf, clock, flags, identity, imitated, misleading, reused},
-    contexts, file_systems,
+    causes::{alone, behalf, clock, flags, identity, imitated, misleading, reused, signer},
+    contexts, cpus, file_systems, follow,
     history::History,
-    loading, patched, status, storm, system, tail, tamper,
+    loading, overflow, patched, status, storm, system, tail, tamper,
     truth::Actors,
 };
 use anyhow::Result;
@@ -22,7 +22,19 @@ const fn scenario(
         name,
         needs,
         run,
-        actors: Actors { modules, tasks },
+        actors: Actors {
+            modules,
+            tasks,
+            unknown: 0,
+        },
+    }
+}
+
+impl Scenario {
+    /// So many of its events have a cause that nothing shows.
+    const fn unknown(mut self, unknown: usize) -> Self {
+        self.actors.unknown = unknown;
+        self
     }
 }
 
@@ -35,9 +47,10 @@ const UNLOADED: &[&str] = &["busybox", "scenarios"];
 const DUMMY: &[&str] = &["dummy"];
 const LONGEST: &str = "tw_nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
 
-/// What happens while one recorder runs; a later one builds on what earlier ones loaded.
+/// What happens while one recorder runs; a later one builds on what earlier ones loaded. The
+/// full ring is last: before it nothing may be lost.
 #[rustfmt::skip]
-pub(crate) const EVENTS: [Scenario; 25] = [
+pub(crate) const EVENTS: [Scenario; 29] = [
     scenario("stock module, unsigned", Nothing, patched::unsigned, DUMMY, SELF),
     scenario("stock module that fails", Nothing, patched::fails, DUMMY, SELF),
     scenario("sysctl write", Nothing, loading::sysctl_write, &[], SELF),
@@ -60,15 +73,19 @@ pub(crate) const EVENTS: [Scenario; 25] = [
     scenario("hidden module", Modules, tamper::hidden, &["tw_hidden"], SELF),
     scenario("direct set", Modules, tamper::direct_set, &["tw_mask"], SELF),
     scenario("direct clear", Modules, tamper::direct_clear, &["tw_mask"], SELF),
+    scenario("the mask, written from each CPU", Modules, cpus::written_from_each, &["tw_mask"], SELF),
+    scenario("a CPU goes and comes back", Modules, cpus::hotplug, &["tw_mask"], SELF),
     scenario("storm of direct writes", Modules, storm::direct, &["tw_mask", "tw_storm"], &["scenarios", "tw_storm"]),
-    scenario("stores beside the mask", Modules, beside::beside, &["tw_beside", "tw_mask"], SELF),
+    scenario("stores beside the mask", Modules, beside::beside, &["tw_beside", "tw_mask"], SELF).unknown(1),
+    scenario("tail, live", Nothing, follow::live, &[], SELF),
     scenario("status and report", Nothing, status::status, &[], SELF),
+    scenario("the ring is full", Nothing, overflow::full_ring, DUMMY, SELF),
 ];
 
 /// What made each flag, and cases that are made to mislead. The machine check and the oops are last: one stops a
 /// CPU, the other leaves a module that cannot go.
 #[rustfmt::skip]
-pub(crate) const CAUSES: [Scenario; 31] = [
+pub(crate) const CAUSES: [Scenario; 32] = [
     scenario("F and R, forced", Modules, flags::forced, &["tw_pinned"], SELF),
     scenario("C, K and N, by the module's own word", Modules, flags::kinds, &["tw_staging", "tw_livepatch", "tw_test"], SELF),
     scenario("S, by a register", Nothing, flags::register, &["msr"], SELF),
@@ -80,6 +97,7 @@ pub(crate) const CAUSES: [Scenario; 31] = [
     scenario("a flag's event tells enough alone", Nothing, alone::tells, DUMMY, SELF),
     scenario("one command, two loads", Nothing, alone::twice, DUMMY, &["busybox"]),
     scenario("module identity", Modules, identity::identity, &["tw_proprietary"], SELF),
+    scenario("the signer of a module", Nothing, signer::signer, DUMMY, SELF),
     scenario("module without a file", Modules, identity::no_file, &["tw_gpl"], SELF),
     scenario("packed module", Nothing, identity::packed, DUMMY, SELF),
     scenario("the same module twice", Nothing, identity::twice, DUMMY, SELF),

@@ -1,8 +1,17 @@
 //! The kernel dies while it is watched, and the next boot looks for what it could not record.
 
-use std::{fs, path::Path, process::Command, thread::sleep, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread::sleep,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::Value;
 
 use crate::{daemon::Daemon, history::History, loading::load};
@@ -29,11 +38,20 @@ pub(crate) fn crash(db: &str) -> Result<()> {
     bail!("the kernel lives");
 }
 
-/// The next boot.
+/// The next boot: the crash is read from each place by itself, and from all of them it is one crash.
 pub(crate) fn crashed(db: &str) -> Result<()> {
+    let alone = [ARCHIVE, KDUMP].map(|place| (place, copy_history(db)));
     let first = look(db)?;
+    for (place, copy) in alone {
+        let only = from_place(place, &copy?)?;
+        ensure!(
+            ids(&only) == ids(&first),
+            "{place} gives {only:?}, and pstore {first:?}"
+        );
+    }
     // The same crash from elsewhere is the same crash.
-    copy_elsewhere()?;
+    copy_to(ARCHIVE)?;
+    copy_to(KDUMP)?;
     let second = look(db)?;
     let again: Vec<_> = second
         .iter()
@@ -43,6 +61,39 @@ pub(crate) fn crashed(db: &str) -> Result<()> {
     ensure!(first.len() == second.len(), "some are gone");
     println!("PASS crashed");
     Ok(())
+}
+
+fn ids(events: &[Value]) -> BTreeSet<String> {
+    events.iter().map(|event| event["id"].to_string()).collect()
+}
+
+/// The history as the crash left it, for another recorder.
+fn copy_history(db: &str) -> Result<String> {
+    static COPIES: AtomicUsize = AtomicUsize::new(0);
+    let copy = format!("{db}.{}", COPIES.fetch_add(1, Ordering::Relaxed));
+    for end in ["", "-wal"] {
+        let from = format!("{db}{end}");
+        if fs::exists(&from)? {
+            fs::copy(from, format!("{copy}{end}"))?;
+        }
+    }
+    Ok(copy)
+}
+
+/// The events of the crash where nothing but this place has it.
+fn from_place(place: &str, db: &str) -> Result<Vec<Value>> {
+    copy_to(place)?;
+    mount(
+        Some("tmpfs"),
+        PSTORE,
+        Some("tmpfs"),
+        MsFlags::empty(),
+        None::<&str>,
+    )?;
+    let found = look(db).with_context(|| format!("from {place} alone"));
+    umount2(PSTORE, MntFlags::empty())?;
+    fs::remove_dir_all(place)?;
+    found
 }
 
 /// Starts a recorder, which imports, and gives the events of the boot that died.
@@ -65,7 +116,7 @@ fn look(db: &str) -> Result<Vec<Value>> {
         of_now.iter().all(|event| event["kind"] == "coverage"),
         "the dead boot's events in this one: {of_now:?}"
     );
-    let boots: std::collections::BTreeSet<_> = of_dead
+    let boots: BTreeSet<_> = of_dead
         .iter()
         .map(|event| event["boot_id"].to_string())
         .collect();
@@ -117,30 +168,33 @@ fn oops(events: &[Value]) -> Result<()> {
     Ok(())
 }
 
-fn copy_elsewhere() -> Result<()> {
-    for folder in [ARCHIVE, KDUMP] {
-        fs::create_dir_all(folder)?;
-    }
+/// Copies what pstore has, with its times: file by file as systemd does, or as the one log that kdump writes.
+fn copy_to(place: &str) -> Result<()> {
+    fs::create_dir_all(place)?;
     let mut whole = Vec::new();
     let mut modified = None;
     let mut files: Vec<_> = fs::read_dir(PSTORE)?.collect::<Result<_, _>>()?;
     files.sort_by_key(fs::DirEntry::file_name);
     for file in files {
-        let to = Path::new(ARCHIVE).join(file.file_name());
         let times = fs::FileTimes::new().set_modified(file.metadata()?.modified()?);
-        fs::copy(file.path(), &to)?;
-        fs::File::options()
-            .append(true)
-            .open(&to)?
-            .set_times(times)?;
-        whole.extend(fs::read(file.path())?);
+        let bytes = fs::read(file.path())?;
+        if place == ARCHIVE {
+            write(&Path::new(place).join(file.file_name()), &bytes, times)?;
+        }
+        whole.extend(bytes);
         modified = Some(times);
     }
-    let log = Path::new(KDUMP).join("vmcore-dmesg.txt");
-    fs::write(&log, whole)?;
     let times = modified.context("pstore is empty")?;
+    if place == KDUMP {
+        write(&Path::new(place).join("vmcore-dmesg.txt"), &whole, times)?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8], times: fs::FileTimes) -> Result<()> {
+    fs::write(path, bytes)?;
     Ok(fs::File::options()
         .append(true)
-        .open(log)?
+        .open(path)?
         .set_times(times)?)
 }

@@ -7,12 +7,21 @@ mod table;
 use std::{fs, path::Path};
 
 use anyhow::{Result, anyhow, ensure};
-use nix::kmod::{DeleteModuleFlags, delete_module};
+use nix::{
+    errno::Errno,
+    kmod::{DeleteModuleFlags, delete_module},
+};
 use serde_json::Value;
 
 use table::FALLBACKS;
 
-use crate::{Tally, daemon::Daemon, history::History, loading::load, tamper};
+use crate::{
+    NO_HEADERS, Tally, codes,
+    daemon::Daemon,
+    history::History,
+    loading::{load, load_file},
+    tamper,
+};
 
 /// What is still seen of a write to the sysctl.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,6 +57,9 @@ const BLIND: &str = "kprobes off";
 
 pub(crate) fn all() -> Result<()> {
     let mut tally = Tally::default();
+    // Before anything taints.
+    tally.count("exit codes of status", codes::status());
+    tally.count("exit codes of check", codes::check());
     tally.count("ftrace off", tamper::ftrace_off());
     // Where only the bit is seen it must be a new one: neither 6, nor what the test modules set (9, 12, 13).
     let mut new_bits = [1, 2, 3, 4, 5, 7, 8, 10, 11, 14].into_iter();
@@ -59,6 +71,7 @@ pub(crate) fn all() -> Result<()> {
             6
         };
         let held = fallback.holds(bit);
+        fallback.with_module(held.is_ok(), &mut tally);
         match (fallback.name, held) {
             (WHOLE, held) => tampered(held, &mut tally),
             (KPROBES, Ok(mut recorder)) => {
@@ -99,7 +112,7 @@ fn tampered(recorder: Result<Daemon>, tally: &mut Tally) {
         let blinded = second.and_then(|recorder| tamper::blinded(recorder, &db));
         tally.count("watchpoint blinded", blinded);
     } else {
-        println!("NA watchpoint blinded: the suites have no headers of this kernel");
+        tally.count("watchpoint blinded", Err(NO_HEADERS.into()));
         tally.count(
             "successor of a killed recorder",
             second.and_then(|mut it| it.stop()),
@@ -134,15 +147,34 @@ impl Fallback {
         history.catch_up()?;
         fs::write("/proc/sys/kernel/tainted", (1_u64 << bit).to_string())?;
         self.sysctl_write(&history, bit)?;
-        history.catch_up()?;
-        // Lockdown lets no unsigned module in.
-        if Path::new("/modules").is_dir()
-            && !self.name.starts_with("lockdown")
-            && !self.names_no_code()
-        {
-            self.warning(&history)?;
-        }
         Ok(daemon)
+    }
+
+    /// A module under the constraint, where the recorder holds.
+    fn with_module(&self, held: bool, tally: &mut Tally) {
+        // Lockdown lets no unsigned module in; where only the bit is seen, nothing of that is.
+        let is_locked_down = self.name.starts_with("lockdown");
+        if is_locked_down && self.seen == Seen::BitAlone {
+            return;
+        }
+        let what = if is_locked_down {
+            "a refused module"
+        } else {
+            "a warning"
+        };
+        let done = || -> Result<()> {
+            ensure!(held, "{} has no recorder", self.name);
+            let mut history = History::of(&self.db());
+            history.catch_up()?;
+            if is_locked_down {
+                return refused(&history);
+            }
+            if !Path::new("/modules").is_dir() {
+                return Err(NO_HEADERS.into());
+            }
+            self.warning(&history)
+        };
+        tally.count(&format!("{}, {what}", self.name), done());
     }
 
     fn mechanisms(&self, began: &Value) -> Result<()> {
@@ -217,7 +249,7 @@ impl Fallback {
         } else {
             ensure!(event.get("task").is_none(), "a task is blamed: {event}");
         }
-        let twice = history.new_events()?;
+        let twice = history.later()?;
         let of_it = twice
             .iter()
             .filter(|event| event["kind"] == "taint" || event["kind"] == "mask_write");
@@ -229,7 +261,7 @@ impl Fallback {
     fn warning(&self, history: &History) -> Result<()> {
         load("tw_warn_init", "")?;
         let blind = self.name == BLIND;
-        if self.names_no_module() {
+        if self.names_no_module() || self.names_no_code() {
             let wanted = [
                 ("/taint/letter", "W".into()),
                 ("/cause/class", "unknown".into()),
@@ -264,11 +296,32 @@ impl Fallback {
         ensure!(known == expected, "confidence: {event}");
         ensure!(event["module"]["name"] == "tw_warn_init", "module: {event}");
         ensure!(event["cause"]["class"] == "module_code", "class: {event}");
-        let events = history.new_events()?;
+        let events = history.later()?;
         let warnings = events
             .iter()
             .filter(|event| event["taint"]["letter"] == "W");
         ensure!(blind || warnings.count() == 1, "reported twice: {events:?}");
         Ok(())
     }
+}
+
+/// An unsigned module under lockdown: no flag is set, and the attempt is recorded.
+fn refused(history: &History) -> Result<()> {
+    let loaded = load_file("/patched/dummy.ko", "numdummies=0");
+    ensure!(
+        loaded == Err(Errno::EPERM),
+        "lockdown lets it in: {loaded:?}"
+    );
+    history.expect(&[
+        ("/kind", "module_load_failed".into()),
+        ("/module/errno", "EPERM".into()),
+        ("/module/path", "/patched/dummy.ko".into()),
+    ])?;
+    let taints = history.complete()?;
+    let taints: Vec<_> = taints
+        .iter()
+        .filter(|event| event["kind"] == "taint")
+        .collect();
+    ensure!(taints.is_empty(), "it set no flag: {taints:?}");
+    Ok(())
 }

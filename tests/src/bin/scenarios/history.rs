@@ -4,6 +4,8 @@
 //! is held against what the socket said, word for word.
 
 use std::{
+    collections::HashSet,
+    fs,
     path::PathBuf,
     process::Command,
     thread::sleep,
@@ -11,9 +13,10 @@ use std::{
 };
 
 use anyhow::{Result, bail, ensure};
+use nix::errno::Errno;
 use serde_json::Value;
 
-use crate::{live::Live, schema};
+use crate::{live::Live, loading::load_file, schema};
 
 /// Emulated processors are slow, and may share theirs; nothing here takes half of this.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -21,6 +24,11 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const QUIET: Duration = Duration::from_millis(250);
 /// What the socket does not say in this time is looked for in the history.
 const HEARD: Duration = Duration::from_secs(1);
+
+/// The recorder reads counts and the mask so often while something happens, and a little more.
+const LOOKS: Duration = Duration::from_millis(1500);
+/// A file that the kernel refuses to load: its event is a mark in the history.
+const MARKER: &str = "/tmp/marker";
 
 /// The history as `taintwatch report` gives it.
 pub(crate) struct History {
@@ -56,11 +64,25 @@ impl History {
         let events = text.lines().map(|line| Ok(serde_json::from_str(line)?));
         let events: Vec<Value> = events.collect::<Result<_>>()?;
         schema::check(&events)?;
+        let ids: HashSet<_> = events.iter().map(|event| event["id"].as_str()).collect();
+        ensure!(
+            ids.len() == events.len() && !ids.contains(&None),
+            "{} events have {} ids",
+            events.len(),
+            ids.len()
+        );
         Ok(events)
     }
 
-    /// Events of this scenario.
+    /// Events of this scenario so far.
     pub(crate) fn new_events(&self) -> Result<Vec<Value>> {
+        let mut events = self.everything_new()?;
+        events.retain(|event| !is_marker(event));
+        Ok(events)
+    }
+
+    /// With those of markers.
+    fn everything_new(&self) -> Result<Vec<Value>> {
         let heard = self.live.after(self.seen);
         let is_new = |event: &Value| event["seq"].as_u64() > Some(self.seen);
         let events: Vec<_> = self.all()?.into_iter().filter(is_new).collect();
@@ -88,6 +110,43 @@ impl History {
             before = Some(events.len());
             sleep(QUIET);
         }
+    }
+
+    /// Events of this scenario, when the recorder has read its counts and the mask again: from here on an event that is
+    /// not there will not come. Of a recorder with the hooks of the loader.
+    pub(crate) fn complete(&self) -> Result<Vec<Value>> {
+        // It reads them when it takes a record, if it did not within the last second (`BUSY` in the watcher): so it has
+        // between the first two.
+        for pause in [Duration::ZERO, LOOKS, Duration::ZERO] {
+            sleep(pause);
+            self.mark()?;
+        }
+        self.settled()
+    }
+
+    /// Events of this scenario, after the time in which a recorder without hooks reads the mask and the log.
+    pub(crate) fn later(&self) -> Result<Vec<Value>> {
+        sleep(2 * LOOKS);
+        self.settled()
+    }
+
+    /// Does something that is recorded and taints nothing, and waits for its event.
+    fn mark(&self) -> Result<()> {
+        fs::write(MARKER, "no module")?;
+        let before = self.markers()?;
+        let refused = load_file(MARKER, "");
+        ensure!(refused == Err(Errno::ENOEXEC), "the marker: {refused:?}");
+        let began = Instant::now();
+        while self.markers()? <= before {
+            ensure!(began.elapsed() < PATIENCE, "the marker is not recorded");
+            self.live.quiet(QUIET);
+        }
+        Ok(())
+    }
+
+    fn markers(&self) -> Result<usize> {
+        let events = self.everything_new()?;
+        Ok(events.into_iter().filter(is_marker).count())
     }
 
     pub(crate) fn catch_up(&mut self) -> Result<()> {
@@ -150,4 +209,8 @@ impl History {
         );
         Ok(event)
     }
+}
+
+fn is_marker(event: &Value) -> bool {
+    event["kind"] == "module_load_failed" && event["module"]["path"] == MARKER
 }

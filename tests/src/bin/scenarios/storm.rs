@@ -98,6 +98,16 @@ pub(crate) fn counted(history: &History, fits: impl Fn(&Value) -> bool, calls: u
         std::thread::sleep(std::time::Duration::from_secs(1));
     }
     ensure!(
+        sum >= calls,
+        "{calls} calls, and the events stand for {sum}"
+    );
+    // And no more come.
+    let events = history.complete()?;
+    let counts = events.iter().filter(|event| fits(event));
+    sum = counts
+        .filter_map(|event| event["taint"]["count"].as_u64())
+        .sum();
+    ensure!(
         sum == calls,
         "{calls} calls, and the events stand for {sum}"
     );

@@ -7,6 +7,7 @@ use nix::kmod::{DeleteModuleFlags, delete_module};
 use serde_json::Value;
 
 use crate::{
+    Lacks,
     daemon::Daemon,
     history::History,
     loading::{caller_has, is_ours, load, load_file},
@@ -66,6 +67,11 @@ pub(crate) fn direct_clear(history: &mut History) -> Result<()> {
     let status = Command::new("taintwatch").args(["status"]).output()?;
     let text = String::from_utf8(status.stdout)?;
     ensure!(text.contains("tampered with"), "status hides it: {text}");
+    ensure!(
+        status.status.code() == Some(1),
+        "the kernel says 0, and the history knows better: {}",
+        status.status
+    );
     Ok(())
 }
 
@@ -172,8 +178,8 @@ fn noticed(history: &History, says: &str) -> Result<()> {
     Ok(())
 }
 
-/// With ftrace off, hooks on functions can be attached and never fire: reported at the start. Newer kernels do not let it
-/// be switched off.
+/// With ftrace off, hooks on functions can be attached and never fire: reported at the start. Newer kernels do not let
+/// it be switched off.
 pub(crate) fn ftrace_off() -> Result<()> {
     let switch = "/proc/sys/kernel/ftrace_enabled";
     if let Err(error) = fs::write(switch, "0") {
@@ -181,7 +187,7 @@ pub(crate) fn ftrace_off() -> Result<()> {
             error.raw_os_error() == Some(libc::EOPNOTSUPP),
             "{switch}: {error}"
         );
-        return Ok(());
+        return Err(Lacks("this kernel does not let ftrace be switched off").into());
     }
     let reported = silent_at_start();
     fs::write(switch, "1")?;

@@ -1,7 +1,7 @@
 //! Names held against the truth: in a scenario only certain modules and tasks act, and no event may name another.
 //!
 //! In: events of a scenario, who acted in it. Out: how many name their cause rightly, how many say that it is not
-//! known, and which are wrong.
+//! known, and which are wrong: they name somebody who had no part, or claim a cause and name nobody.
 
 use std::collections::BTreeSet;
 
@@ -13,6 +13,8 @@ pub(crate) struct Actors {
     pub(crate) modules: &'static [&'static str],
     /// Names of tasks; those of kernel threads by their beginning.
     pub(crate) tasks: &'static [&'static str],
+    /// Events whose cause nothing in it shows: so many, and no more.
+    pub(crate) unknown: usize,
 }
 
 /// What events say, against the truth.
@@ -21,23 +23,26 @@ pub(crate) struct Verdict {
     pub(crate) right: usize,
     pub(crate) unknown: usize,
     pub(crate) wrong: Vec<String>,
+    /// Events that do not say what other evidence shows.
+    pub(crate) silent: Vec<String>,
 }
 
+/// Events about the mask or about modules.
+const JUDGED: [&str; 5] = [
+    "taint",
+    "mask_write",
+    "module_load",
+    "module_load_failed",
+    "module_unload",
+];
+
 impl Verdict {
-    /// Judges the events about the mask or about modules.
+    /// Judges the events of one scenario.
     pub(crate) fn judge(&mut self, events: &[Value], actors: Actors) {
-        let judged = [
-            "taint",
-            "mask_write",
-            "module_load",
-            "module_load_failed",
-            "module_unload",
-        ];
+        let mut unknown = Vec::new();
         for event in events {
-            if !event["kind"]
-                .as_str()
-                .is_some_and(|kind| judged.contains(&kind))
-            {
+            let kind = event["kind"].as_str();
+            if !kind.is_some_and(|kind| JUDGED.contains(&kind)) {
                 continue;
             }
             let strangers = strangers(event, actors);
@@ -45,10 +50,16 @@ impl Verdict {
                 self.wrong
                     .push(format!("{strangers:?} had no part: {event}"));
             } else if event["cause"]["class"] == "unknown" {
-                self.unknown += 1;
+                unknown.push(event.to_string());
+            } else if let Some(missing) = missing(event) {
+                self.wrong.push(format!("{missing} is not named: {event}"));
             } else {
                 self.right += 1;
             }
+        }
+        self.unknown += unknown.len();
+        if unknown.len() > actors.unknown {
+            self.silent.append(&mut unknown);
         }
     }
 }
@@ -74,6 +85,25 @@ fn strangers(event: &Value, actors: Actors) -> Vec<String> {
         .collect()
 }
 
+/// What an event must name when it claims such a cause, and does not.
+fn missing(event: &Value) -> Option<&'static str> {
+    let has_task = event.get("task").is_some();
+    // What was counted or found later is of no one task; only what a record shows has a CPU.
+    let seen = event["cause"]["confidence"] == "observed" && event["cpu"].is_u64();
+    let module = (event["module"]["name"].as_str().is_none()).then_some("the module");
+    let caller = (event["caller"].as_str().is_none()).then_some("the code");
+    let task = (seen && !has_task).then_some("the task");
+    match event["cause"]["class"].as_str() {
+        Some("module_load" | "module_unload") => module.or(task),
+        Some("module_code") => module.or(caller.filter(|_| seen)),
+        Some("direct_write" | "kernel_code") => caller.filter(|_| seen),
+        Some("sysctl_write") => task,
+        Some(_) => None,
+        // A load or an unload is no change of the mask: it has no cause.
+        None => module.or((!has_task).then_some("the task")),
+    }
+}
+
 /// `symbol+0x1 [module]`.
 fn module_of(caller: &str) -> Option<&str> {
     // From the right: a name may hold anything, but none of the test modules' ends so.
@@ -90,17 +120,30 @@ fn module_of(caller: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
+    const ACTORS: Actors = Actors {
+        modules: &["a"],
+        tasks: &["insmod", "kworker"],
+        unknown: 1,
+    };
+
+    fn judged(events: &[Value]) -> (usize, usize, usize, usize) {
+        let mut verdict = Verdict::default();
+        verdict.judge(events, ACTORS);
+        let Verdict {
+            right,
+            unknown,
+            wrong,
+            silent,
+        } = verdict;
+        (right, unknown, wrong.len(), silent.len())
+    }
+
     #[test]
     fn a_name_of_somebody_who_had_no_part_is_wrong() {
-        let actors = Actors {
-            modules: &["a"],
-            tasks: &["insmod", "kworker"],
-        };
         let event = |module: &str, task: &str, caller: &str| {
             serde_json::json!({"kind": "taint", "module": {"name": module}, "task": {"comm": task}, "caller": caller,
-                "cause": {"class": "module_load"}})
+                "cpu": 0, "cause": {"class": "module_load", "confidence": "observed"}})
         };
-        let mut verdict = Verdict::default();
         let events = [
             event("a", "kworker/0:1", "f+0x1 [a]"),
             event("b", "insmod", "f+0x1"),
@@ -109,10 +152,54 @@ mod tests {
             serde_json::json!({"kind": "taint", "cause": {"class": "unknown"}}),
             serde_json::json!({"kind": "coverage"}),
         ];
-        verdict.judge(&events, actors);
-        assert_eq!(
-            (verdict.right, verdict.unknown, verdict.wrong.len()),
-            (1, 1, 3)
-        );
+        assert_eq!(judged(&events), (1, 1, 3, 0));
+    }
+
+    #[test]
+    fn a_claim_that_names_nobody_is_wrong() {
+        let event = |class: &str, more: Value| {
+            let mut event = serde_json::json!({"kind": "taint", "cpu": 0, "cause": {"class": class, "confidence": "observed"}});
+            if let (Some(event), Some(more)) = (event.as_object_mut(), more.as_object()) {
+                event.extend(more.clone());
+            }
+            event
+        };
+        let nothing = || serde_json::json!({});
+        for class in [
+            "module_load",
+            "module_code",
+            "module_unload",
+            "sysctl_write",
+            "kernel_code",
+            "direct_write",
+        ] {
+            assert_eq!(judged(&[event(class, nothing())]), (0, 0, 1, 0), "{class}");
+        }
+        let named = [
+            event(
+                "module_load",
+                serde_json::json!({"module": {"name": "a"}, "task": {"comm": "insmod"}}),
+            ),
+            event(
+                "module_code",
+                serde_json::json!({"module": {"name": "a"}, "caller": "f+0x1 [a]"}),
+            ),
+            event(
+                "sysctl_write",
+                serde_json::json!({"task": {"comm": "insmod"}}),
+            ),
+            event(
+                "sysctl_write",
+                serde_json::json!({"taint": {"count": 9}, "cpu": null}),
+            ),
+        ];
+        assert_eq!(judged(&named), (4, 0, 0, 0));
+    }
+
+    #[test]
+    fn more_unknown_than_the_scenario_has_is_no_answer() {
+        let unknown = || serde_json::json!({"kind": "taint", "cause": {"class": "unknown"}});
+        assert_eq!(judged(&[unknown()]), (0, 1, 0, 0));
+        assert_eq!(judged(&[unknown(), unknown()]), (0, 2, 0, 2));
     }
 }

@@ -218,7 +218,7 @@ pub(crate) fn twice(history: &mut History) -> Result<()> {
     let module = &failed["module"];
     ensure!(module["errno"] == "EEXIST", "errno: {failed}");
     ensure!(module["path"] == "/tmp/dummy-again.ko", "path: {failed}");
-    let taints = history.new_events()?;
+    let taints = history.complete()?;
     let taints: Vec<_> = taints
         .iter()
         .filter(|event| event["kind"] == "taint")

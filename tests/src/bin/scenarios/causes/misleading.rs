@@ -1,13 +1,14 @@
 //! Cases in which a careless look-up names the innocent.
 
 use std::{
-    fs, os::unix::process::CommandExt as _, process::Command, thread::sleep, time::Duration,
+    collections::HashMap, fs, os::unix::process::CommandExt as _, process::Command, thread::sleep,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
 use nix::{
     sys::signal::{Signal, kill},
-    unistd::Pid,
+    unistd::{Pid, gettid},
 };
 
 use super::unload;
@@ -65,24 +66,22 @@ pub(crate) fn at_once(history: &mut History) -> Result<()> {
     let threads: Vec<_> = ["tw_gpl", "tw_test"]
         .into_iter()
         .map(|name| {
-            std::thread::spawn(move || -> Result<()> {
+            std::thread::spawn(move || -> Result<(&str, i32)> {
                 for _ in 0..ROUNDS {
                     load(name, "")?;
                     unload(name)?;
                 }
-                Ok(())
+                Ok((name, gettid().as_raw()))
             })
         })
         .collect();
+    // By the threads' own word.
+    let mut loaders = HashMap::new();
     for thread in threads {
-        thread.join().ok().context("a thread ended")??;
+        let (name, tid) = thread.join().ok().context("a thread ended")??;
+        loaders.insert(name, tid);
     }
-    history.expect(&[
-        ("/kind", "module_unload".into()),
-        ("/module/name", "tw_gpl".into()),
-    ])?;
-    sleep(Duration::from_secs(2));
-    let events = history.new_events()?;
+    let events = history.complete()?;
     let of = |kind: &str| {
         events
             .iter()
@@ -94,19 +93,17 @@ pub(crate) fn at_once(history: &mut History) -> Result<()> {
         "{} loads",
         of("module_load").len()
     );
-    let thread_of = |name: &str| {
-        of("module_load")
-            .into_iter()
-            .find(|event| event["module"]["name"] == name)
-            .map(|event| event["task"]["tid"].clone())
-    };
-    for event in of("taint") {
+    let mut taints = 0;
+    for event in of("taint").into_iter().chain(of("module_load")) {
         let name = event["module"]["name"].as_str().unwrap_or_default();
+        let tid = loaders.get(name).context("another module")?;
         ensure!(
-            Some(&event["task"]["tid"]) == thread_of(name).as_ref(),
+            event["task"]["tid"] == *tid,
             "another thread's module: {event}"
         );
+        taints += usize::from(event["taint"]["letter"] == "O");
     }
+    ensure!(taints == 2 * ROUNDS, "{taints} times O");
     Ok(())
 }
 

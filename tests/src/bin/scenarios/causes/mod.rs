@@ -9,6 +9,7 @@ pub(crate) mod identity;
 pub(crate) mod imitated;
 pub(crate) mod misleading;
 pub(crate) mod reused;
+pub(crate) mod signer;
 
 use std::{ffi::CString, fs};
 
