@@ -151,6 +151,18 @@ mod tests {
     }
 
     #[test]
+    fn suses_flags_are_of_the_module_that_is_loaded() {
+        // Both come from the last step of a load; X from the part that the compiler split off.
+        let place = |function| [frame(function, None), frame("load_module", None)];
+        for (bit, function) in [(31, "mod_sysfs_setup"), (16, "mod_sysfs_setup.cold")] {
+            assert_eq!(
+                class(Some(bit), stage::UNFORMED, &place(function)),
+                (Class::ModuleLoad, Some("abc".into()))
+            );
+        }
+    }
+
+    #[test]
     fn code_that_left_no_frame_is_not_what_called_it() {
         let frames = [
             frame("process_one_work", None),

@@ -20,7 +20,7 @@ use crate::{
     daemon::Daemon,
     history::History,
     loading::{load, load_file},
-    tamper,
+    suse, tamper,
 };
 
 /// What is still seen of a write to the sysctl.
@@ -87,6 +87,11 @@ pub(crate) fn all() -> Result<()> {
                 }
             }
         }
+    }
+    if Path::new("/modules").is_dir() {
+        tally.count("SUSE's flags on a machine of SUSE", suse::flags());
+    } else {
+        println!("NA SUSE's flags on a machine of SUSE: {NO_HEADERS}");
     }
     tally.end()
 }

@@ -43,6 +43,7 @@ mod patched;
 mod schema;
 mod status;
 mod storm;
+mod suse;
 mod system;
 mod tail;
 mod tamper;
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
                 .collect();
             run(&named, "only", DB, MILLION)
         }
+        ["suse"] => suse::flags(),
         ["fallbacks"] => fallbacks::all(),
         ["causes"] => run(&corpus::CAUSES, "causes", DB, 0),
         ["crash", db] => crashed::crash(db),
