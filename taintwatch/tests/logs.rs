@@ -130,8 +130,8 @@ fn contradictions(findings: &[Finding], events: &[Event]) -> Vec<String> {
                 later.host == finding.host && later.boot.ordinal == finding.boot.ordinal
             })
             .filter(|later| !is_at_once(finding, later));
-        let state = later.find_map(state);
-        if cause.confidence.as_str() == "logged" && state.is_some_and(|mask| mask >> bit & 1 == 0) {
+        let state = later.find_map(|later| has(later, bit));
+        if cause.confidence.as_str() == "logged" && state == Some(false) {
             found.push(format!("{bit} of {:?}", event.log));
         }
     }
@@ -147,8 +147,9 @@ fn is_at_once(finding: &Finding, later: &Finding) -> bool {
     is_report(&finding.what) && (overlaps || finding.last_place > later.at.place)
 }
 
-/// The flags of a state that can be relied on, those that kernels mean differently among them.
-fn state(finding: &Finding) -> Option<u64> {
+/// Whether a state has a flag, those among it that kernels mean differently. Letters that lost their blanks prove no
+/// clear flag.
+fn has(finding: &Finding, bit: u32) -> Option<bool> {
     let releases = [&finding.boot.release, &finding.facts.release];
     let mut releases = releases.into_iter().flatten();
     let facts = finding.facts.read_by(&Reader {
@@ -159,8 +160,8 @@ fn state(finding: &Finding) -> Option<u64> {
         .readings
         .iter()
         .fold(0, |all, reading| all | 1 << reading.bit);
-    let mask = facts.mask.filter(|_| !facts.mask_is_doubtful)?;
-    Some(mask.0 | readings)
+    let is_set = (facts.mask?.0 | readings) >> bit & 1 == 1;
+    (is_set || !facts.mask_is_doubtful).then_some(is_set)
 }
 
 #[test]

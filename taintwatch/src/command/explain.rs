@@ -268,9 +268,9 @@ mod tests {
                     A supportconfig archive, the kernel log or the dump (kdump), the
                     `Supported:` line of the report, and `modinfo` of the modules that
                     taint.
-          elsewhere N on suse-sle15sp2 (bit 31): SUSE may not support a kernel with it:
-                    an unsupported module was loaded; X on suse-sle12, suse-sle11 (bit
-                    31): SUSE supports a kernel with it: a module that its vendor
+          elsewhere N on suse-sle15sp2 (bit 31): SUSE may not support a kernel with
+                    it: an unsupported module was loaded; X on suse-sle12, suse-sle11
+                    (bit 31): SUSE supports a kernel with it: a module that its vendor
                     supports was loaded; u on rhel10, rhel9, fedora (bit 31): BPF was
                     opened to users without privileges
           sources   SUSE KB 3582750 (Tainted kernel); SUSE SolidDriver Program, Joint

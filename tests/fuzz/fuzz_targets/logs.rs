@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use taintwatch::{
     event::{Confidence, Event},
     klog::{
-        Finding, Origin, Reconstruction, Scanner, What,
+        Facts, Finding, Origin, Reconstruction, Scanner, What,
         input::pstore::{self, Part},
         stream,
     },
@@ -78,8 +78,8 @@ fn denied_by_none(event: &Event, findings: &[Finding]) {
         .filter(|later| later.at.place > finding.at.place)
         .filter(|later| later.host == finding.host && later.boot.ordinal == finding.boot.ordinal)
         .filter(|later| !is_at_once(finding, later))
-        .find_map(state);
-    assert!(state.is_none_or(|mask| mask >> bit & 1 == 1), "{finding:?}");
+        .find_map(|later| has(later, bit));
+    assert_ne!(state, Some(false), "{finding:?}");
 }
 
 fn is_at_once(finding: &Finding, later: &Finding) -> bool {
@@ -91,35 +91,35 @@ fn is_at_once(finding: &Finding, later: &Finding) -> bool {
     is_report(&finding.what) && (overlaps || finding.last_place > later.at.place)
 }
 
-/// With every reading of letters that kernels mean differently.
-fn state(finding: &Finding) -> Option<u64> {
-    let (mask, readings) = read_state(finding)?;
-    Some(mask | readings)
+/// Whether a state has a flag, every reading of letters that kernels mean differently among it. Letters that lost their
+/// blanks prove no clear flag.
+fn has(finding: &Finding, bit: u32) -> Option<bool> {
+    let facts = read(finding);
+    let readings = facts
+        .readings
+        .iter()
+        .fold(0, |all, reading| all | 1 << reading.bit);
+    let is_set = (facts.mask?.0 | readings) >> bit & 1 == 1;
+    (is_set || !facts.mask_is_doubtful).then_some(is_set)
 }
 
 /// The flags that are certain.
 fn state_alone(finding: &Finding) -> Option<u64> {
-    read_state(finding).map(|(mask, _)| mask)
+    let facts = read(finding);
+    let mask = facts.mask.filter(|_| !facts.mask_is_doubtful)?;
+    Some(mask.0)
 }
 
-fn read_state(finding: &Finding) -> Option<(u64, u64)> {
+fn read(finding: &Finding) -> Facts {
     // A line that is cut shows no release of its own: that of the report shows the vendor.
     let releases = [&finding.boot.release, &finding.facts.release];
-    let facts = finding.facts.read_by(&Reader {
+    finding.facts.read_by(&Reader {
         log: releases
             .into_iter()
             .flatten()
             .find_map(|release| table_of(release)),
         ..Reader::default()
-    });
-    let readings = facts
-        .readings
-        .iter()
-        .fold(0, |all, reading| all | 1 << reading.bit);
-    facts
-        .mask
-        .filter(|_| !facts.mask_is_doubtful)
-        .map(|mask| (mask.0, readings))
+    })
 }
 
 /// What a reader of the JSON gets.

@@ -92,7 +92,7 @@ impl Ledger {
             let mut claims = claims::of(&held.finding, self.release.as_deref());
             state.decide(&mut claims);
             match state.verdict(&held.finding, &claims) {
-                Verdict::AtOnce => kept.push(held),
+                Verdict::Open => kept.push(held),
                 Verdict::Counts => open.push(Open::new(held, claims)),
                 Verdict::Denied(bits) => {
                     claims.retain(|claim| !bits.contains(&claim.bit()));

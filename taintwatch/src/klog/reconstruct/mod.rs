@@ -51,6 +51,7 @@ impl Reconstruction {
     }
 
     /// All events of a log.
+    #[must_use]
     pub fn events(origin: Origin, findings: impl IntoIterator<Item = Finding>) -> Vec<Event> {
         let mut reconstruction = Self::new(origin);
         let mut settled = Vec::new();

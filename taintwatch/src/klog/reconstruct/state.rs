@@ -30,8 +30,8 @@ pub(super) struct State {
 /// What a state says of an earlier finding.
 pub(super) enum Verdict {
     Counts,
-    /// Its report can have been written while the state was printed.
-    AtOnce,
+    /// The state lacks it and decides nothing: its letters are not sure, or the report can have been written meanwhile.
+    Open,
     Denied(Vec<u32>),
 }
 
@@ -60,13 +60,16 @@ impl State {
     pub(super) fn verdict(&self, finding: &Finding, claims: &[Claim]) -> Verdict {
         let denied = claims.iter().map(Claim::bit);
         let denied: Vec<_> = denied.filter(|bit| !self.possible.has(*bit)).collect();
-        if self.is_doubtful || denied.is_empty() {
+        if denied.is_empty() {
             Verdict::Counts
+        } else if self.is_doubtful {
+            // The next state decides.
+            Verdict::Open
         } else if claims.iter().any(|claim| claim.line.report)
             && !self.panicked_first(claims)
             && self.is_at_once(finding)
         {
-            Verdict::AtOnce
+            Verdict::Open
         } else {
             Verdict::Denied(denied)
         }
