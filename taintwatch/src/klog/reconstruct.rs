@@ -151,6 +151,10 @@ impl Ledger {
             local: None,
         });
         let Some(mask) = facts.mask else {
+            for bit in facts.torn.minus(self.mask).bits() {
+                events.push(event::unattributed(finding, bit, self.mask, origin));
+                self.mask = self.mask.with(bit);
+            }
             return events;
         };
         if self.is_new(&facts.readings) {

@@ -47,6 +47,8 @@ pub struct Facts {
     pub module: Option<String>,
     /// Modules that carry flags.
     pub modules: Vec<Listed>,
+    /// Flags of modules whose names were broken over two lines.
+    pub torn: Mask,
     /// SUSE's line on whether the kernel is supportable.
     pub supported: Option<String>,
     /// The message of the panic.
@@ -82,6 +84,7 @@ impl Facts {
         for module in &mut facts.modules {
             module.flags = modules::bits(&module.letters, mask, release);
         }
+        facts.torn = modules::bits(&modules::torn(lines), mask, release);
         facts
     }
 

@@ -3,7 +3,10 @@
 //! Reports of two CPUs can stand between each other. Where the log names the writer of each line they are distinguished
 //! by that; else, while two are open, a line goes to the one whose CPU it names, and to none otherwise.
 
+mod list;
 mod reports;
+
+use list::List;
 
 use super::{
     Facts, Finding, Line, LoggedBoot, What,
@@ -31,6 +34,8 @@ pub(super) struct Tracker {
     last: Option<usize>,
     /// What stands behind a cut mark, before the report that it belongs to.
     before: Option<Before>,
+    /// A list of modules outside of any report: the kernel goes on with it in another record.
+    list: Option<Box<List>>,
     /// The end mark of a report that is over can still come.
     awaits_end_mark: bool,
     /// A failure of control-flow integrity was printed, and its WARN follows.
@@ -50,6 +55,9 @@ impl Tracker {
         let matters = may_matter(line.text.as_bytes());
         self.boundary(line, matters, out);
         self.has_begun = true;
+        if self.list.is_some() && self.goes_on(line, out) {
+            return;
+        }
         if self.open.is_empty() && !matters && self.before.is_none() {
             return;
         }
@@ -90,6 +98,7 @@ impl Tracker {
 
     pub(super) fn finish(&mut self, out: &mut Vec<Finding>) {
         self.flush_before(out);
+        out.extend(self.list.take().map(|list| list.finding()));
         self.last = None;
         for report in std::mem::take(&mut self.open) {
             self.emit(report, out);
@@ -146,6 +155,15 @@ impl Tracker {
             self.flush_before(out);
         }
         is_its
+    }
+
+    /// Whether a line goes on with the list; else the list has ended.
+    fn goes_on(&mut self, line: &Line<'_>, out: &mut Vec<Finding>) -> bool {
+        let takes = self.list.as_mut().is_some_and(|list| list.take(line));
+        if !takes {
+            out.extend(self.list.take().map(|list| list.finding()));
+        }
+        takes
     }
 
     /// No report is open that can go on.
