@@ -1,7 +1,7 @@
 //! The lines of a log, as a file has them, one by one.
 //!
-//! In: the bytes of a line. Out: the lines of the kernel that they are or complete. What was broken over several lines
-//! is held until it is whole, up to the limit of a line.
+//! In: the bytes of a line. Out: the lines of the kernel that they are or complete, and which of the others speak of a
+//! taint. What was broken over several lines is held until it is whole, up to the limit of a line.
 
 use super::{
     Line,
@@ -9,6 +9,8 @@ use super::{
     form::{self, Source},
     journal::{self, Unfolded},
     line::LONGEST_LINE,
+    unread::{self, Unread},
+    wrapped::Wrapped,
 };
 
 pub(super) struct Lines<'s> {
@@ -16,10 +18,22 @@ pub(super) struct Lines<'s> {
     source: Source,
     /// The beginning of an entry whose end has not come.
     unfolded: Unfolded,
-    /// A line that a mail program broke in two.
-    broken: Option<String>,
+    /// A line whose rest may stand in the next.
+    wrapped: Wrapped,
+    /// Lines of the file.
+    number: u64,
+    found: Found,
+}
+
+/// What was found in the lines so far.
+#[derive(Debug, Default)]
+pub(super) struct Found {
     /// How many the kernel wrote.
-    found: u64,
+    pub(super) lines: u64,
+    /// Those that speak of a taint and were not understood.
+    pub(super) unread: Unread,
+    /// Those that speak of a taint, and that a program wrote.
+    pub(super) programs: Unread,
 }
 
 impl<'s> Lines<'s> {
@@ -28,13 +42,14 @@ impl<'s> Lines<'s> {
             sink,
             source: Source::default(),
             unfolded: Unfolded::default(),
-            broken: None,
-            found: 0,
+            wrapped: Wrapped::default(),
+            number: 0,
+            found: Found::default(),
         }
     }
 
-    /// No further line comes; returns how many the kernel wrote.
-    pub(super) fn end(mut self) -> u64 {
+    /// No further line comes.
+    pub(super) fn end(mut self) -> Found {
         self.flush();
         let Self {
             mut unfolded,
@@ -42,22 +57,24 @@ impl<'s> Lines<'s> {
             mut found,
             ..
         } = self;
-        unfolded.end(&mut |line| give(sink, &mut found, line));
+        unfolded.end(&mut |line| give(sink, &mut found.lines, line));
         found
     }
 
     pub(super) fn line(&mut self, raw: &[u8]) {
+        self.number += 1;
         let raw = raw.get(..LONGEST_LINE).unwrap_or(raw);
         let text = String::from_utf8_lossy(raw);
-        let mut text = text.trim_end_matches(['\r', ' ', '\t']);
-        if self.found == 0 {
+        let mut text = text.trim_end_matches('\r');
+        if self.found.lines == 0 {
             // The mark that some editors put in front, of UTF-16 too.
             text = text.trim_start_matches(['\u{feff}', '\u{fffd}']);
         }
+        let whole = text.trim_end_matches(['\r', ' ', '\t']);
         // A program may put anything into an entry: undone, a mark could end the field that it stands in.
-        if self.unfolded.is_open() || is_object(text) {
+        if self.unfolded.is_open() || is_object(whole) {
             self.flush();
-            self.whole(text);
+            self.whole(whole, self.number);
             return;
         }
         if !is_mangled(text) {
@@ -67,48 +84,44 @@ impl<'s> Lines<'s> {
         // What a console overwrote stands in one line.
         for (place, part) in text.split('\r').filter(|part| !part.is_empty()).enumerate() {
             // But what a program logs is its own to the end.
-            if place > 0 && self.source.is_foreign() {
+            if place > 0 && self.is_programs() {
                 break;
             }
-            self.plain(clean(part).trim_end());
+            self.plain(&clean(part));
         }
     }
 
+    /// Whether the line that is held was written by a program.
+    fn is_programs(&mut self) -> bool {
+        self.flush();
+        self.source.is_foreign()
+    }
+
+    /// A line that has no marks of others, and whose rest may come.
     fn plain(&mut self, text: &str) {
-        let Some(mut broken) = self.broken.take() else {
-            self.unbroken(text);
+        let beginning = self.source.beginning(text);
+        let is_stamped = self.source.is_stamped();
+        if !journal::is_frame(text) && self.wrapped.take(text, beginning, is_stamped) {
             return;
-        };
-        match self.source.rest(text) {
-            Some(rest) if broken.len() + rest.len() < LONGEST_LINE => {
-                broken.pop();
-                broken.push_str(rest);
-                self.unbroken(&broken);
-            }
-            _ => {
-                self.whole(&broken);
-                self.unbroken(text);
-            }
         }
-    }
-
-    /// Nothing completes a broken line.
-    fn flush(&mut self) {
-        if let Some(broken) = self.broken.take() {
-            self.whole(&broken);
-        }
-    }
-
-    /// `=` ends what a mail program broke; what follows belongs to it when it is no line of its own.
-    fn unbroken(&mut self, text: &str) {
-        if text.ends_with('=') && self.source.is_stamped() {
-            self.broken = Some(text.to_owned());
+        self.flush();
+        let whole = text.trim_end();
+        if journal::could_begin(whole) {
+            // Of an entry the next line must not be taken for the rest.
+            self.whole(whole, self.number);
         } else {
-            self.whole(text);
+            self.wrapped.begin(text, self.number, beginning);
         }
     }
 
-    fn whole(&mut self, text: &str) {
+    /// Nothing more completes the line that is held.
+    fn flush(&mut self) {
+        if let Some((text, number)) = self.wrapped.end() {
+            self.whole(&text, number);
+        }
+    }
+
+    fn whole(&mut self, text: &str, number: u64) {
         if is_object(text) {
             if let Some(entry) = journal::entry(text) {
                 self.give(&entry.line());
@@ -121,7 +134,7 @@ impl<'s> Lines<'s> {
             found,
             ..
         } = self;
-        if unfolded.take(text, &mut |line| give(*sink, found, line)) {
+        if unfolded.take(text, &mut |line| give(*sink, &mut found.lines, line)) {
             return;
         }
         // `Oops#1 Part1` stands in front of each file of a pstore.
@@ -129,15 +142,61 @@ impl<'s> Lines<'s> {
             return;
         }
         let unpadded = form::unpadded(text);
-        if let Some(line) = self.source.line(unpadded.as_deref().unwrap_or(text)) {
-            self.found += 1;
-            (self.sink)(&line);
+        self.records(unpadded.as_deref().unwrap_or(text), number);
+    }
+
+    /// The records of a line: most have one.
+    fn records(&mut self, text: &str, number: u64) {
+        let mut rest = form::bare(text);
+        while let Some(line) = self.source.numbered(rest, number) {
+            let second = self.source.second(rest, &line);
+            let (record, behind) = rest
+                .split_at_checked(second.unwrap_or(rest.len()))
+                .unwrap_or((rest, ""));
+            let begin = rest.len() - line.text.len();
+            let whole = if second.is_some() {
+                record.get(begin..).unwrap_or_default().trim_end()
+            } else {
+                line.text
+            };
+            self.found.lines += 1;
+            self.judge(&line, number);
+            (self.sink)(&Line {
+                text: whole,
+                ..line
+            });
+            rest = behind;
+            if rest.is_empty() {
+                return;
+            }
+        }
+        if unread::speaks(rest) {
+            let programs = self.source.is_foreign();
+            let seen = if programs {
+                &mut self.found.programs
+            } else {
+                &mut self.found.unread
+            };
+            seen.add(number);
+        }
+    }
+
+    /// Whether a line is understood as far as it speaks of a taint.
+    fn judge(&mut self, line: &Line<'_>, number: u64) {
+        let is_sure = line.has_time() || line.caller.is_some();
+        let is_unread = if is_sure {
+            unread::is_unknown(line.text)
+        } else {
+            unread::speaks(line.text) && !unread::is_understood(line.text)
+        };
+        if is_unread {
+            self.found.unread.add(number);
         }
     }
 
     /// An entry that is whole.
     pub(super) fn give(&mut self, line: &Line<'_>) {
-        give(self.sink, &mut self.found, line);
+        give(self.sink, &mut self.found.lines, line);
     }
 }
 

@@ -10,6 +10,7 @@
 //! ```
 
 mod before;
+mod certain;
 mod clean;
 mod clock;
 mod event;
@@ -31,6 +32,8 @@ pub mod stream;
 #[cfg(test)]
 mod tests;
 mod tracker;
+mod unread;
+mod wrapped;
 
 pub use facts::{Facts, Ran};
 pub use finding::{Finding, LoggedBoot, What};
@@ -39,3 +42,4 @@ pub use modules::Listed;
 pub use origin::Origin;
 pub use reconstruct::{Reconstruction, Settled};
 pub use scanner::Scanner;
+pub use unread::Unread;

@@ -26,6 +26,9 @@ pub struct Listed {
     pub loaded: bool,
 }
 
+/// Stands in a name that was broken over two lines, or may have been.
+pub(super) const TORN: &str = "…";
+
 /// No list is longer.
 const MOST: usize = 512;
 
@@ -66,14 +69,8 @@ fn read(list: &str, mut loaded: bool, found: &mut Vec<Listed>) {
 /// `nvidia(POE)`, `x(OE+)` while it loads, `x(OE):2` unloaded twice.
 fn module(word: &str, loaded: bool) -> Option<Listed> {
     let (name, rest) = word.split_once('(')?;
-    let letters: String = rest
-        .split(')')
-        .next()?
-        .chars()
-        .filter(char::is_ascii_alphabetic)
-        .take(32)
-        .collect();
-    (is_module_name(name) && !letters.is_empty()).then(|| Listed {
+    let letters = letters(rest)?;
+    is_module_name(name).then(|| Listed {
         name: name.to_owned(),
         letters,
         flags: Mask(0),
@@ -81,8 +78,39 @@ fn module(word: &str, loaded: bool) -> Option<Listed> {
     })
 }
 
+/// The letters up to the parenthesis.
+fn letters(rest: &str) -> Option<String> {
+    let inside = rest.split(')').next()?.chars();
+    let letters: String = inside.filter(char::is_ascii_alphabetic).take(32).collect();
+    (!letters.is_empty()).then_some(letters)
+}
+
+/// The letters of modules whose name was broken: they are a module's, and nobody's that can be named.
+pub(super) fn torn(lines: &[String]) -> String {
+    let lists = lines.iter().filter_map(|line| line.split_once(MODULES));
+    lists
+        .flat_map(|(_, list)| list.split_ascii_whitespace())
+        .filter(|word| word.contains(TORN))
+        .filter_map(|word| letters(word.split_once('(')?.1))
+        .collect()
+}
+
+/// Whether a text names a module with flags: `nvidia(POE)`.
+pub(super) fn has_flags(text: &str) -> bool {
+    let is_flagged = |word: &str| {
+        let (name, rest) = word.split_once('(')?;
+        let (flags, behind) = rest.split_once(')')?;
+        let is_flags = !flags.is_empty() && flags.chars().all(|flag| "PFCOEKXNTJ+-".contains(flag));
+        Some(is_flags && is_module_name(name) && behind.is_empty())
+    };
+    memchr::memchr(b'(', text.as_bytes()).is_some()
+        && text
+            .split_ascii_whitespace()
+            .any(|word| is_flagged(word).unwrap_or(false))
+}
+
 /// A line of nothing but names, as a broken list goes on.
-fn is_list(line: &str) -> bool {
+pub(super) fn is_list(line: &str) -> bool {
     let names = |word: &str| {
         is_module_name(word.split('(').next().unwrap_or_default())
             || matches!(word, "[last" | "unloaded:")

@@ -7,14 +7,38 @@ use std::io::{self, BufRead, Read as _};
 
 use memchr::memchr;
 
-use super::{Line, journal, line::LONGEST_LINE, lines::Lines};
+use super::{
+    Line, Unread, journal,
+    line::LONGEST_LINE,
+    lines::{Found, Lines},
+};
 
 /// What was read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Read {
     pub bytes: u64,
     /// Lines that the kernel wrote.
     pub lines: u64,
+    /// Lines that speak of a taint and were not understood.
+    pub unread: Unread,
+    /// Lines that speak of a taint, and that a program wrote.
+    pub programs: Unread,
+}
+
+impl Read {
+    fn new(bytes: u64, found: Found) -> Self {
+        let Found {
+            lines,
+            unread,
+            programs,
+        } = found;
+        Self {
+            bytes,
+            lines,
+            unread,
+            programs,
+        }
+    }
 }
 
 /// Reads a log to its end.
@@ -28,8 +52,7 @@ pub fn read(input: &mut dyn BufRead, sink: &mut dyn FnMut(&Line<'_>)) -> io::Res
     let mut input = first.chain(input);
     if is_export {
         let bytes = journal::export(&mut input, &mut |line| lines.give(line))?;
-        let lines = lines.end();
-        return Ok(Read { bytes, lines });
+        return Ok(Read::new(bytes, lines.end()));
     }
     let mut stream = Stream {
         lines,
@@ -88,10 +111,7 @@ impl Stream<'_> {
         if !self.begun.is_empty() {
             self.lines.line(&self.begun);
         }
-        Read {
-            bytes: self.bytes,
-            lines: self.lines.end(),
-        }
+        Read::new(self.bytes, self.lines.end())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod known;
 mod left_out;
+mod unread;
 
 use std::{
     cell::RefCell,
@@ -12,7 +13,7 @@ use std::{
 use anyhow::{Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::{known::Known, left_out::LeftOut};
+use self::{known::Known, left_out::LeftOut, unread::Doubts};
 use crate::{
     event::{Event, Source},
     klog::{
@@ -44,9 +45,9 @@ pub struct Args {
     json: bool,
 }
 
-/// Exit 0; 2 as for any error.
+/// Exit 0; 2 where nothing was found and not everything was understood, and as for any error.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
-    let mut seq = 0;
+    let (mut seq, mut exit) = (0, 0);
     for path in &args.input {
         let mut analysis = Analysis::new(args, seq, out);
         let visited = input::visit(path, &mut analysis);
@@ -58,9 +59,11 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
             let failure = failure(path, &error);
             anyhow::Error::from(error).context(failure)
         })?;
-        seq = analysis.finish(path)?;
+        let end = analysis.finish(path)?;
+        seq = end.seq;
+        exit = exit.max(if end.is_certain { 0 } else { 2 });
     }
-    Ok(0)
+    Ok(exit)
 }
 
 /// What failed, and what the user can do.
@@ -77,6 +80,14 @@ fn failure(path: &Path, error: &io::Error) -> String {
     }
 }
 
+/// How the reading of one input ended.
+struct End {
+    /// The number of the last event.
+    seq: u64,
+    /// There were events, or there is nothing to tell.
+    is_certain: bool,
+}
+
 /// One input while it is read.
 struct Analysis<'a> {
     args: &'a Args,
@@ -90,6 +101,7 @@ struct Analysis<'a> {
     undated: u64,
     logs: u64,
     lines: u64,
+    doubts: Doubts,
     /// The log that is read.
     name: String,
     snapshot: Snapshot,
@@ -112,6 +124,7 @@ impl<'a> Analysis<'a> {
             undated: 0,
             logs: 0,
             lines: 0,
+            doubts: Doubts::default(),
             name: String::new(),
             snapshot: Snapshot::default(),
             reconstructions: Vec::new(),
@@ -185,12 +198,14 @@ impl<'a> Analysis<'a> {
         }
         this.failed = this.failed.take().or(failed);
         this.reconstructions.push(reconstruction);
-        this.lines += read?.lines;
+        let read = read?;
+        this.lines += read.lines;
+        this.doubts.add(name, &read);
         Ok(())
     }
 
-    /// Prints the flags that the files show to be set and no log explains; returns the number of the last event.
-    fn finish(mut self, path: &Path) -> Result<u64> {
+    /// Prints the flags that the files show to be set and no log explains, and what was not understood.
+    fn finish(mut self, path: &Path) -> Result<End> {
         self.bar.finish_and_clear();
         if let Some(message) = self.left_out.message() {
             log::warn!("{message}");
@@ -226,10 +241,17 @@ impl<'a> Analysis<'a> {
                 self.undated
             );
         }
+        let is_empty = self.seq == self.before && self.hidden == 0;
         if !self.args.json && self.seq == self.before {
             writeln!(self.out, "{}", self.nothing())?;
         }
-        Ok(self.seq)
+        if let Some(doubt) = self.doubts.text(is_empty) {
+            log::warn!("{doubt}");
+        }
+        Ok(End {
+            seq: self.seq,
+            is_certain: !is_empty || self.lines > 0 && self.doubts.is_none(),
+        })
     }
 
     fn table(&self) -> Option<&'static Table> {
@@ -240,6 +262,9 @@ impl<'a> Analysis<'a> {
     fn nothing(&self) -> String {
         match (self.hidden, self.lines) {
             (0, 0) => "it has no line of a kernel log".to_owned(),
+            (0, _) if !self.doubts.is_none() => {
+                "whether a taint is shown cannot be told: not everything was understood".to_owned()
+            }
             // Text without any mark of a kernel may be one's all the same.
             (0, lines) => {
                 let lines = format::number(usize::try_from(lines).unwrap_or(usize::MAX), "line");

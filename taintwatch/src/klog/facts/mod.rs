@@ -49,6 +49,8 @@ pub struct Facts {
     pub modules: Vec<Listed>,
     /// It names CPU and task as kernels before 3.11 did.
     pub is_before_3_11: bool,
+    /// Flags of modules whose names were broken over two lines.
+    pub torn: Mask,
     /// SUSE's line on whether the kernel is supportable.
     pub supported: Option<String>,
     /// The message of the panic.
@@ -84,6 +86,7 @@ impl Facts {
         for module in &mut facts.modules {
             module.flags = modules::bits(&module.letters, mask, release);
         }
+        facts.torn = modules::bits(&modules::torn(lines), mask, release);
         facts
     }
 

@@ -1,9 +1,9 @@
-//! What users and their tools add around a line: marks of a quoted mail, of Markdown and of `grep`.
+//! What users and their tools add around a line: marks of a quoted mail and of Markdown.
 //!
 //! In: a line as it stands in a file. Out: what is within.
 
 /// Without the marks of a quoted mail, of code in Markdown, and of a log that lost lines.
-pub(super) fn bare(raw: &str) -> &str {
+pub(in super::super) fn bare(raw: &str) -> &str {
     let mut text = raw.trim_end_matches('`');
     while let Some(rest) = ["> ", ">> ", "| ", "`"]
         .iter()
@@ -31,14 +31,6 @@ fn behind_the_dropped(text: &str) -> Option<&str> {
         .strip_prefix("** ")?
         .split_once(" printk messages dropped ** ")?;
     is_number(count).then_some(rest)
-}
-
-/// `123:` and `123-` of `grep -n` and `grep -b`.
-pub(super) fn numbered(raw: &str) -> Option<&str> {
-    let (number, rest) = raw.split_once([':', '-'])?;
-    // Another number in front would be a number in front again, and so on.
-    let begins = rest.starts_with(|first: char| matches!(first, '[' | 'A'..='Z'));
-    (is_number(number) && begins).then_some(rest)
 }
 
 /// `...`: lines were left out.

@@ -30,7 +30,7 @@ pub(super) fn decoded(line: &str) -> Option<(bool, &str)> {
 pub(super) fn time(line: &str) -> Option<Line<'_>> {
     let (inside, rest) = line.strip_prefix('[')?.split_once(']')?;
     let time = inside.trim_start();
-    let since_boot = seconds(time.split(' ').next()?);
+    let since_boot = since_boot(time);
     let mut found = Line {
         since_boot,
         ..Line::of(rest)
@@ -81,9 +81,33 @@ pub(super) fn is_kernels(text: &str) -> bool {
     time.strip_prefix('[')
         .and_then(|time| time.split_once(']'))
         .is_some_and(|(time, _)| {
-            let fraction = time.rsplit('.').next().unwrap_or_default();
-            fraction.len() == 6 && seconds(time.trim_start()).is_some()
+            let time = time.trim_start();
+            let fraction = time.split('.').nth(1).unwrap_or_default();
+            let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+            digits == 6 && since_boot(time).is_some()
         })
+}
+
+/// `12.345678`, and what the kernels of vendors put behind it: `12.345678@1` and `12.345678,1` the CPU, `12.345678s` the
+/// unit, `12.345678 / 04-25 12:34:56.789` the time on the wall. `dmesg -d` and the journal put ` < 0.000012 >` there.
+fn since_boot(time: &str) -> Option<u64> {
+    let is_digit = |c: char| c.is_ascii_digit() || c == '.';
+    let behind = time.trim_start_matches(is_digit);
+    let number = time.get(..time.len() - behind.len())?;
+    let is_cpu = |cpu: &str| !cpu.is_empty() && cpu.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = matches!(behind, "" | "s")
+        || behind.starts_with(' ')
+        || behind.strip_prefix(['@', ',']).is_some_and(is_cpu);
+    fits.then(|| seconds(number))?
+}
+
+/// `[   T77] TEXT`, from a kernel that prints no times.
+pub(super) fn called(line: &str) -> Option<Line<'_>> {
+    let (caller, text) = upstream(line)?;
+    Some(Line {
+        caller: Some(caller),
+        ..Line::of(text.strip_prefix(' ').unwrap_or(text))
+    })
 }
 
 /// `  12.345678] text`: the log was copied without its first character.
@@ -139,22 +163,27 @@ fn upstream(text: &str) -> Option<(&str, &str)> {
     (!digits.is_empty() && digits.bytes().all(fits)).then_some((caller, rest))
 }
 
-/// `(2)[123:kworker/2:1]`, `[2:  insmod:  123]` and `[pid:123,cpu2,insmod]` of phones and boards.
+/// `(2)[123:kworker/2:1]`, `-(2)[123:kworker/2:1]`, `[2:  insmod:  123]`, `I[2:  insmod:  123]` and
+/// `[pid:123,cpu2,insmod]` of phones and boards.
 fn vendors(text: &str) -> Option<(&str, &str)> {
-    let bracket = match text.strip_prefix('(') {
+    let unmarked = match text.as_bytes() {
+        [b'-', b'(', ..] | [b'A'..=b'Z', b'[', ..] => text.get(1..)?,
+        _ => text,
+    };
+    let bracket = match unmarked.strip_prefix('(') {
         Some(rest) => {
             let (cpu, rest) = rest.split_once(')')?;
             cpu.parse::<u32>().ok()?;
             rest
         }
-        None => text,
+        None => unmarked,
     };
     let (inside, rest) = bracket.strip_prefix('[')?.split_once(']')?;
     let is_number = |text: &str| text.trim().parse::<u32>().is_ok();
     let (first, behind) = inside.split_once(':')?;
     let of_task = (first == "pid" && behind.contains(",cpu"))
         || is_number(first)
-            && (bracket.len() < text.len() || behind.rsplit(':').next().is_some_and(is_number));
+            && (bracket.len() < unmarked.len() || behind.rsplit(':').next().is_some_and(is_number));
     let caller = text.get(..text.len() - rest.len())?;
     of_task.then_some((caller, rest))
 }

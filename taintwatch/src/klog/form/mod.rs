@@ -1,23 +1,43 @@
 //! The forms in which kernel logs are stored and copied, line by line.
 //!
 //! In: one line of a file. Out: the kernel's own text, with what the prefix says of time, writer and machine; nothing
-//! for lines that the kernel did not write. The form is detected for each line, by its first byte; what one line
-//! does not show (whether a line without a time continues the one before) is kept for the source.
+//! for lines that the kernel did not write. The form is detected for each line: a known one by its first byte, else by
+//! the first time of the kernel or of a logger in the line, else by a text that only a kernel prints. What one line
+//! does not show (whether a line without a time continues the one before, the shape of an unknown prefix) is kept for
+//! the source.
 
 mod around;
 mod bracket;
+mod inside;
+mod joined;
 mod kmsg;
 mod logcat;
 mod parsed;
+mod shape;
 mod stamp;
 mod syslog;
 #[cfg(test)]
 mod tests;
+mod word;
+mod writer;
 
-use super::Line;
+use super::{Line, certain::is_certain};
+pub(super) use around::bare;
 pub(super) use bracket::seconds;
 pub(super) use logcat::unpadded;
 use parsed::Parsed;
+use shape::Shape;
+
+/// What a line begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// A prefix.
+    Record,
+    /// Something else, and then a prefix.
+    Inside,
+    /// No prefix.
+    Text,
+}
 
 /// What the lines so far show of their source.
 #[derive(Debug, Default)]
@@ -28,8 +48,10 @@ pub struct Source {
     is_kernels: bool,
     /// The last line was a program's.
     is_foreign: bool,
-    /// The machine of `journalctl -o short-monotonic`, whose lines look like the kernel's own.
+    /// The machine of `journalctl -o short-monotonic`, whose lines look like the kernel's own; empty where it is left out.
     monotonic_host: Option<String>,
+    /// An unknown prefix, by a line that is a kernel's by its text.
+    shape: Option<Shape>,
     number: u64,
 }
 
@@ -37,18 +59,26 @@ impl Source {
     /// Takes a line apart; `None` when the kernel did not write it.
     pub fn line<'a>(&mut self, raw: &'a str) -> Option<Line<'a>> {
         self.number += 1;
-        let raw = around::bare(raw);
+        self.numbered(raw, self.number)
+    }
+
+    /// A line, and its place in the file.
+    pub(super) fn numbered<'a>(&mut self, raw: &'a str, number: u64) -> Option<Line<'a>> {
+        let raw = bare(raw);
         if raw.is_empty() {
             return None;
         }
-        let parsed = self.parse(raw);
+        let parsed = self.decided(raw);
         self.is_foreign = matches!(parsed, Parsed::Foreign);
         let found = match parsed {
             Parsed::Line(line) => {
                 self.is_stamped |= line.has_time();
-                Some(line)
+                Some(Line {
+                    text: inside::unmarked(raw, line.text),
+                    ..line
+                })
             }
-            Parsed::Foreign => None,
+            Parsed::Foreign | Parsed::Unclaimed { .. } => None,
             // The rest of a program's line.
             Parsed::Bare(_) if self.is_stamped && !self.is_kernels => return None,
             Parsed::Bare(text) if around::is_gap(text) => return None,
@@ -60,12 +90,79 @@ impl Source {
         self.is_kernels = found.is_some();
         found.map(|line| Line {
             number: if line.number == 0 {
-                self.number
+                number
             } else {
                 line.number
             },
             ..line
         })
+    }
+
+    /// A line whose writer is not named is the kernel's by its text, or by a prefix of the same shape as that of a line
+    /// that is.
+    fn decided<'a>(&mut self, raw: &'a str) -> Parsed<'a> {
+        match self.parse(raw) {
+            Parsed::Unclaimed { line, is_whole } => {
+                let prefix = raw.get(..raw.len() - line.text.len());
+                let shape = prefix.and_then(Shape::of);
+                let is_known = shape.is_some() && shape == self.shape;
+                if is_known || is_whole && is_certain(line.text) {
+                    self.shape = shape;
+                    Parsed::Line(line)
+                } else {
+                    Parsed::Foreign
+                }
+            }
+            Parsed::Bare(text) => {
+                if let Some((text, shape)) = inside::certain(text) {
+                    self.shape = Some(shape);
+                    return Parsed::Line(Line::of(text));
+                }
+                let within = self.shape.as_ref().and_then(|shape| shape.strip(text));
+                within.map_or(Parsed::Bare(text), |text| Parsed::Line(Line::of(text)))
+            }
+            known => known,
+        }
+    }
+
+    /// How a line begins, by itself.
+    pub(super) fn beginning(&mut self, raw: &str) -> Beginning {
+        let raw = bare(raw);
+        match self.known(raw) {
+            Parsed::Bare(_) => {}
+            _ => return Beginning::Record,
+        }
+        match inside::timed(raw) {
+            Parsed::Bare(_) => {}
+            Parsed::Foreign => return Beginning::Record,
+            _ => return Beginning::Inside,
+        }
+        let is_known = self
+            .shape
+            .as_ref()
+            .is_some_and(|shape| shape.strip(raw).is_some());
+        if is_known || inside::certain(raw).is_some() {
+            Beginning::Record
+        } else {
+            Beginning::Text
+        }
+    }
+
+    /// Where the next record begins in a line that holds more than one; the first was read from it.
+    pub(super) fn second(&mut self, raw: &str, first: &Line<'_>) -> Option<usize> {
+        let at = joined::second(raw, first)?;
+        let next = match self.parse(raw.get(at..)?) {
+            Parsed::Line(next) => next,
+            Parsed::Foreign => return Some(at),
+            _ => return None,
+        };
+        let goes_on = match (first.since_boot, next.since_boot) {
+            (Some(first), Some(next)) => first <= next,
+            // A time of the kernel's own and one of a logger are of two logs.
+            (None, None) => next.has_time(),
+            _ => false,
+        };
+        goes_on.then_some(at)
     }
 
     /// Whether lines have a time: one without is then the rest of another.
@@ -78,15 +175,12 @@ impl Source {
         self.is_foreign
     }
 
-    /// What a line adds to the one before, when it has no prefix that makes it one of its own.
-    pub(super) fn rest<'a>(&mut self, raw: &'a str) -> Option<&'a str> {
-        match self.parse(around::bare(raw)) {
-            Parsed::Bare(text) => Some(text).filter(|text| !text.is_empty()),
-            _ => None,
-        }
+    fn parse<'a>(&mut self, raw: &'a str) -> Parsed<'a> {
+        self.known(raw).or_else(|| inside::timed(raw))
     }
 
-    fn parse<'a>(&mut self, raw: &'a str) -> Parsed<'a> {
+    /// A form that the line begins with.
+    fn known<'a>(&mut self, raw: &'a str) -> Parsed<'a> {
         let first = raw.as_bytes().first().copied().unwrap_or_default();
         match first {
             b'[' => self.bracket(raw).inside(),
@@ -96,15 +190,14 @@ impl Source {
                 .or_else(|| syslog::iso(raw).inside())
                 .or_else(|| syslog::console(raw).inside())
                 .or_else(|| bracket::cut(raw).map_or(Parsed::Bare(raw), Parsed::Line))
-                .or_else(|| syslog::stamped(raw).inside())
-                .or_else(|| self.within(raw, around::numbered(raw))),
+                .or_else(|| syslog::stamped(raw).inside()),
             // What syslogd shows to all users who are logged in.
             b' ' if raw.starts_with(" kernel:") => {
                 Parsed::Line(Line::of(raw.trim_start_matches(" kernel:"))).inside()
             }
             // Further fields of a record of /dev/kmsg.
             b' ' if kmsg::is_field(raw) => Parsed::Foreign,
-            b' ' | b'\t' => self.within(raw, Some(raw.trim_start())),
+            b' ' => bracket::cut(raw.trim_start()).map_or(Parsed::Bare(raw), Parsed::Line),
             b'a'..=b'z' => match bracket::decoded(raw) {
                 Some((true, rest)) => syslog::iso(rest)
                     .or_else(|| Parsed::Line(Line::of(rest)))
@@ -120,22 +213,24 @@ impl Source {
         }
     }
 
-    /// A line behind blanks or a number that were added: only a time shows that they are no part of it.
-    fn within<'a>(&mut self, raw: &'a str, inner: Option<&'a str>) -> Parsed<'a> {
-        match inner.map(|inner| self.parse(inner)) {
-            Some(Parsed::Line(line)) if line.has_time() => Parsed::Line(line),
-            Some(Parsed::Foreign) => Parsed::Foreign,
-            _ => Parsed::Bare(raw),
-        }
-    }
-
     /// `[   12.345678] text`, or `[   12.345678] host kernel: text` of the journal.
     fn bracket<'a>(&mut self, raw: &'a str) -> Parsed<'a> {
-        let Some(line) = bracket::time(raw).or_else(|| bracket::recorded(raw)) else {
+        let Some(line) = bracket::time(raw)
+            .or_else(|| bracket::recorded(raw))
+            .or_else(|| bracket::called(raw))
+        else {
             return Parsed::Bare(raw);
         };
         let mut words = line.text.splitn(3, ' ');
         let (host, tag, text) = (words.next(), words.next(), words.next());
+        if host == Some("kernel:") {
+            self.monotonic_host.get_or_insert_default();
+            let text = line.text.strip_prefix("kernel: ");
+            return Parsed::Line(Line {
+                text: text.unwrap_or_default(),
+                ..line
+            });
+        }
         if let (Some(host), Some("kernel:")) = (host, tag)
             && !host.contains(':')
             && !host.is_empty()
@@ -143,14 +238,19 @@ impl Source {
             self.monotonic_host = Some(host.to_owned());
             return Parsed::Line(Line {
                 text: text.unwrap_or_default(),
-                host: Some(host),
+                host: Some(host).filter(|host| !word::is_level(host)),
                 ..line
             });
         }
-        if host.is_some()
-            && self.monotonic_host.as_deref() == host
-            && tag.is_some_and(|tag| tag.ends_with(':'))
-        {
+        let Some(known) = self.monotonic_host.as_deref() else {
+            return Parsed::Line(line);
+        };
+        let is_program = if known.is_empty() {
+            host.is_some_and(word::is_process)
+        } else {
+            host == Some(known) && tag.is_some_and(|tag| tag.ends_with(':'))
+        };
+        if is_program {
             return Parsed::Foreign;
         }
         Parsed::Line(line)
@@ -169,6 +269,14 @@ impl Source {
             Some(b'0'..=b'9') => syslog::iso(behind),
             Some(b'A'..=b'Z') => syslog::stamped(behind),
             _ => Parsed::Bare(rest),
+        };
+        // The priority says that it is the kernel's.
+        let outer = match outer {
+            Parsed::Unclaimed {
+                line,
+                is_whole: true,
+            } => Parsed::Line(line),
+            outer => outer,
         };
         outer.inside().or_else(|| match self.bracket(rest) {
             Parsed::Bare(_) => Parsed::Line(Line::of(rest)),

@@ -9,6 +9,12 @@ pub(super) enum Parsed<'a> {
     Line(Line<'a>),
     /// Written by a program.
     Foreign,
+    /// It has a time and names no writer: its text decides. `is_whole` where the text is all that can be one; else its
+    /// first word may be the name of a program.
+    Unclaimed {
+        line: Line<'a>,
+        is_whole: bool,
+    },
     /// Not of this form.
     Bare(&'a str),
 }

@@ -24,6 +24,10 @@ pub(super) fn iso(line: &str) -> Option<Stamp<'_>> {
     }
     let end = line.get(19..)?.find(' ')? + 19;
     let (text, rest) = (line.get(..end)?, line.get(end + 1..)?);
+    let is_zone = |byte: u8| byte.is_ascii_digit() || b".,:+-Zz".contains(&byte);
+    if !text.get(19..)?.bytes().all(is_zone) {
+        return None;
+    }
     Some(Stamp {
         wall: timestamp(text),
         text,

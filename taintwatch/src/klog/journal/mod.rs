@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::Line;
 pub(super) use export::{export, is_export};
 pub(super) use json::entry;
-pub(super) use unfolded::Unfolded;
+pub(super) use unfolded::{Unfolded, could_begin, is_frame};
 
 /// An entry's fields, as far as they matter.
 #[derive(Debug, Default)]

@@ -72,8 +72,7 @@ impl Unfolded {
     }
 
     fn begin(&mut self, indent: usize, line: &str) -> bool {
-        // Braces and brackets alone are never text of the kernel.
-        if line.bytes().all(|byte| b"{}[], ".contains(&byte)) {
+        if is_frame(line) {
             if line.ends_with('{') {
                 let text = "{".to_owned();
                 self.0 = State::Object { indent, text };
@@ -90,8 +89,13 @@ impl Unfolded {
     }
 }
 
+/// Braces and brackets alone, which are never text of the kernel.
+pub(in super::super) fn is_frame(line: &str) -> bool {
+    line.bytes().all(|byte| b"{}[], ".contains(&byte))
+}
+
 /// What ends with a brace or a bracket; most lines do not.
-fn could_begin(line: &str) -> bool {
+pub(in super::super) fn could_begin(line: &str) -> bool {
     line.ends_with(['{', '}', '[', ']', ','])
 }
 

@@ -230,6 +230,11 @@ impl Ledger {
         if let What::Refused(module) = &finding.what {
             events.push(event::refused(finding, module, origin));
         }
+        // A state of its own says more than a list whose names are torn.
+        let torn = finding.facts.torn.minus(self.mask);
+        for bit in torn.bits().filter(|_| finding.facts.mask.is_none()) {
+            events.push(self.unattributed(finding, bit, origin));
+        }
         for claim in claims {
             if self.repeats_licence(finding, claim) {
                 continue;

@@ -4,8 +4,11 @@
 //! by that; else, while two are open, a line goes to the one whose CPU it names, and to none otherwise.
 
 mod day;
+mod list;
 mod live_patch;
 mod reports;
+
+use list::List;
 
 use super::{
     Facts, Finding, Line, LoggedBoot, What,
@@ -40,6 +43,8 @@ pub(super) struct Tracker {
     last: Option<usize>,
     /// What stands behind a cut mark, before the report that it belongs to.
     before: Option<Before>,
+    /// A list of modules outside of any report: the kernel goes on with it in another record.
+    list: Option<Box<List>>,
     /// The end mark of a report that is over can still come.
     awaits_end_mark: bool,
     /// A failure of control-flow integrity was printed, and its WARN follows.
@@ -78,6 +83,9 @@ impl Tracker {
             && (patch.is_over_with(line) || matters)
         {
             out.extend(self.live_patch.take().map(LivePatch::finding));
+        }
+        if self.list.is_some() && self.goes_on(line, out) {
+            return;
         }
         if self.open.is_empty() && !matters && self.before.is_none() {
             return;
@@ -129,6 +137,7 @@ impl Tracker {
     pub(super) fn finish(&mut self, out: &mut Vec<Finding>) {
         out.extend(self.live_patch.take().map(LivePatch::finding));
         self.flush_before(out);
+        out.extend(self.list.take().map(|list| list.finding()));
         self.last = None;
         for report in std::mem::take(&mut self.open) {
             self.emit(report, out);
@@ -185,6 +194,15 @@ impl Tracker {
             self.flush_before(out);
         }
         is_its
+    }
+
+    /// Whether a line goes on with the list; else the list has ended.
+    fn goes_on(&mut self, line: &Line<'_>, out: &mut Vec<Finding>) -> bool {
+        let takes = self.list.as_mut().is_some_and(|list| list.take(line));
+        if !takes {
+            out.extend(self.list.take().map(|list| list.finding()));
+        }
+        takes
     }
 
     /// No report is open that can go on.

@@ -3,7 +3,7 @@
 //! In: lines that matter, or that come while a report is open. Out: findings of the reports that are over. Where two
 //! are open and nothing shows which a line belongs to, it is added to neither.
 
-use super::{Tracker, live_patch::LivePatch};
+use super::{Tracker, list::List, live_patch::LivePatch};
 use crate::{
     klog::{
         Finding, Line, What,
@@ -186,7 +186,12 @@ impl Tracker {
                 || [MODULES, UNLOADED].iter().any(|list| text.contains(list))
                 || text == LOCKDEP_OFF;
             if is_state {
-                out.push(self.single(What::State, line));
+                let state = self.single(What::State, line);
+                if text.contains(MODULES) {
+                    self.list = Some(Box::new(List::new(state, line)));
+                } else {
+                    out.push(state);
+                }
             }
         } else if text.starts_with(END) && self.open.iter().all(|report| report.caller.is_none()) {
             // It is not known which report ends: the oldest has waited longest.
