@@ -48,8 +48,8 @@ mod tests {
         let mut day = Day::default();
         let mut of = |stamp, since_boot, continues| {
             day.of(&Line {
-                stamp,
                 since_boot,
+                stamp,
                 continues,
                 ..Line::default()
             })

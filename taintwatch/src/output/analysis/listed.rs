@@ -99,7 +99,7 @@ fn text(first: &Module, names: &[&str]) -> String {
     } else {
         "these flags"
     };
-    let named: Vec<_> = names
+    let shown: Vec<_> = names
         .iter()
         .take(MOST_NAMED)
         .map(|name| Escaped(name).to_string())
@@ -115,8 +115,8 @@ fn text(first: &Module, names: &[&str]) -> String {
     } else {
         format!(" and {they} unloaded")
     };
-    let named = named.join(", ");
+    let shown = shown.join(", ");
     format!(
-        "the {modules} {named}{more} {carry} {what}{gone}; no line shows when {they} loaded (listed)"
+        "the {modules} {shown}{more} {carry} {what}{gone}; no line shows when {they} loaded (listed)"
     )
 }
