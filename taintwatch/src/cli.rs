@@ -127,6 +127,8 @@ Examples:
   taintwatch explain --vendor rhel9 X  # in a vendor's words";
 
 const ANALYZE: &str = "\
+Exit codes: 0 done, 2 nothing found and not everything understood, as for any error
+
 Examples:
   taintwatch analyze dmesg.txt
   taintwatch analyze /var/lib/systemd/pstore sosreport.tar.xz
@@ -181,7 +183,7 @@ mod tests {
 
     #[test]
     fn verbs_with_exit_codes_of_their_own_list_them() {
-        for name in ["status", "check"] {
+        for name in ["status", "check", "analyze"] {
             let cli = Cli::command();
             let help = cli
                 .find_subcommand(name)

@@ -296,6 +296,41 @@ fn unreadable_input_is_an_error_that_names_the_remedy() {
 }
 
 #[test]
+fn what_is_not_understood_is_said_with_its_place() {
+    let unread = b"first\nacme report q7, says Oops: see Tainted: yes\n";
+    let program = b"Nov 24 12:00:00 box app: x: module license 'X' taints kernel.\n";
+    for (log, expected) in [
+        (
+            &unread[..],
+            "1 line that speaks of a taint or a crash: not understood: -:2",
+        ),
+        (
+            program,
+            "1 line that speaks of a taint or a crash: no line of the kernel's: -:1",
+        ),
+        (b"", "it has no line of a kernel log"),
+    ] {
+        let output = analyze(&["-"], log);
+        assert_eq!(output.status.code(), Some(2), "{expected}");
+        assert!(
+            text(&output.stdout).contains(expected),
+            "{}",
+            text(&output.stdout)
+        );
+        let output = analyze(&["--json", "-"], log);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+        assert_eq!(text(&output.stderr).contains(expected), !log.is_empty());
+    }
+    let both = analyze(&["-"], &[DMESG.as_bytes(), &unread[..]].concat());
+    assert_eq!(both.status.code(), Some(0));
+    assert!(
+        text(&both.stderr).contains("not understood: -:8"),
+        "{}",
+        text(&both.stderr)
+    );
+}
+
+#[test]
 fn events_that_the_filter_leaves_out_are_counted() {
     let other = analyze(&["--flag", "X", "-"], DMESG.as_bytes());
     assert!(

@@ -4,7 +4,7 @@
 //! kernel's whatever stands in front of it.
 
 use super::marks::{
-    ARM_CUT_HERE, BOOT, CFI, CUT_HERE, END, LOCKDEP_OFF, MODULES, PANIC, UNLOADED, may_matter,
+    ARM_CUT_HERE, BOOT, CFI, CUT_HERE, LOCKDEP_OFF, MODULES, PANIC, UNLOADED, may_matter,
 };
 use crate::taint::{
     log::{Printer, TaintLine},
@@ -19,6 +19,9 @@ const COMMON: [&str; 5] = [
     "Bad page state",
     "Unable to handle paging request",
 ];
+
+/// `---[ end trace 0000000000000000 ]---`, `---[ end Kernel panic - not syncing: …`.
+const END: &str = "---[ end ";
 
 pub(super) fn is_certain(text: &str) -> bool {
     const MARKS: [&str; 8] = [
@@ -51,13 +54,39 @@ fn is_state(text: &str) -> bool {
     (text.starts_with("CPU: ") || text.starts_with("Pid: ")) && text::line(text).is_some()
 }
 
-/// A text that may stand anywhere in a line shows where it begins only by the word for what it does.
+/// What stands in front of the number of an oops (`arch/x86/kernel/traps.c`); anything may stand in front of that.
+const TRAPS: [&str; 20] = [
+    "Oops",
+    "Internal error: ",
+    "Unable to handle ",
+    "Unhandled ",
+    "Kernel ",
+    "kernel BUG at ",
+    "general protection fault",
+    "invalid opcode",
+    "int3",
+    "divide error",
+    "stack segment",
+    "double fault",
+    "invalid TSS",
+    "segment not present",
+    "alignment check",
+    "Bad pagetable",
+    "bounds",
+    "simd exception",
+    "control protection",
+    "traps: ",
+];
+
+/// A text that may stand anywhere in a line does not show where it begins.
 fn is_own(line: &TaintLine, text: &str) -> bool {
-    let is_common = || COMMON.iter().any(|common| text.starts_with(common));
-    if line.report {
-        return !is_common() || text.contains("[#");
+    if !line.report {
+        return line.printer == Printer::Loader;
     }
-    line.printer == Printer::Loader
+    if text.contains("[#") {
+        return TRAPS.iter().any(|trap| text.starts_with(trap)) || text.starts_with("BUG: ");
+    }
+    !COMMON.iter().any(|common| text.starts_with(common))
 }
 
 #[cfg(test)]
@@ -86,6 +115,8 @@ mod tests {
             "x: Setting dangerous option y",
             "a foo: loading out-of-tree module taints kernel.",
             "Linux version of the program",
+            "web1 kernel: Oops: 0002 [#1] SMP",
+            "kernel: invalid opcode: 0000 [#1] SMP",
         ] {
             assert!(!is_certain(text), "{text}");
         }

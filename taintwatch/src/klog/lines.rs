@@ -3,12 +3,15 @@
 //! In: the bytes of a line. Out: the lines of the kernel that they are or complete, and which of the others speak of a
 //! taint. What was broken over several lines is held until it is whole, up to the limit of a line.
 
+use std::cell::RefCell;
+
 use super::{
     Line,
     clean::{clean, is_mangled},
     form::{self, Source},
-    journal::{self, Unfolded},
+    journal::{self, Carrier, Unfolded},
     line::LONGEST_LINE,
+    modules::{TORN, torn},
     unread::{self, Unread},
     wrapped::Wrapped,
 };
@@ -18,6 +21,7 @@ pub(super) struct Lines<'s> {
     source: Source,
     /// The beginning of an entry whose end has not come.
     unfolded: Unfolded,
+    carrier: Carrier,
     /// A line whose rest may stand in the next.
     wrapped: Wrapped,
     /// Lines of the file.
@@ -42,6 +46,7 @@ impl<'s> Lines<'s> {
             sink,
             source: Source::default(),
             unfolded: Unfolded::default(),
+            carrier: Carrier::default(),
             wrapped: Wrapped::default(),
             number: 0,
             found: Found::default(),
@@ -123,9 +128,7 @@ impl<'s> Lines<'s> {
 
     fn whole(&mut self, text: &str, number: u64) {
         if is_object(text) {
-            if let Some(entry) = journal::entry(text) {
-                self.give(&entry.line());
-            }
+            self.object(text, number);
             return;
         }
         let Self {
@@ -142,11 +145,41 @@ impl<'s> Lines<'s> {
             return;
         }
         let unpadded = form::unpadded(text);
-        self.records(unpadded.as_deref().unwrap_or(text), number);
+        self.records(
+            unpadded.as_deref().unwrap_or(text),
+            number,
+            &Line::default(),
+        );
     }
 
-    /// The records of a line: most have one.
-    fn records(&mut self, text: &str, number: u64) {
+    /// An entry of the journal's, or of a collector's.
+    fn object(&mut self, text: &str, number: u64) {
+        if let Some(entry) = journal::entry(text) {
+            self.give(&entry.line());
+            return;
+        }
+        let source = RefCell::new(&mut self.source);
+        let is_kernels = |text: &str| source.borrow_mut().is_record(text);
+        for carried in self.carrier.texts(text, &is_kernels) {
+            if carried.is_programs {
+                if unread::speaks(&carried.text) {
+                    self.found.programs.add(number);
+                }
+                continue;
+            }
+            let outer = Line {
+                wall: carried.wall,
+                host: carried.host.as_deref(),
+                ..Line::default()
+            };
+            for text in carried.text.split('\n') {
+                self.records(text.trim_end(), number, &outer);
+            }
+        }
+    }
+
+    /// The records of a line: most have one. What is around the line may say when and where it was written.
+    fn records(&mut self, text: &str, number: u64, outer: &Line<'_>) {
         let mut rest = form::bare(text);
         while let Some(line) = self.source.numbered(rest, number) {
             let second = self.source.second(rest, &line);
@@ -163,6 +196,8 @@ impl<'s> Lines<'s> {
             self.judge(&line, number);
             (self.sink)(&Line {
                 text: whole,
+                wall: line.wall.or(outer.wall),
+                host: line.host.or(outer.host),
                 ..line
             });
             rest = behind;
@@ -189,7 +224,8 @@ impl<'s> Lines<'s> {
         } else {
             unread::speaks(line.text) && !unread::is_understood(line.text)
         };
-        if is_unread {
+        let is_torn = || line.text.contains(TORN) && !torn(&[line.text.to_owned()]).is_empty();
+        if is_unread || is_torn() {
             self.found.unread.add(number);
         }
     }

@@ -13,6 +13,8 @@ mod before;
 mod certain;
 mod clean;
 mod clock;
+#[cfg(test)]
+mod copied;
 mod event;
 mod facts;
 mod finding;

@@ -11,10 +11,15 @@ use super::{
     marks::{MODULES, is_part},
     modules::{TORN, is_list},
 };
-use crate::taint::{log::TaintLine, text};
+use crate::taint::{
+    log::{TaintLine, module_of},
+    text,
+};
 
 /// How a mail program marks that it broke a line (quoted-printable).
 const SOFT: char = '=';
+/// Widths that terminals begin with.
+const COMMON: [usize; 4] = [80, 100, 120, 132];
 /// No terminal is narrower.
 const NARROWEST: usize = 40;
 
@@ -25,14 +30,14 @@ pub(super) struct Wrapped {
     bytes: usize,
     /// Where the first piece stands in the file.
     number: u64,
-    /// It has a prefix, or the log has none.
-    is_record: bool,
+    /// How it begins.
+    beginning: Option<Beginning>,
     /// The widest line so far.
     widest: usize,
-    /// At so many characters lines are cut, whatever stands there.
-    cut_at: Option<usize>,
-    /// How long the first piece of the last line that was broken once was.
-    once: Option<usize>,
+    /// The widest piece of a line that was broken, and how many of them were as wide, and how many were not.
+    cut: usize,
+    as_wide: usize,
+    narrower: usize,
 }
 
 /// One line of the file.
@@ -50,7 +55,7 @@ impl Wrapped {
         self.bytes = 0;
         self.push(text.to_owned(), width(text));
         self.number = number;
-        self.is_record = beginning != Beginning::Text;
+        self.beginning = Some(beginning);
     }
 
     /// Takes the next line when it is the rest of the last.
@@ -94,18 +99,31 @@ impl Wrapped {
             return false;
         }
         let is_full = self.is_full(last.width, text);
+        let is_record = self.beginning != Some(Beginning::Text);
+        let is_stamped = is_stamped || is_record;
         match beginning {
             Beginning::Record => is_full && ends_in_time(&last.text),
-            Beginning::Inside => is_full && self.is_record && is_stamped,
+            // Where the unknown prefix stands in front of each line it is no rest of a record.
+            Beginning::Inside => is_full && self.beginning == Some(Beginning::Record),
             Beginning::Text => {
                 let is_soft = is_stamped && last.text.ends_with(SOFT);
-                let in_list = first.text.contains(MODULES) && is_list(form::bare(text));
-                let is_cut = self.cut_at == Some(last.width);
-                let is_own =
-                    || is_certain(text) || is_part(text) || TaintLine::parse(text).is_some();
-                let can = is_stamped && self.is_record || is_certain(&first.text);
+                let in_list =
+                    first.text.contains(MODULES) && is_list_behind(&last.text, form::bare(text));
+                let is_cut = self.cut_at() == Some(last.width);
+                let is_own = || {
+                    is_certain(text)
+                        || !is_stamped && is_part(text)
+                        || TaintLine::parse(text).is_some()
+                };
+                // Without prefixes any line has none: more must show that it is a rest.
+                let can = is_record
+                    || is_certain(&first.text)
+                        && (is_cut || COMMON.contains(&last.width) || is_half_a_state(&first.text));
                 let is_rest = is_full && can && (is_cut || !is_own()) && !is_complete(&last.text);
-                is_soft || in_list || is_rest
+                // A prefix alone: its text had no room.
+                let is_bare = ends_in_time(last.text.trim_end().trim_end_matches(']'));
+                let is_whole = is_bare || is_module_of(&last.text, text);
+                is_soft || in_list || is_rest || is_full && is_whole
             }
         }
     }
@@ -113,55 +131,78 @@ impl Wrapped {
     /// Whether the first word of a text had no room in a line of this width.
     fn is_full(&self, at: usize, text: &str) -> bool {
         let word = text.split(' ').next().unwrap_or_default();
-        at >= NARROWEST && at + 1 + width(word) > self.widest && width(text) <= self.widest
+        at >= NARROWEST && at + 1 + width(word) > self.widest.max(width(text))
     }
 
-    /// Pieces of one width were cut at it.
+    /// How wide the pieces are that did not end a line.
     fn learn(&mut self, pieces: &[Piece]) {
-        let full = || pieces.iter().rev().skip(1).map(|piece| piece.width);
-        let widest = full().max();
-        if full().filter(|width| Some(*width) == widest).count() > 1 || self.once == widest {
-            self.cut_at = widest;
-        } else if full().count() == 1 {
-            self.once = widest;
+        for piece in pieces.iter().rev().skip(1) {
+            if piece.width > self.cut {
+                self.narrower += self.as_wide;
+                (self.cut, self.as_wide) = (piece.width, 0);
+            }
+            if piece.width == self.cut {
+                self.as_wide += 1;
+            } else {
+                self.narrower += 1;
+            }
         }
+    }
+
+    /// At so many characters lines are cut, whatever stands there: most pieces are as wide. Between words they seldom are.
+    fn cut_at(&self) -> Option<usize> {
+        (self.as_wide > 1 && self.narrower * 2 <= self.as_wide).then_some(self.cut)
     }
 
     fn join(&self, whole: &mut String, at: usize, piece: &str) {
         if whole.ends_with(SOFT) {
             whole.pop();
-            whole.push_str(piece);
-            return;
-        }
-        if whole.ends_with(' ') || piece.starts_with(' ') {
-            whole.push_str(piece);
-            return;
-        }
-        match self.cut_at {
-            Some(cut) if cut == at => {}
-            // Blanks at the end of a line were lost.
-            Some(cut) if cut > at && cut - at < 8 => {
-                whole.extend(std::iter::repeat_n(' ', cut - at));
+        } else if !whole.ends_with(' ') && !piece.starts_with(' ') && !ends_in_time(whole) {
+            let is_list = whole.contains(MODULES);
+            let known = if is_list { of_list(whole, piece) } else { None };
+            match (known, self.cut_at()) {
+                (Some(joint), _) => whole.push_str(joint),
+                (None, Some(cut)) if cut == at => {}
+                // Blanks at the end of a line were lost.
+                (None, Some(cut)) if cut > at && cut - at < 8 => {
+                    whole.extend(std::iter::repeat_n(' ', cut - at));
+                }
+                // There was room for a part of the word: it was broken between words.
+                _ if self.widest > at => whole.push(' '),
+                _ if is_list => whole.push_str(TORN),
+                _ => whole.push_str(of_text(whole, piece)),
             }
-            _ if whole.contains(MODULES) => whole.push_str(of_list(whole, piece)),
-            _ => whole.push_str(of_text(whole, piece)),
         }
         whole.push_str(piece);
     }
 }
 
-/// What stands between two pieces of a list of modules.
-fn of_list(whole: &str, piece: &str) -> &'static str {
+/// What stands between two pieces of a list of modules, where that is certain, or where no flag depends on it.
+fn of_list(whole: &str, piece: &str) -> Option<&'static str> {
     let last = whole.rsplit(' ').next().unwrap_or_default();
     let first = piece.split(' ').next().unwrap_or_default();
-    let is_open = last.contains('(') && !last.contains(')');
-    if is_open || first.starts_with(['(', ')', ']']) {
-        ""
+    if is_open(last) || first.starts_with(['(', ')', ']']) {
+        Some("")
     } else if last.ends_with([')', ']', ':']) || !first.contains(['(', ')']) {
-        " "
+        Some(" ")
     } else {
-        TORN
+        None
     }
+}
+
+/// Whether a list ends within the flags of a module.
+fn is_open(list: &str) -> bool {
+    list.rfind('(') > list.rfind(')')
+}
+
+/// Whether a text goes on with a list of modules that ends with a line.
+fn is_list_behind(line: &str, text: &str) -> bool {
+    let names = if is_open(line) {
+        text.split_once(')').map_or("", |(_, names)| names)
+    } else {
+        text.trim_start_matches(['(', ')', ']'])
+    };
+    names.trim().is_empty() || is_list(names)
 }
 
 /// What stands between two pieces of any other line: what makes it a text of the kernel.
@@ -193,7 +234,103 @@ fn ends_in_time(line: &str) -> bool {
     })
 }
 
+/// `CPU: 1 PID: 7 Comm: x Tainted: G   `, where the release and the number of the build stand behind the flags.
+fn is_half_a_state(line: &str) -> bool {
+    line.contains("ainted") && !line.contains(" #")
+}
+
+/// `… at f+0x1/0x2`, and `[foo]` alone in the next line.
+fn is_module_of(line: &str, text: &str) -> bool {
+    let is_code = line
+        .rsplit(' ')
+        .next()
+        .is_some_and(|word| word.contains("+0x"));
+    is_code
+        && module_of(text)
+            == text
+                .strip_prefix('[')
+                .and_then(|name| name.strip_suffix(']'))
+}
+
 /// A sentence of the kernel that has its end.
 fn is_complete(line: &str) -> bool {
     line.trim_end().ends_with('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The whole lines, each line of the file with its beginning.
+    fn whole(lines: &[&str]) -> Vec<String> {
+        let mut wrapped = Wrapped::default();
+        let mut out = Vec::new();
+        let mut source = form::Source::default();
+        for (number, line) in (1..).zip(lines) {
+            let beginning = source.beginning(line);
+            if !wrapped.take(line, beginning, false) {
+                out.extend(wrapped.end().map(|(line, _)| line));
+                wrapped.begin(line, number, beginning);
+            }
+        }
+        out.extend(wrapped.end().map(|(line, _)| line));
+        out
+    }
+
+    #[test]
+    fn a_list_of_modules_goes_on_and_a_name_that_may_be_broken_is_none() {
+        let list = "[    1.000000] Modules linked in: vboxdrv(OE) usb_storage lib";
+        for (lines, expected) in [
+            (
+                vec![list, "zfs(PO) spl(O)"],
+                format!("{list}…zfs(PO) spl(O)"),
+            ),
+            (vec![list, "(PO) spl(O)"], format!("{list}(PO) spl(O)")),
+            (vec![list, "zfs spl(O)"], format!("{list} zfs spl(O)")),
+            (
+                vec!["Modules linked in: a(P", "O) b"],
+                "Modules linked in: a(PO) b".to_owned(),
+            ),
+            (
+                vec![
+                    "[    0.100000] This line shows that more fits in a line than the next.",
+                    list,
+                    "zfs(PO)",
+                ],
+                format!("{list} zfs(PO)"),
+            ),
+        ] {
+            assert_eq!(whole(&lines).pop(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn lines_that_were_cut_at_one_width_are_joined_without_a_blank() {
+        let lines = [
+            "[    1.000000] Modules linked in: a(O) b",
+            "c(O) d(O) e(O) f(O) g(O) h(O) i(O) jjjjj",
+            "k(PO) l(O)",
+            "[    2.000000] x: module verification fa",
+            "iled: signature and/or",
+            "Later",
+        ];
+        let whole = whole(&lines);
+        assert_eq!(whole[0], format!("{}{}{}", lines[0], lines[1], lines[2]));
+        assert_eq!(
+            whole[1..],
+            [format!("{}{}", lines[3], lines[4]), "Later".to_owned()]
+        );
+    }
+
+    #[test]
+    fn a_line_that_had_room_is_not_broken() {
+        let lines = [
+            "[    1.000000] Here is a line that is wide enough for all others",
+            "[   16.410062]",
+            "Code: 03e00008  30420001",
+            "[   16.442882] ---[ end trace 0351e38daaaada96 ]---",
+            "x: loading out-of-tree module taints kernel.",
+        ];
+        assert_eq!(whole(&lines), lines);
+    }
 }

@@ -245,7 +245,11 @@ impl<'a> Analysis<'a> {
         if !self.args.json && self.seq == self.before {
             writeln!(self.out, "{}", self.nothing())?;
         }
-        if let Some(doubt) = self.doubts.text(is_empty) {
+        if let Some(doubt) = self
+            .doubts
+            .text(is_empty)
+            .filter(|_| self.args.json || !is_empty)
+        {
             log::warn!("{doubt}");
         }
         Ok(End {
@@ -258,13 +262,14 @@ impl<'a> Analysis<'a> {
         self.args.vendor.table()
     }
 
-    /// Why there are no events: they were not asked for, no line shows a flag, or nothing could be read.
+    /// Why there are no events: they were not asked for, no line shows a flag, or not everything could be read.
     fn nothing(&self) -> String {
+        let doubt = self.doubts.text(true).filter(|_| self.hidden == 0);
+        if let Some(doubt) = doubt {
+            return format!("whether it shows a taint cannot be told: {doubt}");
+        }
         match (self.hidden, self.lines) {
             (0, 0) => "it has no line of a kernel log".to_owned(),
-            (0, _) if !self.doubts.is_none() => {
-                "whether a taint is shown cannot be told: not everything was understood".to_owned()
-            }
             // Text without any mark of a kernel may be one's all the same.
             (0, lines) => {
                 let lines = format::number(usize::try_from(lines).unwrap_or(usize::MAX), "line");

@@ -80,7 +80,7 @@ fn loggers<'a>(before: &str, inner: &'a str) -> Option<Parsed<'a>> {
 }
 
 /// A text that only a kernel prints behind a prefix without any time, and the prefix.
-pub(super) fn certain(raw: &str) -> Option<(&str, Shape)> {
+pub(super) fn certain(raw: &str) -> Option<(&str, Option<Shape>)> {
     if !may_matter(raw.as_bytes()) || is_certain(raw.trim_start()) {
         return None;
     }
@@ -93,7 +93,7 @@ pub(super) fn certain(raw: &str) -> Option<(&str, Shape)> {
     })?;
     let prefix = raw.get(..raw.len() - text.len())?;
     is_neutral(prefix).then_some(())?;
-    Some((text, Shape::of(prefix)?))
+    Some((text, Shape::of(prefix)))
 }
 
 /// Where a form can begin: at a word, at a bracket.

@@ -26,7 +26,9 @@ pub(super) fn second(raw: &str, first: &Line<'_>) -> Option<usize> {
         let begins_word = std::mem::replace(&mut blank, c == ' ') && c != ' ';
         let (before, inner) = text.split_at_checked(at)?;
         let before = before.trim_end();
-        (begins_word && !before.is_empty() && !before.ends_with(':') && begins(inner)).then_some(at)
+        // Kernels of 4.8 wrote a time into what goes on in a line.
+        let is_whole = !before.is_empty() && !before.ends_with(':') && !inner.ends_with(']');
+        (begins_word && is_whole && begins(inner)).then_some(at)
     })?;
     Some(begin + at)
 }

@@ -107,7 +107,7 @@ impl Source {
                 let shape = prefix.and_then(Shape::of);
                 let is_known = shape.is_some() && shape == self.shape;
                 if is_known || is_whole && is_certain(line.text) {
-                    self.shape = shape;
+                    self.shape = shape.or(self.shape.take());
                     Parsed::Line(line)
                 } else {
                     Parsed::Foreign
@@ -115,7 +115,7 @@ impl Source {
             }
             Parsed::Bare(text) => {
                 if let Some((text, shape)) = inside::certain(text) {
-                    self.shape = Some(shape);
+                    self.shape = shape.or(self.shape.take());
                     return Parsed::Line(Line::of(text));
                 }
                 let within = self.shape.as_ref().and_then(|shape| shape.strip(text));
@@ -146,6 +146,16 @@ impl Source {
         } else {
             Beginning::Text
         }
+    }
+
+    /// Whether a text can only be a record of a kernel's: by its time, or by its words.
+    pub(super) fn is_record(&mut self, text: &str) -> bool {
+        let line = match self.parse(bare(text)) {
+            Parsed::Line(line) | Parsed::Unclaimed { line, .. } => line,
+            Parsed::Bare(text) => Line::of(text),
+            Parsed::Foreign => return false,
+        };
+        line.since_boot.is_some() || is_certain(line.text)
     }
 
     /// Where the next record begins in a line that holds more than one; the first was read from it.

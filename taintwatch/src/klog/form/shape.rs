@@ -4,15 +4,17 @@
 //! behind it. Numbers and names may differ, marks may not.
 
 /// More of a prefix is not compared.
-const LONGEST: usize = 24;
+const LONGEST: usize = 96;
 
 /// A piece of a prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Blank,
     Number,
     /// Letters, with numbers or without.
     Word,
+    /// This word, and no other.
+    Name(String),
     Mark(char),
 }
 
@@ -21,12 +23,19 @@ enum Piece {
 pub(super) struct Shape(Vec<Piece>);
 
 impl Shape {
-    /// `None` for a prefix that has no pieces, or too many to be one.
+    /// `None` for a prefix that has no pieces, or too many to be one. Words alone could be the beginning of any text: without a
+    /// mark they have to be the same.
     pub(super) fn of(prefix: &str) -> Option<Self> {
+        let is_mark = |c: char| !c.is_whitespace() && !is_of_word(c);
+        let has_marks = prefix.contains(is_mark);
         let mut pieces = Vec::new();
         let mut rest = prefix;
         while let Some((piece, behind)) = first(rest) {
-            pieces.push(piece);
+            let word = rest.get(..rest.len() - behind.len())?;
+            pieces.push(match piece {
+                Piece::Word if !has_marks => Piece::Name(word.to_owned()),
+                piece => piece,
+            });
             rest = behind;
             if pieces.len() > LONGEST {
                 return None;
@@ -52,7 +61,11 @@ impl Shape {
                 continue;
             }
             let (found, behind) = first(rest)?;
-            let fits = found == *piece || (*piece, found) == (Piece::Word, Piece::Number);
+            let fits = match piece {
+                Piece::Name(name) => rest.strip_suffix(behind) == Some(name),
+                Piece::Word => matches!(found, Piece::Word | Piece::Number),
+                piece => found == *piece,
+            };
             rest = fits.then_some(behind)?;
         }
         Some(rest)
@@ -102,6 +115,11 @@ mod tests {
         let shape = Shape::of("vm-3 [  1.5] ").unwrap();
         assert_eq!(shape.strip("vm-17 [12345.678] a"), Some("a"));
         assert_eq!(shape.strip("vm-17 [x.678] a"), None);
+        let words = Shape::of("vm 3 ").unwrap();
+        assert_eq!(
+            (words.strip("vm 17 a"), words.strip("up 3 a")),
+            (Some("a"), None)
+        );
         assert!(Shape::of("").is_none());
     }
 

@@ -42,7 +42,7 @@ pub(super) fn line<'a>(stamp: &Stamp<'a>) -> Parsed<'a> {
             return unclaimed(stamp, rest, true);
         }
         is_open |= is_nobody;
-        if !is_level(word) && !is_nobody {
+        if !is_level(word) && !is_nobody && !is_channel(stamp, word) {
             if is_tag(word) {
                 let is_process = is_process(word) || word.ends_with(']') || names > 0;
                 return if is_process {
@@ -52,7 +52,9 @@ pub(super) fn line<'a>(stamp: &Stamp<'a>) -> Parsed<'a> {
                 };
             }
             if names == 0 {
-                host = Some(word).filter(|word| !word.starts_with("kern."));
+                // A number alone is a process's or a line's.
+                let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
+                host = Some(word).filter(|word| !word.starts_with("kern.") && !is_number);
             }
             names += 1;
             if names == MOST_NAMES {
@@ -87,6 +89,13 @@ fn kernels(rest: &str, names: usize) -> Option<&str> {
 /// `root:`, `app[42]`, `[app]`: the name of a program.
 fn is_tag(word: &str) -> bool {
     word.ends_with([':', ']'])
+}
+
+/// `[vm3]` behind a time that begins with a year; metalog, whose times begin with a month, names programs so.
+fn is_channel(stamp: &Stamp<'_>, word: &str) -> bool {
+    word.starts_with('[')
+        && word.ends_with(']')
+        && stamp.text.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// Behind the structured data of RFC 5424, which says nothing of the kernel: `- TEXT`, `[meta sequenceId="1"] TEXT`.

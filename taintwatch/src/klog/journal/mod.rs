@@ -1,7 +1,9 @@
-//! The forms in which a line of the kernel is an entry with fields: those of `journalctl`, and `dmesg --json`.
+//! The forms in which a line of the kernel is an entry with fields: those of `journalctl`, `dmesg --json`, and of
+//! programs that collect logs.
 //!
 //! In: entries. Out: those with the transport `kernel`, as lines with machine, boot and both times.
 
+mod carried;
 mod export;
 mod json;
 mod unfolded;
@@ -10,6 +12,7 @@ mod verbose;
 use jiff::Timestamp;
 
 use super::Line;
+pub(super) use carried::Carrier;
 pub(super) use export::{export, is_export};
 pub(super) use json::entry;
 pub(super) use unfolded::{Unfolded, could_begin, is_frame};

@@ -16,6 +16,8 @@ pub struct Scanner {
     unnamed: Tracker,
     hosts: HashMap<String, (u64, Tracker)>,
     pushed: u64,
+    /// The machine of the last line.
+    last: Option<String>,
 }
 
 impl Scanner {
@@ -28,10 +30,13 @@ impl Scanner {
     pub fn push(&mut self, line: &Line<'_>) -> Vec<Finding> {
         let mut out = Vec::new();
         self.pushed += 1;
-        let Some(host) = line.host else {
+        // The rest of a line is of the same machine.
+        let of_last = self.last.take().filter(|_| line.continues);
+        let Some(host) = line.host.or(of_last.as_deref()) else {
             self.unnamed.push(line, &mut out);
             return out;
         };
+        self.last = Some(host.to_owned());
         if let Some((used, tracker)) = self.hosts.get_mut(host) {
             *used = self.pushed;
             tracker.push(line, &mut out);
