@@ -48,12 +48,8 @@ fn read(log: &str) -> Read {
     let mut sink = |line: &super::Line<'_>| findings.extend(scanner.push(line));
     let read = stream::read(&mut log.as_bytes(), &mut sink).unwrap();
     findings.extend(scanner.finish());
-    let mut reconstruction = Reconstruction::new(Origin::default());
-    let events = findings
-        .iter()
-        .flat_map(|finding| reconstruction.enter(finding));
     Read {
-        events: events.collect(),
+        events: Reconstruction::events(Origin::default(), findings),
         is_honest: read.unread.count + read.programs.count > 0,
     }
 }
