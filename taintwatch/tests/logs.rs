@@ -120,7 +120,9 @@ fn contradictions(findings: &[Finding], events: &[Event]) -> Vec<String> {
         let is_of = |finding: &&Finding| {
             finding.lines == event.log && finding.at.since_boot == event.boottime_ns
         };
-        let (Some(bit), Some(finding)) = (event.bit(), findings.iter().find(is_of)) else {
+        // Of the same lines in two boots it is not known which they are.
+        let of: Vec<_> = findings.iter().filter(is_of).collect();
+        let (Some(bit), [finding]) = (event.bit(), &of[..]) else {
             continue;
         };
         let mut later = findings
