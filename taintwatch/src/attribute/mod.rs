@@ -204,8 +204,10 @@ impl Attributor {
         let mut event = self.blank(kind, header.boottime_ns, &format!("{}.{key}", header.cpu));
         event.cpu = Some(header.cpu);
         event.context = record_fields::known_context(header.context, frames);
-        // In an interrupt the current task is merely the one that was interrupted.
-        event.task = (event.context == Some(Context::Task)).then(|| self.references.task(task));
+        // In an interrupt the current task is merely the one that was interrupted. The idle task does nothing of its own: it runs
+        // what other CPUs ask for (`do_idle`, `kernel/sched/idle.c`).
+        let acts = event.context == Some(Context::Task) && task.tid != 0;
+        event.task = acts.then(|| self.references.task(task));
         event
     }
 }
