@@ -154,8 +154,15 @@ proptest! {
         let expected = flags(&read(&untimed()).events);
         let found = read(&behind(&prefix, &untimed()));
         let flags = flags(&found.events);
-        prop_assert!(flags.is_subset(&expected), "{:?}", flags);
-        prop_assert!(found.is_honest || flags == expected, "{:?}", flags);
+        // Lines that only a report holds are read behind a prefix of one shape alone: the code may be missing.
+        let named = |flags: &BTreeSet<(Option<u32>, Option<String>)>| -> BTreeSet<_> {
+            flags.iter().filter(|(_, module)| module.is_some()).cloned().collect()
+        };
+        let bits = |flags: &BTreeSet<(Option<u32>, Option<String>)>| -> BTreeSet<_> {
+            flags.iter().map(|(bit, _)| *bit).collect()
+        };
+        prop_assert!(named(&flags).is_subset(&named(&expected)), "{:?}", flags);
+        prop_assert!(found.is_honest || bits(&flags) == bits(&expected), "{:?}", flags);
     }
 
     #[test]
@@ -182,8 +189,11 @@ proptest! {
             flags.iter().map(|(bit, _)| *bit).collect()
         };
         prop_assert!(named(&flags).is_subset(&named(&expected)), "{:?}\n{}", named(&flags), wrapped);
-        // Without prefixes a line that was broken in code may lose the module of that code.
-        let is_same = if timed { flags == expected } else { bits(&flags) == bits(&expected) };
+        // A line that was broken in a word may lose the module of its code; those of the lists are there.
+        let listed = |flags: &BTreeSet<(Option<u32>, Option<String>)>| -> BTreeSet<_> {
+            named(flags).into_iter().filter(|(bit, _)| matches!(bit, Some(0 | 12 | 13))).collect()
+        };
+        let is_same = bits(&flags) == bits(&expected) && (!timed || listed(&flags) == listed(&expected));
         prop_assert!(found.is_honest || is_same, "{:?}\n{}", flags, wrapped);
     }
 }

@@ -104,7 +104,11 @@ impl Wrapped {
         match beginning {
             Beginning::Record => is_full && ends_in_time(&last.text),
             // Where the unknown prefix stands in front of each line it is no rest of a record.
-            Beginning::Inside => is_full && self.beginning == Some(Beginning::Record),
+            Beginning::Inside => {
+                is_full
+                    && self.beginning == Some(Beginning::Record)
+                    && self.cut_at() == Some(last.width)
+            }
             Beginning::Text => {
                 let is_soft = is_stamped && last.text.ends_with(SOFT);
                 let in_list =
@@ -138,12 +142,15 @@ impl Wrapped {
     fn learn(&mut self, pieces: &[Piece]) {
         for piece in pieces.iter().rev().skip(1) {
             if piece.width > self.cut {
-                self.narrower += self.as_wide;
+                // A blank at the end of a line may have been lost.
+                if piece.width > self.cut + 1 {
+                    self.narrower += self.as_wide;
+                }
                 (self.cut, self.as_wide) = (piece.width, 0);
             }
             if piece.width == self.cut {
                 self.as_wide += 1;
-            } else {
+            } else if piece.width + 1 < self.cut {
                 self.narrower += 1;
             }
         }
@@ -215,7 +222,7 @@ fn of_text(whole: &str, piece: &str) -> &'static str {
         };
         is_state(&line) || TaintLine::parse(&line).is_some()
     };
-    if is_known("") && !is_known(" ") {
+    if whole.ends_with('/') || is_known("") && !is_known(" ") {
         ""
     } else {
         " "

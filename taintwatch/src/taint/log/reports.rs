@@ -98,8 +98,8 @@ pub(super) fn warning(line: &str) -> Option<TaintLine> {
 /// symbols.
 #[must_use]
 pub fn module_of(rest: &str) -> Option<&str> {
-    let inside = rest.strip_prefix('[')?.split(']').next()?;
-    let name = inside.split([' ', '@', '+']).next()?;
+    // A name without its end is half a name.
+    let (name, _) = rest.strip_prefix('[')?.split_once([']', ' ', '@', '+'])?;
     (!name.is_empty()).then_some(name)
 }
 
