@@ -6,11 +6,17 @@ use anyhow::Result;
 
 /// Why a kernel without header packages has no test modules; the scenarios say it in these words.
 const NO_HEADERS: &str = "the suites have no headers of this kernel";
-/// What kernels of the cloud flavour were built without or refuse, and what they cannot have because of it.
+/// What kernels of the cloud flavour were built without, and what they cannot have because of it.
 const BUILT_WITHOUT: [(&str, &str, &str); 2] = [
     ("5.10", "M, by the machine", "built without CONFIG_X86_MCE"),
     ("6.1", "M, by the machine", "built without CONFIG_X86_MCE"),
 ];
+
+/// What some kernels refuse, with an error of their own for it: the scenario has seen that error, and none other.
+const REFUSED: (&str, &str) = (
+    "ftrace off",
+    "this kernel does not let ftrace be switched off",
+);
 
 /// A cell of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +118,8 @@ impl Matrix {
         } else if let Some(lack) = line.strip_prefix("NA ") {
             let (name, why) = lack.split_once(": ").unwrap_or((lack, ""));
             let has_no_modules = may_lack && why == NO_HEADERS;
-            if has_no_modules || BUILT_WITHOUT.contains(&(kernel, name, why)) {
+            let is_built_without = BUILT_WITHOUT.contains(&(kernel, name, why));
+            if has_no_modules || is_built_without || (name, why) == REFUSED {
                 let cell = Cell::Impossible(why.to_owned());
                 self.cells.push((name.to_owned(), kernel.to_owned(), cell));
             } else {
@@ -263,7 +270,11 @@ mod tests {
     fn a_kernel_without_headers_lacks_nothing_but_modules() {
         let mut matrix = Matrix::default();
         assert!(matrix.line("6.18", "NA load: it did not feel like it", true));
-        assert_eq!((matrix.passed, matrix.failed), (0, 1));
+        let (refused, why) = REFUSED;
+        assert!(matrix.line("6.18", &format!("NA load: {why}"), true));
+        assert!(matrix.line("6.18", &format!("NA {refused}: {why}"), true));
+        assert_eq!((matrix.passed, matrix.failed), (0, 2));
+        assert!(!matrix.table().contains("ok"));
     }
 
     #[test]
