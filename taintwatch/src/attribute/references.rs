@@ -83,15 +83,9 @@ impl References {
         };
         let len = name.iter().position(|byte| *byte == 0).unwrap_or(0);
         let with_end = name.get(..=len).unwrap_or_default();
-        // An array on a stack begins at a whole word.
-        let mut words = (0..stack.bytes.len()).step_by(8);
-        let here = |at| {
-            stack
-                .bytes
-                .get(at..)
-                .is_some_and(|rest| rest.starts_with(with_end))
-        };
-        len > 0 && words.any(here)
+        // Compilers pack arrays of bytes anywhere.
+        let mut places = stack.bytes.windows(with_end.len().max(1));
+        len > 0 && places.any(|place| place == with_end)
     }
 
     pub(super) fn add_request(&mut self, request: &wire::ModuleRequest) {
@@ -291,10 +285,7 @@ mod tests {
         assert!(!confirms(None), "each is for one event");
         assert!(!confirms(Some(with(b"dummy2\0", 136))), "another module");
         assert!(!confirms(Some(with(b"dummy", 136))), "a longer name");
-        assert!(
-            !confirms(Some(with(b"dummy\0", 137))),
-            "no array begins there"
-        );
+        assert!(confirms(Some(with(b"dummy\0", 137))), "packed");
         assert!(confirms(Some(with(b"dummy\0", wire::UNLOAD_STACK_LEN - 8))));
     }
 

@@ -9,8 +9,8 @@ mod wire;
 use libfuzzer_sys::fuzz_target;
 use taintwatch::record::{decode, text};
 use taintwatch_common::{
-    LoadEnd, MaskWrite, ModuleComing, ModuleFile, ModuleFree, ModuleRequest, Process, SysctlWrite,
-    TaintEntry, kind,
+    Callees, LoadEnd, MaskWrite, ModuleComing, ModuleFile, ModuleFree, ModuleRequest, Process,
+    SysctlWrite, TaintEntry, kind,
 };
 
 /// More records of one stream show nothing new.
@@ -45,6 +45,8 @@ fn next(number: u16, rest: &[u8]) -> Vec<u8> {
         kind::PROCESS => wire::record::<Process>(rest),
         kind::MODULE_FILE => wire::record::<ModuleFile>(rest),
         kind::MODULE_REQUEST => wire::record::<ModuleRequest>(rest),
+        kind::CALLEES => wire::record::<Callees>(rest),
+        kind::UNLOAD_STACK => wire::record::<UnloadStack>(rest),
         other => panic!("the kind {other} is not fuzzed"),
     }
 }

@@ -10,14 +10,16 @@ use std::mem::offset_of;
 
 use libfuzzer_sys::fuzz_target;
 use taintwatch::{attribute::symbol::Symbol, event::Event, record::decode};
-use taintwatch_common::{MaskWrite, STACK_FRAMES, Stack, SysctlWrite, TaintEntry, Wire};
+use taintwatch_common::{
+    MaskWrite, STACK_FRAMES, SYMBOL_LEN, Stack, SysctlWrite, TaintEntry, Wire,
+};
 
 /// Where the frames lie: in no module that any record has named.
 const CODE: u64 = 0xffff_ffff_8100_0000;
 
 fuzz_target!(|text: &[u8]| {
     for line in String::from_utf8_lossy(text).lines() {
-        if let Some(symbol) = Symbol::parse(line) {
+        if let Some((symbol, _size)) = Symbol::parse(line) {
             assert!(
                 line.starts_with(symbol.function()),
                 "{line:?} is {symbol:?}"
@@ -40,22 +42,19 @@ fn run<T: Wire>(at: usize, text: &[u8]) {
     }
 }
 
-/// Writes a stack of as many frames as there are lines.
+/// Writes a stack of as many frames as there are lines, each text in a field of its own.
 fn stack(bytes: &mut [u8], at: usize, text: &[u8]) {
-    let depth = text.split(|byte| *byte == b'\n').count().min(STACK_FRAMES);
-    let said = u32::try_from(depth).unwrap_or(0);
-    wire::put(bytes, at + offset_of!(Stack, depth), &said.to_ne_bytes());
-    for (number, address) in (0..depth).zip((CODE..).step_by(16)) {
+    let lines: Vec<_> = text
+        .split(|byte| *byte == b'\n')
+        .take(STACK_FRAMES)
+        .collect();
+    let depth = u32::try_from(lines.len()).unwrap_or(0);
+    wire::put(bytes, at + offset_of!(Stack, depth), &depth.to_ne_bytes());
+    for ((number, line), address) in lines.iter().enumerate().zip((CODE..).step_by(16)) {
         let place = at + offset_of!(Stack, frames) + 8 * number;
         wire::put(bytes, place, &address.to_ne_bytes());
-    }
-    let parts = text.chunks(taintwatch_common::SYMBOL_TEXT_LEN - 1);
-    for (number, part) in parts.take(2).enumerate() {
-        let len = u16::try_from(part.len()).unwrap_or(0);
-        let place = at + offset_of!(Stack, text_len) + 2 * number;
-        wire::put(bytes, place, &len.to_ne_bytes());
-        let place = at + offset_of!(Stack, text) + number * taintwatch_common::SYMBOL_TEXT_LEN;
-        wire::put(bytes, place, part);
+        let place = at + offset_of!(Stack, text) + SYMBOL_LEN * number;
+        wire::put(bytes, place, line.get(..SYMBOL_LEN).unwrap_or(line));
     }
 }
 

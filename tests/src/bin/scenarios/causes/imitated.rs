@@ -60,9 +60,22 @@ fn renamed(module: &str, from: &str, to: &str) -> Result<String> {
         }
     }
     ensure!(found > 0, "{module} has no {from}");
+    without_types(&mut bytes);
     let path = format!("/tmp/{module}_renamed.ko");
     fs::write(&path, bytes)?;
     Ok(path)
+}
+
+/// Hides the module's types, by the name of their section: newer kernels refuse types with names that C could not have.
+fn without_types(bytes: &mut [u8]) {
+    const SECTION: &[u8] = b".BTF\0";
+    for at in 0..bytes.len().saturating_sub(SECTION.len()) {
+        if let Some(slot) = bytes.get_mut(at..at + SECTION.len())
+            && slot == SECTION
+        {
+            slot.copy_from_slice(b".BTX\0");
+        }
+    }
 }
 
 /// The same for other scenarios.
