@@ -48,8 +48,8 @@ pub const SYSCTL_TEXT_LEN: usize = 32;
 /// Bytes for `version` and for `srcversion` of a module, NUL included; longer ones are cut.
 pub const MODULE_TEXT_LEN: usize = 64;
 
-/// Bytes kept of the kernel stack of a task that unloads a module: its system call's frame is within the first half.
-pub const UNLOAD_STACK_LEN: usize = 1024;
+/// Bytes kept of the kernel stack of a task that unloads a module: its system call's frame is within them.
+pub const UNLOAD_STACK_LEN: usize = 512;
 
 /// The kinds of records.
 pub mod kind {

@@ -47,34 +47,42 @@ pub fn caller_among(ctx: *mut c_void, skip: Skip, frames: &mut Innermost) -> Cal
         let frame = frames.get(skip.0).copied().unwrap_or(0);
         return of_frame(frame, link::UNCHECKED, call_target(frame));
     }
-    let mut passed = false;
-    let mut trapped = skip.0 == 0;
+    let [mut found, mut found_trapped, mut is_found] = [0_u64; 3];
+    let mut passed = u64::from(skip.0 == 0);
+    let mut trapped = passed;
+    // Without a branch: the verifier would follow each frame's way to the end.
     for frame in frames.iter().copied() {
-        if inside(frame, &ADD_TAINT_START, &ADD_TAINT_END) != 0 {
-            passed = true;
-        } else if (passed || skip.0 == 0) && is_reporter(frame) == 0 {
-            return linked(frame, trapped);
-        }
-        trapped = inside(frame, &EXCEPTION_START, &EXCEPTION_END) != 0;
+        let in_add_taint = inside(frame, &ADD_TAINT_START, &ADD_TAINT_END);
+        let is_cause = passed & !in_add_taint & !is_reporter(frame) & !is_found & 1;
+        found |= frame & is_cause.wrapping_neg();
+        found_trapped |= trapped & is_cause;
+        is_found |= is_cause;
+        passed |= in_add_taint;
+        trapped = inside(frame, &EXCEPTION_START, &EXCEPTION_END);
     }
-    Caller::NONE
+    let target = call_target(found);
+    of_frame(
+        found,
+        caller_link(found, target, found_trapped) as u32,
+        target,
+    )
 }
 
-/// Whether the code at this frame is the cause itself. An address that trapped, or that wrote, is.
-#[inline(always)]
-fn linked(frame: u64, trapped: bool) -> Caller {
-    if frame == 0 {
-        return Caller::NONE;
-    }
-    let target = call_target(frame);
-    let link = if trapped || leads_to_taint(target) {
+/// Whether the code at this frame, which calls `target`, is the cause itself. An address that trapped, or that wrote, is.
+/// Global and of numbers alone: the verifier follows it once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn caller_link(frame: u64, target: u64, trapped: u64) -> u64 {
+    let link = if frame == 0 {
+        link::UNKNOWN
+    } else if trapped != 0 || leads_to_taint(target) {
         link::PROVEN
     } else if target == 0 || inside(target, &THUNKS_START, &THUNKS_END) != 0 {
         link::INDIRECT
     } else {
         link::JUMPED
     };
-    of_frame(frame, link, target)
+    u64::from(link)
 }
 
 #[inline(always)]

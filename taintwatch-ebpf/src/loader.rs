@@ -179,12 +179,22 @@ pub fn send_unload_stack(context: u32, from: u64) {
     record::fill!(stack as UnloadStack {
         header: record::header::<UnloadStack>(context),
         task => task::fill,
-        bytes => |into: *mut [u8; UNLOAD_STACK_LEN]| {
-            // SAFETY: the helper checks the address, writes so many bytes, and zeroes what it cannot read.
-            unsafe { bpf_probe_read_kernel(into.cast(), UNLOAD_STACK_LEN as u32, from as *const _) };
-        },
+        bytes => |into| read_stack(from, into),
     });
     ring::submit(stack);
+}
+
+/// Piece by piece: the stack may end within, where nothing is mapped, and the helper then zeroes a piece that it cannot read.
+#[inline(always)]
+fn read_stack(from: u64, into: *mut [u8; UNLOAD_STACK_LEN]) {
+    const PIECE: usize = 64;
+    for at in (0..UNLOAD_STACK_LEN).step_by(PIECE) {
+        // SAFETY: the place is within the array.
+        let piece = unsafe { into.cast::<u8>().add(at) };
+        let from = from.wrapping_add(at as u64);
+        // SAFETY: the helper checks the address, and writes so many bytes.
+        unsafe { bpf_probe_read_kernel(piece.cast(), PIECE as u32, from as *const _) };
+    }
 }
 
 /// Whether the current task is in a load: an unload has a slot as well.
