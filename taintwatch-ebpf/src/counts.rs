@@ -80,10 +80,17 @@ pub fn admit<T: taintwatch_common::Wire>(
 /// Counts an occurrence whose record was left to a trap that never came.
 #[inline(always)]
 pub fn untrapped(context: u32, left: &Left) {
+    counts_untrapped(context, left.flag, left.caller, left.at_ns);
+}
+
+/// Global and of numbers alone: the verifier follows it once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn counts_untrapped(context: u32, flag: u32, caller: u64, at_ns: u64) -> u32 {
     let key = CountKey {
-        flag: left.flag,
+        flag,
         context,
-        caller: left.caller,
+        caller,
         jumped: 0,
         load: 0,
         epoch: epoch(),
@@ -91,9 +98,10 @@ pub fn untrapped(context: u32, left: &Left) {
     let slot = slot(&key, link::INDIRECT);
     if let Some(count) = slot {
         // SAFETY: a map's value.
-        unsafe { (*count).last_ns = left.at_ns };
+        unsafe { (*count).last_ns = at_ns };
     }
     unsent(slot);
+    0
 }
 
 /// Counts an occurrence that has no record.

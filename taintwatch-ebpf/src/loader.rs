@@ -166,22 +166,29 @@ pub fn file_ns() -> u64 {
 /// Sends the kernel stack of a task that unloads a module, from the address `from` upwards.
 #[inline(always)]
 pub fn send_unload_stack(context: u32, from: u64) {
-    if context != context::TASK {
-        return;
+    if context == context::TASK {
+        loader_send_stack(from);
     }
+}
+
+/// Global and of numbers alone: the verifier follows it once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn loader_send_stack(from: u64) -> u32 {
     // SAFETY: the slot is the current task's own.
     if current().is_none_or(|slot| unsafe { (*slot).stage } != stage::UNLOADING) {
-        return;
+        return 0;
     }
     let Some(stack) = ring::reserve::<UnloadStack>() else {
-        return;
+        return 0;
     };
     record::fill!(stack as UnloadStack {
-        header: record::header::<UnloadStack>(context),
+        header: record::header::<UnloadStack>(context::TASK),
         task => task::fill,
         bytes => |into| read_stack(from, into),
     });
     ring::submit(stack);
+    1
 }
 
 /// Piece by piece: the stack may end within, where nothing is mapped, and the helper then zeroes a piece that it cannot read.

@@ -35,12 +35,14 @@ static EMITTED: LruHashMap<Program, u64, 4096> = LruHashMap::new();
 #[inline(always)]
 pub fn emit_once(in_context: u32) {
     if in_context == context::TASK || in_context == context::UNKNOWN {
-        emit_current();
+        process_emit();
     }
 }
 
+/// Global: the verifier follows it once, and not on each way that leads to it.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn emit_current() {
+pub extern "C" fn process_emit() -> u32 {
     let task = task::current();
     let mm: u64 = value(task, TASK_MM.load());
     let program = Program {
@@ -49,10 +51,10 @@ fn emit_current() {
         exec_id: task::exec_id(),
     };
     if EMITTED.get_ptr(program).is_some() {
-        return;
+        return 0;
     }
     let Some(process) = ring::reserve_detail::<Process>() else {
-        return;
+        return 0;
     };
     _ = EMITTED.insert(program, 1, 0);
     let mut args_len = 0;
@@ -72,6 +74,7 @@ fn emit_current() {
         args_len: args_len,
     });
     ring::submit(process);
+    1
 }
 
 #[inline(always)]
