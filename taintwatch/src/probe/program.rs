@@ -96,7 +96,8 @@ pub(super) fn errno(error: &io::Error) -> String {
 
 /// The verifier's last line before its summary.
 fn verdict(log: &str) -> String {
-    const SUMMARY: [&str; 3] = ["processed ", "stack depth", "verification time"];
+    // The last since 7.x, a line a function.
+    const SUMMARY: [&str; 4] = ["processed ", "stack depth", "verification time", "subprog "];
     let is_summary = |line: &&str| SUMMARY.iter().any(|begin| line.starts_with(begin));
     let lines: Vec<_> = log.lines().filter(|line| !is_summary(line)).collect();
     let last = lines.get(lines.len().saturating_sub(40)..);
