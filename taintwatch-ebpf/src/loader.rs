@@ -167,14 +167,13 @@ pub fn file_ns() -> u64 {
 #[inline(always)]
 pub fn send_unload_stack(context: u32, from: u64) {
     if context == context::TASK {
-        loader_send_stack(from);
+        send_stack(from);
     }
 }
 
-/// Global and of numbers alone: the verifier follows it once.
-#[unsafe(no_mangle)]
+/// Not global: the address can be that of a program's context, which is no number to the verifier.
 #[inline(never)]
-pub extern "C" fn loader_send_stack(from: u64) -> u32 {
+fn send_stack(from: u64) -> u32 {
     // SAFETY: the slot is the current task's own.
     if current().is_none_or(|slot| unsafe { (*slot).stage } != stage::UNLOADING) {
         return 0;
