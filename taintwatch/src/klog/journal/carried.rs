@@ -41,7 +41,7 @@ impl Carrier {
         match serde_json::from_str(object) {
             Ok(Value::Object(fields)) => self.object(&fields, &fields, 0, is_kernels, &mut found),
             Ok(Value::Array(items)) => {
-                self.list("", &Map::new(), &items, 0, is_kernels, &mut found)
+                self.list("", &Map::new(), &items, 0, is_kernels, &mut found);
             }
             _ => {}
         }

@@ -46,8 +46,8 @@ pub(super) struct Tracker {
     last: Option<usize>,
     /// What stands behind a cut mark, before the report that it belongs to.
     before: Option<Before>,
-    /// A flag or a state was found in this boot.
-    has_found: bool,
+    /// The last line that showed a flag or a state of this boot.
+    shown: Option<u64>,
     /// A list of modules outside of any report: the kernel goes on with it in another record.
     list: Option<Box<List>>,
     /// The end mark of a report that is over can still come.
@@ -80,12 +80,17 @@ impl Tracker {
         self.take(&dated, out);
         // What is found behind the beginning of a boot is of that boot.
         let last = out.last().filter(|_| out.len() > before);
-        self.has_found |= last.is_some_and(|last| last.what != What::Boot);
+        if last.is_some_and(|last| last.what != What::Boot) {
+            self.shown = Some(self.lines);
+        }
     }
 
     /// Whether something that shows a flag or a state was read of this boot.
     fn has_shown(&self) -> bool {
-        self.has_found || !self.open.is_empty() || self.list.is_some() || self.live_patch.is_some()
+        self.shown.is_some()
+            || !self.open.is_empty()
+            || self.list.is_some()
+            || self.live_patch.is_some()
     }
 
     fn take(&mut self, line: &Line<'_>, out: &mut Vec<Finding>) {
@@ -179,7 +184,7 @@ impl Tracker {
                 ..LoggedBoot::default()
             };
             self.lines_of_boot = 0;
-            self.has_found = false;
+            self.shown = None;
             self.clock.restart(line);
             self.release = None;
         }
