@@ -295,11 +295,61 @@ fn unreadable_input_is_an_error_that_names_the_remedy() {
     );
 }
 
+/// As pages, chats and collectors hold a log: the events are the same.
+#[test]
+fn records_that_lost_their_ends_of_lines_are_read_all_the_same() {
+    let expected = events(&analyze(&["--json", "-"], DMESG.as_bytes()));
+    let json = |text: &str| serde_json::Value::from(text).to_string();
+    let all = |join: &str| DMESG.lines().collect::<Vec<_>>().join(join);
+    let objects = |begin: &str, end: &str| {
+        let object = |line: &str| format!("{begin}{}{end}", json(line));
+        DMESG.lines().map(object).collect::<Vec<_>>().join(",")
+    };
+    for log in [
+        format!("<div class=\"post\">{}</div>\n", all("<br/>")),
+        format!(
+            "<tr><td>1</td><td>{}</td></tr>\n",
+            all("</td></tr><tr><td>2</td><td>")
+        ),
+        format!("{}\n", all("\\n")),
+        format!("[{}]\n", objects("{\"textPayload\":", "}")),
+        format!(
+            "{{\"streams\":[{{\"values\":[{}]}}]}}\n",
+            objects("[\"17\",", "]")
+        ),
+        format!(
+            "{{\n\"events\": [\n{}\n]\n}}\n",
+            objects("  {\n    \"message\": ", "\n  }").replace("  },  {", "  },\n  {")
+        ),
+    ] {
+        let found = events(&analyze(&["--json", "-"], log.as_bytes()));
+        assert_eq!(found, expected, "{log}");
+    }
+}
+
 #[test]
 fn what_is_not_understood_is_said_with_its_place() {
     let unread = b"first\nacme report q7, says Oops: see Tainted: yes\n";
     let program = b"Nov 24 12:00:00 box app: x: module license 'X' taints kernel.\n";
+    let people = b"first\n> your kernel has been tainted (flags:GBDL).\n<WARN>  Kernel tainting module (is: x:OK)\n";
+    // The part of a dump that says what happened is missing: the reason alone proves no flag, a reset of POWER has it too
+    // (`system_reset_exception`, `arch/powerpc/kernel/traps.c`).
+    let part = b"Oops#1 Part5\n<4>[    9.000001] Call Trace:\n<4>[    9.000002]  f+0x1/0x2 [x]\n";
+    let object =
+        b"{\n  \"tags\": [\n    {\n      \"a\": \"acme: Oops, Tainted: yes\"\n    }\n  ]\n}\n";
     for (log, expected) in [
+        (
+            &people[..],
+            "2 lines that speak of a taint or a crash: not understood: -:2,3",
+        ),
+        (
+            &part[..],
+            "1 line that speaks of a taint or a crash: not understood: -:1",
+        ),
+        (
+            &object[..],
+            "1 line that speaks of a taint or a crash: not understood: -:5",
+        ),
         (
             &unread[..],
             "1 line that speaks of a taint or a crash: not understood: -:2",

@@ -29,8 +29,8 @@ impl RecordEvidence<'_> {
     /// The code that caused the change; `None` as well where it left no frame.
     pub(super) fn caller(&self) -> Option<&Frame> {
         let nearest = self.nearest()?;
-        let is_gap = |gap: &&Gap| self.frames.get(gap.place) == Some(nearest);
-        self.gap.filter(is_gap).is_none().then_some(nearest)
+        let is_gap = |gap: &Gap| self.frames.get(gap.place) == Some(nearest);
+        self.gap.is_none_or(|gap| !is_gap(gap)).then_some(nearest)
     }
 
     /// The first frame past the functions that only report: the code that caused the change, or what called it.

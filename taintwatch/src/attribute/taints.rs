@@ -122,13 +122,14 @@ impl Attributor {
 
     /// Puts in a function that left no frame, or gives the gap. Remembers the code that this caller stands for in the counts.
     fn complete(&mut self, frames: &mut Frames, caller: &wire::Caller) -> Option<Gap> {
-        let is_named = |callees: &&Box<wire::Callees>| {
+        let is_named = |callees: &&wire::Callees| {
             caller.callees_ns != 0 && callees.header.boottime_ns == caller.callees_ns
         };
-        let callees = self.callees.iter().rev().find(is_named);
+        let mut callees = self.callees.iter().rev().map(Box::as_ref);
+        let callees = callees.find(is_named);
         let here = |frame: &Frame| frame.address == caller.address;
         let place = frames.list().iter().position(here);
-        let gap = jump::complete(frames, caller, callees.map(Box::as_ref), &self.addresses);
+        let gap = jump::complete(frames, caller, callees, &self.addresses);
         let cause = place.and_then(|place| frames.list().get(place));
         if let (None, Some(cause)) = (&gap, cause) {
             let key = (caller.address, caller.jumped);

@@ -12,12 +12,13 @@ pub(super) fn is_mangled(text: &str) -> bool {
         || text.ends_with('>')
             && text
                 .rfind('<')
-                .and_then(|at| tag_len(text.get(at..)?))
+                .and_then(|at| tag(text.get(at..)?))
                 .is_some()
-        || text.starts_with('<') && tag_len(text).is_some()
+        || text.starts_with('<') && tag(text).is_some()
 }
 
-/// Without escape sequences of terminals, NUL and tags, with HTML's entities as the characters that they are.
+/// Without escape sequences of terminals, NUL and tags, with HTML's entities as the characters that they are, and its
+/// ends of lines as such.
 pub(super) fn clean(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
@@ -27,7 +28,7 @@ pub(super) fn clean(text: &str) -> String {
         let (replaced, len) = match special.as_bytes().first() {
             Some(0x1b) => (None, escape_len(special)),
             Some(b'&') => entity(special).unwrap_or((Some('&'), 1)),
-            Some(b'<') => tag_len(special).map_or((Some('<'), 1), |len| (None, len)),
+            Some(b'<') => tag(special).unwrap_or((Some('<'), 1)),
             _ => (None, 1),
         };
         clean.extend(replaced);
@@ -63,17 +64,32 @@ fn escape_len(text: &str) -> usize {
 }
 
 /// Those of pages that show a log; the kernel's own `<IRQ>` and `<TASK>` are others.
-const TAGS: [&str; 9] = [
-    "html", "body", "pre", "code", "span", "br", "div", "p", "font",
+const TAGS: [&str; 16] = [
+    "html", "body", "pre", "code", "span", "br", "div", "p", "font", "table", "tbody", "tr", "td",
+    "ul", "ol", "li",
 ];
+/// A line of the page ends with them, or a column.
+const LINES: [&str; 5] = ["br", "/div", "/p", "/tr", "/li"];
+const COLUMN: &str = "/td";
 
-/// `<span class="x">`, `</pre>`, `<br/>`.
-fn tag_len(text: &str) -> Option<usize> {
+/// `<span class="x">`, `</pre>`, `<br/>`: what it is as a text, and how long.
+fn tag(text: &str) -> Option<(Option<char>, usize)> {
     let (inside, _) = text.strip_prefix('<')?.split_once('>')?;
-    let name = inside.strip_prefix('/').unwrap_or(inside);
-    let name = name.split([' ', '/']).next()?;
-    let is_known = TAGS.iter().any(|tag| tag.eq_ignore_ascii_case(name));
-    is_known.then_some(inside.len() + 2)
+    let is = |name: &str| {
+        let begin = inside.get(..name.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(name))
+            && inside
+                .get(name.len()..)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '/']))
+    };
+    let known = |name: &str| is(name) || inside.starts_with('/') && is(&format!("/{name}"));
+    TAGS.into_iter().find(|name| known(name))?;
+    let becomes = if LINES.into_iter().any(is) {
+        Some('\n')
+    } else {
+        is(COLUMN).then_some(' ')
+    };
+    Some((becomes, inside.len() + 2))
 }
 
 #[cfg(test)]
@@ -85,13 +101,14 @@ mod tests {
     #[test]
     fn tags_of_pages_are_no_text_and_the_kernels_are() {
         for (raw, expected) in [
-            ("<html><body><pre>a<br>", "a"),
+            ("<html><body><pre>a<br>", "a\n"),
             (
                 "<span class=\"x\">[    1.000000]</span> a",
                 "[    1.000000] a",
             ),
             ("</PRE>", ""),
-            (" a<br/>", " a"),
+            (" a<br/>b</DIV>", " a\nb\n"),
+            ("<tr><td class=\"n\">7</td><td>a</td></tr>", "7 a \n"),
         ] {
             assert!(is_mangled(raw), "{raw}");
             assert_eq!(clean(raw), expected);

@@ -5,6 +5,8 @@
 
 use std::cell::RefCell;
 
+use memchr::memmem;
+
 use super::{
     Line,
     clean::{clean, is_mangled},
@@ -26,6 +28,9 @@ pub(super) struct Lines<'s> {
     wrapped: Wrapped,
     /// Lines of the file.
     number: u64,
+    /// Where a dump begins that a crash wrote, and whether a line tells of the crash.
+    dump: Option<u64>,
+    has_crash: bool,
     found: Found,
 }
 
@@ -49,6 +54,8 @@ impl<'s> Lines<'s> {
             carrier: Carrier::default(),
             wrapped: Wrapped::default(),
             number: 0,
+            dump: None,
+            has_crash: false,
             found: Found::default(),
         }
     }
@@ -56,14 +63,15 @@ impl<'s> Lines<'s> {
     /// No further line comes.
     pub(super) fn end(mut self) -> Found {
         self.flush();
-        let Self {
-            mut unfolded,
-            sink,
-            mut found,
-            ..
-        } = self;
-        unfolded.end(&mut |line| give(sink, &mut found.lines, line));
-        found
+        let (sink, found) = (&mut self.sink, &mut self.found);
+        let mut give = |line: &Line<'_>| give(*sink, &mut found.lines, line);
+        self.unfolded.end(&mut give);
+        self.unfolded_object(self.number);
+        // The part that says what happened is missing.
+        if let Some(number) = self.dump.filter(|_| !self.has_crash) {
+            self.found.unread.add(number);
+        }
+        self.found
     }
 
     pub(super) fn line(&mut self, raw: &[u8]) {
@@ -82,17 +90,23 @@ impl<'s> Lines<'s> {
             self.whole(whole, self.number);
             return;
         }
-        if !is_mangled(text) {
+        let divided = divided(text);
+        let text = divided.as_deref().unwrap_or(text);
+        if divided.is_none() && !is_mangled(text) {
             self.plain(text);
             return;
         }
-        // What a console overwrote stands in one line.
-        for (place, part) in text.split('\r').filter(|part| !part.is_empty()).enumerate() {
-            // But what a program logs is its own to the end.
-            if place > 0 && self.is_programs() {
-                break;
+        // What a console overwrote stands in one line, and lines of a page do.
+        let parts = text.split('\r').map(clean);
+        let mut is_first = true;
+        for part in parts {
+            for part in part.split('\n').filter(|part| !part.is_empty()) {
+                // But what a program logs is its own to the end.
+                if !std::mem::take(&mut is_first) && self.is_programs() {
+                    return;
+                }
+                self.plain(part);
             }
-            self.plain(&clean(part));
         }
     }
 
@@ -137,11 +151,18 @@ impl<'s> Lines<'s> {
             found,
             ..
         } = self;
-        if unfolded.take(text, &mut |line| give(*sink, &mut found.lines, line)) {
+        let is_part = unfolded.take(text, &mut |line| give(*sink, &mut found.lines, line));
+        self.unfolded_object(number);
+        if is_part {
             return;
         }
         // `Oops#1 Part1` stands in front of each file of a pstore.
-        if text.is_empty() || is_part_header(text) {
+        if text.is_empty() {
+            return;
+        }
+        if is_part_header(text) {
+            let is_crash = text.starts_with("Oops#") || text.starts_with("Panic#");
+            self.dump = self.dump.or(Some(number).filter(|_| is_crash));
             return;
         }
         let unpadded = form::unpadded(text);
@@ -152,15 +173,37 @@ impl<'s> Lines<'s> {
         );
     }
 
+    /// What stood on several lines, the last of which is this one or the one before.
+    fn unfolded_object(&mut self, number: u64) {
+        if let Some(object) = self.unfolded.object() {
+            self.carried(&object, number);
+        }
+    }
+
     /// An entry of the journal's, or of a collector's.
     fn object(&mut self, text: &str, number: u64) {
         if let Some(entry) = journal::entry(text) {
             self.give(&entry.line());
-            return;
+        } else {
+            self.carried(text, number);
         }
+    }
+
+    /// The lines that an object of a collector carries.
+    fn carried(&mut self, object: &str, number: u64) {
         let source = RefCell::new(&mut self.source);
         let is_kernels = |text: &str| source.borrow_mut().is_record(text);
-        for carried in self.carrier.texts(text, &is_kernels) {
+        let texts = self.carrier.texts(object, &is_kernels);
+        if texts.is_empty() && unread::speaks(object) {
+            let is_entry = journal::is_entry(object);
+            let seen = if is_entry {
+                &mut self.found.programs
+            } else {
+                &mut self.found.unread
+            };
+            seen.add(number);
+        }
+        for carried in texts {
             if carried.is_programs {
                 if unread::speaks(&carried.text) {
                     self.found.programs.add(number);
@@ -205,27 +248,26 @@ impl<'s> Lines<'s> {
                 return;
             }
         }
-        if unread::speaks(rest) {
-            let programs = self.source.is_foreign();
-            let seen = if programs {
-                &mut self.found.programs
-            } else {
-                &mut self.found.unread
-            };
-            seen.add(number);
+        let is_programs = self.source.is_foreign();
+        if is_programs && unread::speaks(rest) {
+            self.found.programs.add(number);
+        } else if !is_programs && (unread::speaks(rest) || unread::tells(rest)) {
+            self.found.unread.add(number);
         }
     }
 
     /// Whether a line is understood as far as it speaks of a taint.
     fn judge(&mut self, line: &Line<'_>, number: u64) {
+        self.has_crash |= self.dump.is_some() && unread::is_crash(line.text);
         let is_sure = line.has_time() || line.caller.is_some();
         let is_unread = if is_sure {
             unread::is_unknown(line.text)
         } else {
-            unread::speaks(line.text) && !unread::is_understood(line.text)
+            let speaks = unread::speaks(line.text) || unread::tells(line.text);
+            speaks && !unread::is_understood(line.text)
         };
         let is_torn = || line.text.contains(TORN) && !torn(&[line.text.to_owned()]).is_empty();
-        if is_unread || is_torn() {
+        if is_unread || is_torn() || unread::hides_more(line.text) {
             self.found.unread.add(number);
         }
     }
@@ -244,9 +286,33 @@ fn give(sink: &mut dyn FnMut(&Line<'_>), found: &mut u64, line: &Line<'_>) {
     }
 }
 
-/// Whether a line is an object of JSON.
+/// Whether a line is an object of JSON, or a list of them.
 fn is_object(text: &str) -> bool {
-    text.starts_with('{') && text.ends_with('}')
+    text.starts_with('{') && text.ends_with('}') || text.starts_with("[{") && text.ends_with("}]")
+}
+
+/// The text with an end of line wherever a program wrote one as `\n` in front of a time of the kernel's.
+fn divided(text: &str) -> Option<String> {
+    const ENDS: [&str; 2] = ["\\n[", "\\n<"];
+    if !ENDS
+        .iter()
+        .any(|end| memmem::find(text.as_bytes(), end.as_bytes()).is_some())
+    {
+        return None;
+    }
+    let mut divided = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once("\\n") {
+        divided.push_str(before.strip_suffix("\\r").unwrap_or(before));
+        divided.push_str(if form::is_kernels(behind) {
+            "\r"
+        } else {
+            "\\n"
+        });
+        rest = behind;
+    }
+    divided.push_str(rest);
+    Some(divided)
 }
 
 /// `Oops#1 Part1`, `Panic#2 Part3` (`kmsg_dump` reasons, `fs/pstore/platform.c`).

@@ -4,10 +4,10 @@
 //! where the first stand: nothing is said to be clean for a line that nobody could read.
 
 use super::{
-    marks::{LOCKDEP_OFF, MODULES, UNLOADED},
+    marks::{CUT_HERE, END, LOCKDEP_OFF, MODULES, PANIC, UNLOADED, may_matter},
     modules::has_flags,
 };
-use crate::taint::{log::TaintLine, text};
+use crate::taint::{flags::bit, log::TaintLine, text};
 
 /// So many of them are named.
 const MOST: usize = 8;
@@ -35,6 +35,49 @@ pub(super) fn speaks(text: &str) -> bool {
         || has("Oops")
         || (has("BUG: ") && !text.trim_start().starts_with("BUG: "))
         || has_flags(text)
+}
+
+/// Whether a line whose writer is not known tells of a taint in words that no kernel prints: those of people and of their
+/// tools, `kernel.tainted = 4097`, `Kernel tainting module (is: x:OE)`.
+pub(super) fn tells(text: &str) -> bool {
+    // What systemd says of itself, and of what no flag is set.
+    const OTHER: [&str; 3] = ["ystem is tainted", "ntainted", "ot tainted"];
+    if !["aint", "AINT"].iter().any(|part| text.contains(part)) {
+        return false;
+    }
+    let lower = text.to_ascii_lowercase();
+    let mut words = lower.match_indices("taint").map(|(at, _)| at);
+    let is_none = lower.ends_with("tainted = 0") || lower.ends_with("tainted=0");
+    let is_word = |at: usize| {
+        lower
+            .get(..at)
+            .is_some_and(|before| !before.ends_with(is_letter))
+    };
+    words.any(is_word) && !is_none && !OTHER.iter().any(|other| lower.contains(other))
+}
+
+/// Whether a line tells of the crash for which a dump was written.
+pub(super) fn is_crash(text: &str) -> bool {
+    let is_die = |line: TaintLine| line.bit == bit::DIE;
+    may_matter(text.as_bytes())
+        && (text.contains(PANIC) || TaintLine::parse(text).is_some_and(is_die))
+}
+
+fn is_letter(c: char) -> bool {
+    c.is_ascii_alphabetic()
+}
+
+/// Whether more than one record of the kernel's stands in a line that was not divided: the first alone is read.
+pub(super) fn hides_more(text: &str) -> bool {
+    const BEGINNINGS: [&str; 4] = [CUT_HERE, MODULES, "WARNING: CPU: ", END];
+    let hides = |mark: &str| {
+        let found = memchr::memmem::rfind(text.as_bytes(), mark.as_bytes());
+        found.is_some_and(|at| at > 0)
+    };
+    let behind = || text.split_once("\\n").map(|(_, behind)| behind);
+    // Most lines hold none of their words.
+    may_matter(text.as_bytes())
+        && (BEGINNINGS.into_iter().any(hides) || behind().is_some_and(speaks))
 }
 
 /// Whether a line of the kernel's own says that it is tainted, and is none of those that are known.
@@ -85,6 +128,27 @@ mod tests {
         ] {
             assert!(!is_unknown(text), "{text}");
         }
+        for text in [
+            "kernel.tainted = 4097",
+            "Kernel tainting module (is: x:OE)",
+            "your kernel has been tainted (flags:GBDL)",
+        ] {
+            assert!(tells(text) && !speaks(text), "{text}");
+        }
+        for text in [
+            "kernel.tainted = 0",
+            "systemd[1]: System is tainted: unmerged-usr",
+            "the OS kernel is not tainted",
+            "an untainted kernel",
+            "Stainting is a word of nobody's",
+        ] {
+            assert!(!tells(text), "{text}");
+        }
+        assert!(hides_more(
+            "x: module license 'X' taints kernel. ------------[ cut here ]------------"
+        ));
+        assert!(hides_more("x: module license 'X' taints kernel.\\nOops"));
+        assert!(!hides_more("Modules linked in: x(OE)") && !hides_more(CUT_HERE));
         let mut unread = Unread::default();
         (1..100).for_each(|number| unread.add(number));
         assert_eq!((unread.count, unread.first.len()), (99, MOST));

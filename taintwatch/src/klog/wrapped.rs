@@ -12,7 +12,7 @@ use super::{
     modules::{TORN, is_list},
 };
 use crate::taint::{
-    log::{TaintLine, module_of},
+    log::{Printer, TaintLine, module_of},
     text,
 };
 
@@ -32,6 +32,8 @@ pub(super) struct Wrapped {
     number: u64,
     /// How it begins.
     beginning: Option<Beginning>,
+    /// How wide the last piece of the line before is, where a name may have been broken at its end.
+    half: Option<usize>,
     /// The widest line so far.
     widest: usize,
     /// The widest piece of a line that was broken, and how many of them were as wide, and how many were not.
@@ -53,7 +55,12 @@ impl Wrapped {
     pub(super) fn begin(&mut self, text: &str, number: u64, beginning: Beginning) {
         self.pieces.clear();
         self.bytes = 0;
-        self.push(text.to_owned(), width(text));
+        let torn = if beginning == Beginning::Text && self.may_be_half(text) {
+            TORN
+        } else {
+            ""
+        };
+        self.push(format!("{torn}{text}"), width(text));
         self.number = number;
         self.beginning = Some(beginning);
     }
@@ -77,6 +84,11 @@ impl Wrapped {
     /// The line that is whole, and where it begins in the file.
     pub(super) fn end(&mut self) -> Option<(String, u64)> {
         let pieces = std::mem::take(&mut self.pieces);
+        let is_record = self.beginning != Some(Beginning::Text);
+        let last = pieces
+            .last()
+            .filter(|last| is_record && ends_in_name(&last.text));
+        self.half = last.map(|last| last.width);
         if pieces.len() > 1 {
             self.learn(&pieces);
         }
@@ -130,6 +142,13 @@ impl Wrapped {
                 is_soft || in_list || is_rest || is_full && is_whole
             }
         }
+    }
+
+    /// Whether the name of a module that a text begins with may be the rest of one: the line before had no room for it.
+    fn may_be_half(&self, text: &str) -> bool {
+        let names =
+            |text| TaintLine::parse(text).is_some_and(|line| line.printer == Printer::Loader);
+        self.half.is_some_and(|at| self.is_full(at, text)) && names(text)
     }
 
     /// Whether the first word of a text had no room in a line of this width.
@@ -195,6 +214,11 @@ fn of_list(whole: &str, piece: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Whether a line ends in what may be a part of a module's name.
+fn ends_in_name(line: &str) -> bool {
+    line.ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
 }
 
 /// Whether a list ends within the flags of a module.
@@ -309,6 +333,18 @@ mod tests {
         ] {
             assert_eq!(whole(&lines).pop(), Some(expected));
         }
+    }
+
+    #[test]
+    fn what_may_be_the_rest_of_a_name_is_none() {
+        let text = "boxdrv: loading out-of-tree module taints kernel.";
+        let half = "Nov 24 12:00:00 web1 kernel: [    9.123456] vvvvv";
+        assert_eq!(whole(&[half, text])[1], format!("{TORN}{text}"));
+        let end = "Nov 24 12:00:00 web1 kernel: [    9.123456] It is.";
+        assert_eq!(whole(&[end, text])[1], text);
+        let wide =
+            "Nov 24 12:00:00 web1 kernel: [    9.123456] There is room for more in this one.";
+        assert_eq!(whole(&[wide, half, text])[2], text);
     }
 
     #[test]

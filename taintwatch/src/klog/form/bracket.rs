@@ -72,7 +72,7 @@ pub(super) fn recorded(line: &str) -> Option<Line<'_>> {
 }
 
 /// Whether a text begins with the time that the kernel itself writes, which has six digits behind the point.
-pub(super) fn is_kernels(text: &str) -> bool {
+pub(in super::super) fn is_kernels(text: &str) -> bool {
     let time = match priority(text) {
         Some((priority, rest)) if priority >> 3 == 0 => rest,
         Some(_) => return false,
@@ -99,6 +99,22 @@ fn since_boot(time: &str) -> Option<u64> {
         || behind.starts_with(' ')
         || behind.strip_prefix(['@', ',']).is_some_and(is_cpu);
     fits.then(|| seconds(number))?
+}
+
+/// `[   54.024197800,5] TEXT` of OPAL, the firmware of POWER, on the same console: nine digits and a level (`vprlog`,
+/// `core/console-log.c` of skiboot). Its clock is its own.
+pub(super) fn is_firmwares(line: &str) -> bool {
+    let time = line
+        .strip_prefix('[')
+        .and_then(|line| line.split_once("] "));
+    let parts = time.and_then(|(time, _)| time.split_once(','));
+    parts.is_some_and(|(time, level)| {
+        let fraction = time.split_once('.').map(|(_, fraction)| fraction);
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        fraction.is_some_and(|fraction| fraction.len() == 9 && is_number(fraction))
+            && level.len() == 1
+            && is_number(level)
+    })
 }
 
 /// `[   T77] TEXT`, from a kernel that prints no times.

@@ -87,7 +87,8 @@ pub(super) fn certain(raw: &str) -> Option<(&str, Option<Shape>)> {
     let text = places(raw).find_map(|(at, _)| {
         let (before, text) = raw.split_at_checked(at)?;
         let begins = !before.ends_with(|c: char| {
-            c.is_alphanumeric() || matches!(c, '_' | '"' | '\'' | '/' | '.' | '(' | '+')
+            // The ellipsis marks what may be half a name.
+            c.is_alphanumeric() || matches!(c, '_' | '"' | '\'' | '/' | '.' | '(' | '+' | '…')
         });
         (begins && is_certain(text)).then_some(text)
     })?;

@@ -23,7 +23,7 @@ mod writer;
 
 use super::{Line, certain::is_certain};
 pub(super) use around::bare;
-pub(super) use bracket::seconds;
+pub(super) use bracket::{is_kernels, seconds};
 pub(super) use logcat::unpadded;
 use parsed::Parsed;
 use shape::Shape;
@@ -225,6 +225,9 @@ impl Source {
 
     /// `[   12.345678] text`, or `[   12.345678] host kernel: text` of the journal.
     fn bracket<'a>(&mut self, raw: &'a str) -> Parsed<'a> {
+        if bracket::is_firmwares(raw) {
+            return Parsed::Foreign;
+        }
         let Some(line) = bracket::time(raw)
             .or_else(|| bracket::recorded(raw))
             .or_else(|| bracket::called(raw))

@@ -52,9 +52,7 @@ pub(super) fn line<'a>(stamp: &Stamp<'a>) -> Parsed<'a> {
                 };
             }
             if names == 0 {
-                // A number alone is a process's or a line's.
-                let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
-                host = Some(word).filter(|word| !word.starts_with("kern.") && !is_number);
+                host = Some(word).filter(|word| is_host(word));
             }
             names += 1;
             if names == MOST_NAMES {
@@ -89,6 +87,13 @@ fn kernels(rest: &str, names: usize) -> Option<&str> {
 /// `root:`, `app[42]`, `[app]`: the name of a program.
 fn is_tag(word: &str) -> bool {
     word.ends_with([':', ']'])
+}
+
+/// Not a facility, nor a number, which is a process's or a line's, nor what ends in a mark: `17>`.
+fn is_host(word: &str) -> bool {
+    let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
+    let ends = word.ends_with(|c: char| c.is_alphanumeric() || c == ')');
+    ends && !is_number && !word.starts_with("kern.")
 }
 
 /// `[vm3]` behind a time that begins with a year; metalog, whose times begin with a month, names programs so.

@@ -35,12 +35,47 @@ impl Carrier {
         is_kernels: &dyn Fn(&str) -> bool,
     ) -> Vec<Carried> {
         let mut found = Vec::new();
-        // An entry of the journal says by its transport who wrote it.
-        let is_journals = memchr::memmem::find(object.as_bytes(), b"\"_TRANSPORT\"").is_some();
-        if !is_journals && let Ok(Value::Object(fields)) = serde_json::from_str(object) {
-            self.object(&fields, &fields, 0, is_kernels, &mut found);
+        if is_entry(object) {
+            return found;
+        }
+        match serde_json::from_str(object) {
+            Ok(Value::Object(fields)) => self.object(&fields, &fields, 0, is_kernels, &mut found),
+            Ok(Value::Array(items)) => {
+                self.list("", &Map::new(), &items, 0, is_kernels, &mut found);
+            }
+            _ => {}
         }
         found
+    }
+
+    /// Many entries in one object: each is for itself.
+    fn list(
+        &mut self,
+        name: &str,
+        outer: &Map<String, Value>,
+        items: &[Value],
+        depth: usize,
+        is_kernels: &dyn Fn(&str) -> bool,
+        found: &mut Vec<Carried>,
+    ) {
+        for item in items {
+            match item {
+                Value::Object(inner) => self.object(inner, inner, depth + 1, is_kernels, found),
+                Value::Array(items) if depth < DEEPEST => {
+                    self.list(name, outer, items, depth + 1, is_kernels, found);
+                }
+                Value::String(text) => {
+                    // A time stands beside the text.
+                    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+                    let is_known = self.field.as_deref() == Some(name);
+                    if !is_number && (is_known || is_kernels(text)) {
+                        self.field = Some(name.to_owned());
+                        found.push(carried(outer, text));
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     fn object(
@@ -63,16 +98,20 @@ impl Carrier {
                 Value::Object(inner) if depth < DEEPEST => {
                     self.object(outer, inner, depth + 1, is_kernels, found);
                 }
-                // Many entries in one object: each is for itself.
                 Value::Array(items) if depth < DEEPEST => {
-                    for inner in items.iter().filter_map(Value::as_object) {
-                        self.object(inner, inner, depth + 1, is_kernels, found);
-                    }
+                    self.list(name, outer, items, depth, is_kernels, found);
                 }
                 _ => {}
             }
         }
     }
+}
+
+/// Whether an object is an entry of the journal or of dmesg, which says by its transport or facility who wrote it.
+pub(in super::super) fn is_entry(object: &str) -> bool {
+    ["\"_TRANSPORT\"", "\"fac\""]
+        .iter()
+        .any(|name| memchr::memmem::find(object.as_bytes(), name.as_bytes()).is_some())
 }
 
 fn carried(fields: &Map<String, Value>, text: &str) -> Carried {
@@ -153,6 +192,17 @@ mod tests {
                 r#"{"events":[{"message":"[    1.000000] a"},{"message":"b","ident":"app"}]}"#
             ]),
             [of("[    1.000000] a", None, false), of("b", None, true)]
+        );
+        assert_eq!(
+            texts(&[r#"[{"message":"[    1.000000] a"}]"#]),
+            [of("[    1.000000] a", None, false)]
+        );
+        assert_eq!(
+            texts(&[r#"{"host":"web1","values":[["17","[    1.000000] a"],["18","b"]]}"#]),
+            [
+                of("[    1.000000] a", Some("web1"), false),
+                of("b", Some("web1"), false)
+            ]
         );
         assert_eq!(
             texts(&[r#"{"_TRANSPORT":"stdout","MESSAGE":"[    1.000000] a"}"#]),

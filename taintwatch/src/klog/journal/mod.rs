@@ -12,7 +12,7 @@ mod verbose;
 use jiff::Timestamp;
 
 use super::Line;
-pub(super) use carried::Carrier;
+pub(super) use carried::{Carrier, is_entry};
 pub(super) use export::{export, is_export};
 pub(super) use json::entry;
 pub(super) use unfolded::{Unfolded, could_begin, is_frame};

@@ -1,7 +1,8 @@
-//! Entries that stand on several lines: of `journalctl -o verbose` and `-o json-pretty`, and of `dmesg --json`.
+//! Entries that stand on several lines: of `journalctl -o verbose` and `-o json-pretty`, of `dmesg --json`, and objects of
+//! collectors.
 //!
-//! In: one line after the other. Out: the kernel's entries, each when its last line is known, and whether a line was
-//! part of an entry at all. An entry is held up to the limit of a line; the rest of a longer one is left out.
+//! In: one line after the other. Out: the kernel's entries, each when its last line is known, whether a line was part of
+//! an entry at all, and objects that are no entries, as one line. An entry is held up to the limit of a line; the rest of a longer one is left out.
 
 use super::{
     super::{Line, line::LONGEST_LINE},
@@ -10,7 +11,11 @@ use super::{
 };
 
 #[derive(Debug, Default)]
-pub(in super::super) struct Unfolded(State);
+pub(in super::super) struct Unfolded {
+    state: State,
+    /// An object that is no entry of the kernel's.
+    object: Option<String>,
+}
 
 #[derive(Debug, Default)]
 enum State {
@@ -31,7 +36,7 @@ impl Unfolded {
         }
         let inner = line.trim_start();
         let at = line.len() - inner.len();
-        match &mut self.0 {
+        match &mut self.state {
             State::Fields(fields) if at > 0 => {
                 fields.take(line);
                 return true;
@@ -39,7 +44,12 @@ impl Unfolded {
             State::Object { indent, text } if at > *indent && is_object(text, inner) => {
                 if inner == "\"dmesg\": [" {
                     // Its records are the objects that matter.
-                    self.0 = State::Outside;
+                    self.state = State::Outside;
+                } else if inner == "{" && text.ends_with('[') {
+                    // So are those of any list.
+                    self.object = Some(std::mem::take(text));
+                    *indent = at;
+                    text.push('{');
                 } else if text.len() + inner.len() < LONGEST_LINE {
                     text.push_str(inner);
                 }
@@ -56,32 +66,43 @@ impl Unfolded {
 
     /// What is between lines of the console may be no line of its own.
     pub(in super::super) fn is_open(&self) -> bool {
-        !matches!(self.0, State::Outside)
+        !matches!(self.state, State::Outside)
     }
 
     /// No further line of the entry comes.
     pub(in super::super) fn end(&mut self, give: &mut dyn FnMut(&Line<'_>)) {
-        let found = match std::mem::take(&mut self.0) {
+        let found = match std::mem::take(&mut self.state) {
             State::Outside => None,
             State::Fields(fields) => fields.end(),
-            State::Object { text, .. } => entry(&text),
+            State::Object { text, .. } => {
+                let found = entry(&text);
+                if found.is_none() {
+                    self.object = Some(text);
+                }
+                found
+            }
         };
         if let Some(entry) = found {
             give(&entry.line());
         }
     }
 
+    /// The object that has ended and is no entry, once.
+    pub(in super::super) fn object(&mut self) -> Option<String> {
+        self.object.take()
+    }
+
     fn begin(&mut self, indent: usize, line: &str) -> bool {
         if is_frame(line) {
             if line.ends_with('{') {
                 let text = "{".to_owned();
-                self.0 = State::Object { indent, text };
+                self.state = State::Object { indent, text };
             }
             return true;
         }
         match Fields::below(line).filter(|_| indent == 0) {
             Some(fields) => {
-                self.0 = State::Fields(Box::new(fields));
+                self.state = State::Fields(Box::new(fields));
                 true
             }
             None => false,
@@ -189,6 +210,35 @@ Tue 2026-11-24 12:00:03.123456 UTC [s=0a;i=5;b=4f;m=4e2d43;t=64bd2c0a0;x=3]
 }"#;
         let expected = vec![text("a", Some(0)), text("c", Some(90_000_001))];
         assert_eq!(read(records), (expected, vec![]));
+    }
+
+    #[test]
+    fn other_objects_are_lines_of_their_own() {
+        let pretty = r#"{
+    "events": [
+        {
+            "host": {
+                "name": "web1"
+            },
+            "message": "[    1.000000] a"
+        },
+        {
+            "message": "b"
+        }
+    ]
+}"#;
+        let mut unfolded = Unfolded::default();
+        let mut objects = Vec::new();
+        for line in pretty.lines() {
+            assert!(unfolded.take(line, &mut |_| panic!("no entry")), "{line}");
+            objects.extend(unfolded.object());
+        }
+        let expected = [
+            r#"{"events": ["#,
+            r#"{"host": {"name": "web1"},"message": "[    1.000000] a"}"#,
+            r#"{"message": "b"}"#,
+        ];
+        assert_eq!(objects, expected);
     }
 
     #[test]

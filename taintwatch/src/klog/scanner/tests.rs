@@ -222,6 +222,40 @@ fn an_oops_is_one_report_to_its_panic() {
     );
 }
 
+/// Nothing taints a kernel before its first line: what stands there is of another boot.
+#[test]
+fn a_flag_in_front_of_the_first_line_is_of_the_boot_before() {
+    let banner = (0, None, "Linux version 6.1.0-50-amd64 (x@y) #1");
+    let boots = |text| -> Vec<u64> {
+        let findings = findings(&[(0, None, text), banner]).into_iter();
+        findings.map(|finding| finding.boot.ordinal).collect()
+    };
+    assert_eq!(
+        boots("foo: loading out-of-tree module taints kernel."),
+        [0, 1]
+    );
+    assert_eq!(boots("microcode: updated early: 0x1 -> 0x2"), [0]);
+}
+
+#[test]
+fn a_state_of_another_kernel_is_of_another_boot() {
+    let state = |release: &str| format!("CPU: 1 PID: 7 Comm: x Not tainted {release} #1");
+    let taint = "foo: loading out-of-tree module taints kernel.";
+    let boots = |first: &str, second: &str| -> Vec<u64> {
+        let (first, second) = (state(first), state(second));
+        let log = [
+            (10, None, first.as_str()),
+            (20, None, taint),
+            (30, None, second.as_str()),
+        ];
+        let findings = findings(&log).into_iter();
+        findings.map(|finding| finding.boot.ordinal).collect()
+    };
+    assert_eq!(boots("4.6.2-1-rt5", "5.18.0-rc2"), [0, 0, 1, 1]);
+    assert_eq!(boots("4.6.2-1-rt5", "4.6.2-1-r"), [0, 0, 0]);
+    assert_eq!(boots("4.6.2-1-rt5", "0-50-amd64"), [0, 0, 0]);
+}
+
 #[test]
 fn boots_are_told_apart_and_lockdep_is_no_taint() {
     let log = [

@@ -21,12 +21,15 @@ use super::{
 use crate::taint::{
     log::{self, TaintLine},
     release::Release,
+    version::Version,
 };
 use day::Day;
 use live_patch::LivePatch;
 
 /// The first line of a kernel comes within so many lines of the clock's start.
 const EARLY: u64 = 64;
+/// Releases begin with the numbers of 2.6, or later ones.
+const OLDEST: Version = Version::new(2, 6);
 
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
@@ -43,6 +46,8 @@ pub(super) struct Tracker {
     last: Option<usize>,
     /// What stands behind a cut mark, before the report that it belongs to.
     before: Option<Before>,
+    /// The last line that showed a flag or a state of this boot.
+    shown: Option<u64>,
     /// A list of modules outside of any report: the kernel goes on with it in another record.
     list: Option<Box<List>>,
     /// The end mark of a report that is over can still come.
@@ -71,7 +76,21 @@ impl Tracker {
             place: self.lines,
             ..*line
         };
+        let before = out.len();
         self.take(&dated, out);
+        // What is found behind the beginning of a boot is of that boot.
+        let last = out.last().filter(|_| out.len() > before);
+        if last.is_some_and(|last| last.what != What::Boot) {
+            self.shown = Some(self.lines);
+        }
+    }
+
+    /// Whether something that shows a flag or a state was read of this boot.
+    fn has_shown(&self) -> bool {
+        self.shown.is_some()
+            || !self.open.is_empty()
+            || self.list.is_some()
+            || self.live_patch.is_some()
     }
 
     fn take(&mut self, line: &Line<'_>, out: &mut Vec<Finding>) {
@@ -154,7 +173,9 @@ impl Tracker {
             && self.boot.release.is_none()
             && self.lines_of_boot <= EARLY
             && !back
-            && !other_id;
+            && !other_id
+            // Nothing taints a kernel before it has said its name (`start_kernel`, `init/main.c`).
+            && !self.has_shown();
         let begins = self.has_begun && (other_id || back || (first && !already));
         if begins {
             self.finish(out);
@@ -163,6 +184,7 @@ impl Tracker {
                 ..LoggedBoot::default()
             };
             self.lines_of_boot = 0;
+            self.shown = None;
             self.clock.restart(line);
             self.release = None;
         }
@@ -217,8 +239,36 @@ impl Tracker {
 
     fn emit(&mut self, report: Report, out: &mut Vec<Finding>) {
         let mut finding = report.finding(self.host.as_deref(), &self.boot);
+        self.other_kernel(&mut finding, out);
         self.learn_release(&mut finding);
         out.push(finding);
+    }
+
+    /// A state of another kernel is of another boot, of which the first line is missing.
+    fn other_kernel(&mut self, finding: &mut Finding, out: &mut Vec<Finding>) {
+        let version = |release: &Option<String>| Some(Release::parse(release.as_deref()?)?.version);
+        let is_sure = finding.facts.mask.is_some() && !finding.facts.mask_is_doubtful;
+        let of_state = version(&finding.facts.release).filter(|version| *version >= OLDEST);
+        let differs = version(&self.boot.release)
+            .zip(of_state)
+            .is_some_and(|(boot, state)| boot != state);
+        if !differs || !is_sure || self.boot.id.is_some() {
+            return;
+        }
+        self.boot = LoggedBoot {
+            ordinal: self.boot.ordinal + 1,
+            ..LoggedBoot::default()
+        };
+        self.lines_of_boot = 0;
+        self.learn_release(finding);
+        finding.boot = self.boot.clone();
+        out.push(Finding {
+            what: What::Boot,
+            facts: Facts::default(),
+            lines: finding.lines.iter().take(1).cloned().collect(),
+            last_place: finding.at.place,
+            ..finding.clone()
+        });
     }
 
     /// A state names the kernel too.

@@ -186,7 +186,8 @@ impl Tracker {
                 || [MODULES, UNLOADED].iter().any(|list| text.contains(list))
                 || text == LOCKDEP_OFF;
             if is_state {
-                let state = self.single(What::State, line);
+                let mut state = self.single(What::State, line);
+                self.other_kernel(&mut state, out);
                 if text.contains(MODULES) {
                     self.list = Some(Box::new(List::new(state, line)));
                 } else {
