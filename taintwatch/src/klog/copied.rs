@@ -102,8 +102,21 @@ fn behind(prefix: &str, log: &str) -> String {
     log.lines().enumerate().map(line).collect()
 }
 
+/// How lines are broken: what goes on may be indented.
+#[derive(Clone, Copy, Debug)]
+struct How {
+    between_words: bool,
+    keeps_blanks: bool,
+    indent: usize,
+}
+
 /// Breaks each line at a width, as a terminal does, or between words, as a mail program does.
-fn wrapped(log: &str, width: usize, between_words: bool, keeps_blanks: bool) -> String {
+fn wrapped(log: &str, width: usize, how: How) -> String {
+    let How {
+        between_words,
+        keeps_blanks,
+        indent,
+    } = how;
     let mut out = String::new();
     for line in log.lines() {
         let mut rest = line;
@@ -120,6 +133,7 @@ fn wrapped(log: &str, width: usize, between_words: bool, keeps_blanks: bool) -> 
             };
             out.push_str(piece);
             out.push('\n');
+            out.push_str(&" ".repeat(indent));
             rest = behind;
         }
         out.push_str(rest);
@@ -170,6 +184,7 @@ proptest! {
         width in 40..160_usize,
         between_words: bool,
         keeps_blanks: bool,
+        indent in prop::sample::select(vec![0_usize, 0, 2, 4]),
         host: bool,
         timed: bool,
     ) {
@@ -179,7 +194,7 @@ proptest! {
             (false, _) => untimed(),
         };
         let expected = flags(&read(&log).events);
-        let wrapped = wrapped(&log, width, between_words, keeps_blanks);
+        let wrapped = wrapped(&log, width, How { between_words, keeps_blanks, indent });
         let found = read(&wrapped);
         let flags = flags(&found.events);
         let named = |flags: &BTreeSet<(Option<u32>, Option<String>)>| -> BTreeSet<_> {

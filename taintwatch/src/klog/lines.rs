@@ -236,9 +236,12 @@ impl<'s> Lines<'s> {
                 line.text
             };
             self.found.lines += 1;
+            let line = Line {
+                text: whole,
+                ..line
+            };
             self.judge(&line, number);
             (self.sink)(&Line {
-                text: whole,
                 wall: line.wall.or(outer.wall),
                 host: line.host.or(outer.host),
                 ..line

@@ -21,6 +21,10 @@ pub struct Unread {
 
 impl Unread {
     pub(super) fn add(&mut self, number: u64) {
+        // A line can hold several records.
+        if self.first.contains(&number) {
+            return;
+        }
         self.count += 1;
         if self.first.len() < MOST {
             self.first.push(number);

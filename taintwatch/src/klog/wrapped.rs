@@ -55,12 +55,13 @@ impl Wrapped {
     pub(super) fn begin(&mut self, text: &str, number: u64, beginning: Beginning) {
         self.pieces.clear();
         self.bytes = 0;
-        let torn = if beginning == Beginning::Text && self.may_be_half(text) {
-            TORN
+        let is_half = beginning == Beginning::Text && self.may_be_half(text);
+        let whole = if is_half {
+            format!("{TORN}{}", text.trim_start())
         } else {
-            ""
+            text.to_owned()
         };
-        self.push(format!("{torn}{text}"), width(text));
+        self.push(whole, width(text));
         self.number = number;
         self.beginning = Some(beginning);
     }
@@ -144,11 +145,14 @@ impl Wrapped {
         }
     }
 
-    /// Whether the name of a module that a text begins with may be the rest of one: the line before had no room for it.
+    /// Whether the name of a module that a text begins with may be the rest of one: the line before had no room for it,
+    /// nor would it with the indentation of this one.
     fn may_be_half(&self, text: &str) -> bool {
         let names =
             |text| TaintLine::parse(text).is_some_and(|line| line.printer == Printer::Loader);
-        self.half.is_some_and(|at| self.is_full(at, text)) && names(text)
+        let inner = text.trim_start();
+        let indent = width(text) - width(inner);
+        self.half.is_some_and(|at| self.is_full(at + indent, inner)) && names(text)
     }
 
     /// Whether the first word of a text had no room in a line of this width.
@@ -181,6 +185,14 @@ impl Wrapped {
     }
 
     fn join(&self, whole: &mut String, at: usize, piece: &str) {
+        // A list has one blank between its names: more are an indentation.
+        let is_indented =
+            whole.contains(MODULES) && (piece.starts_with("  ") || piece.starts_with('\t'));
+        let piece = if is_indented {
+            piece.trim_start()
+        } else {
+            piece
+        };
         if whole.ends_with(SOFT) {
             whole.pop();
         } else if !whole.ends_with(' ') && !piece.starts_with(' ') && !ends_in_time(whole) {
@@ -188,6 +200,8 @@ impl Wrapped {
             let known = if is_list { of_list(whole, piece) } else { None };
             match (known, self.cut_at()) {
                 (Some(joint), _) => whole.push_str(joint),
+                // Whether a blank belongs to the indentation cannot be seen.
+                (None, _) if is_indented => whole.push_str(TORN),
                 (None, Some(cut)) if cut == at => {}
                 // Blanks at the end of a line were lost.
                 (None, Some(cut)) if cut > at && cut - at < 8 => {
@@ -246,11 +260,23 @@ fn of_text(whole: &str, piece: &str) -> &'static str {
         };
         is_state(&line) || TaintLine::parse(&line).is_some()
     };
-    if whole.ends_with('/') || is_known("") && !is_known(" ") {
+    if whole.ends_with('/') || is_half_a_release(whole, piece) || is_known("") && !is_known(" ") {
         ""
     } else {
         " "
     }
+}
+
+/// `… Tainted: G  OE  6.1.0-5`, and `0-amd64 #1`: the number of the build stands next to the release.
+fn is_half_a_release(whole: &str, piece: &str) -> bool {
+    let last = whole.rsplit(' ').next().unwrap_or_default();
+    let mut words = piece.split(' ');
+    let (first, second) = (words.next(), words.next());
+    let is_build = |word: Option<&str>| word.is_some_and(|word| word.starts_with('#'));
+    last.starts_with(|c: char| c.is_ascii_digit())
+        && last.contains('.')
+        && !is_build(first)
+        && is_build(second)
 }
 
 fn width(text: &str) -> usize {
@@ -276,16 +302,16 @@ fn is_module_of(line: &str, text: &str) -> bool {
         .rsplit(' ')
         .next()
         .is_some_and(|word| word.contains("+0x"));
-    is_code
-        && module_of(text)
-            == text
-                .strip_prefix('[')
-                .and_then(|name| name.strip_suffix(']'))
+    let name = text
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
+    is_code && name.is_some() && name == module_of(text)
 }
 
-/// A sentence of the kernel that has its end.
+/// A sentence of the kernel that has its end; behind a digit may stand the rest of a number.
 fn is_complete(line: &str) -> bool {
-    line.trim_end().ends_with('.')
+    let sentence = line.trim_end().strip_suffix('.');
+    sentence.is_some_and(|sentence| !sentence.ends_with(|c: char| c.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -319,6 +345,10 @@ mod tests {
             (vec![list, "(PO) spl(O)"], format!("{list}(PO) spl(O)")),
             (vec![list, "zfs spl(O)"], format!("{list} zfs spl(O)")),
             (
+                vec![list, "    zfs(PO) spl(O)"],
+                format!("{list}…zfs(PO) spl(O)"),
+            ),
+            (
                 vec!["Modules linked in: a(P", "O) b"],
                 "Modules linked in: a(PO) b".to_owned(),
             ),
@@ -333,6 +363,28 @@ mod tests {
         ] {
             assert_eq!(whole(&lines).pop(), Some(expected));
         }
+    }
+
+    #[test]
+    fn a_release_goes_on_to_the_number_of_the_build() {
+        let state =
+            "[   19.000003] CPU: 1 PID: 77 Comm: VBoxHeadless Tainted: P           OE      6.";
+        for (half, rest, joint) in [
+            (&state[15..], "1.0-50-amd64 #1 Debian", ""),
+            (state, "1.0-50-amd64 #1", ""),
+            (&format!("{}1.0", &state[15..])[..], "#1 Debian", " "),
+        ] {
+            assert_eq!(whole(&[half, rest]), [format!("{half}{joint}{rest}")]);
+        }
+    }
+
+    #[test]
+    fn a_line_behind_code_is_no_module_of_it() {
+        let lines = [
+            "WARNING: at net/sched/sch_generic.c:222 dev_watchdog+0x8f/0xd3()",
+            "Modules linked in: nfs lockd sunrpc r8169",
+        ];
+        assert_eq!(whole(&lines), lines);
     }
 
     #[test]

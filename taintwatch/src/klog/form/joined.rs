@@ -23,7 +23,7 @@ pub(super) fn second(raw: &str, first: &Line<'_>) -> Option<usize> {
     };
     let mut blank = true;
     let at = text.char_indices().find_map(|(at, c)| {
-        let begins_word = std::mem::replace(&mut blank, c == ' ') && c != ' ';
+        let begins_word = std::mem::replace(&mut blank, is_blank(c)) && !is_blank(c);
         let (before, inner) = text.split_at_checked(at)?;
         let before = before.trim_end();
         // Kernels of 4.8 wrote a time into what goes on in a line.
@@ -31,6 +31,10 @@ pub(super) fn second(raw: &str, first: &Line<'_>) -> Option<usize> {
         (begins_word && is_whole && begins(inner)).then_some(at)
     })?;
     Some(begin + at)
+}
+
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t')
 }
 
 /// A program's text, or a console's, may hold the log of another machine.
@@ -70,6 +74,7 @@ mod tests {
                 vec!["a b", "c"],
             ),
             ("> [    1.000001] a [    1.000002] b", vec!["a", "b"]),
+            ("[    1.000001] a\t[    1.000002] b", vec!["a", "b"]),
             (
                 "[    5.000001] a [    1.000002] b",
                 vec!["a [    1.000002] b"],

@@ -39,7 +39,10 @@ pub(super) fn line<'a>(stamp: &Stamp<'a>) -> Parsed<'a> {
         }
         let is_nobody = names == 0 && (is_mark(word) || is_stream(word));
         if is_open && !is_nobody && !is_level(word) {
-            return unclaimed(stamp, rest, true);
+            return timed(stamp, rest).map_or_else(
+                || unclaimed(stamp, rest, true),
+                |text| Parsed::Line(with(stamp, None, text)),
+            );
         }
         is_open |= is_nobody;
         if !is_level(word) && !is_nobody && !is_channel(stamp, word) {
@@ -82,6 +85,21 @@ fn kernels(rest: &str, names: usize) -> Option<&str> {
         1 => rest.strip_prefix("kernel - - ").map(unstructured),
         _ => None,
     }
+}
+
+/// The kernel's own time behind a few words, none of which names a program.
+fn timed<'a>(stamp: &Stamp<'_>, mut rest: &'a str) -> Option<&'a str> {
+    for _ in 0..MOST_NAMES {
+        let (word, behind) = rest.split_once(' ')?;
+        if is_tag(word) && !is_channel(stamp, word) {
+            return None;
+        }
+        rest = behind.trim_start();
+        if bracket::is_kernels(rest) {
+            return Some(rest);
+        }
+    }
+    None
 }
 
 /// `root:`, `app[42]`, `[app]`: the name of a program.

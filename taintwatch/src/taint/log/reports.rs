@@ -99,8 +99,19 @@ pub(super) fn warning(line: &str) -> Option<TaintLine> {
 #[must_use]
 pub fn module_of(rest: &str) -> Option<&str> {
     // A name without its end is half a name.
-    let (name, _) = rest.strip_prefix('[')?.split_once([']', ' ', '@', '+'])?;
-    (!name.is_empty()).then_some(name)
+    let inside = rest.strip_prefix('[')?;
+    let (name, behind) = inside.split_once([']', ' ', '@', '+'])?;
+    // What a line that was broken has behind a blank is the rest of the name.
+    let is_whole = !inside
+        .get(name.len()..)
+        .is_some_and(|mark| mark.starts_with(' '))
+        || behind.split(']').next().is_some_and(is_build_id);
+    (!name.is_empty() && is_whole).then_some(name)
+}
+
+/// `append_buildid` (`kernel/kallsyms.c`, since 5.14).
+fn is_build_id(text: &str) -> bool {
+    text.len() >= 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// `FILE:LINE` comes before the symbol; kernels without debug strings leave it out.

@@ -105,6 +105,10 @@ fn warnings_old_and_new_but_not_lock_debugging() {
         code(Some("m"), "f+0x1/0x2")
     );
     assert_eq!(
+        short("WARNING: CPU: 1 PID: 9 at mac.c:208 f+0x1/0x2 [f  oo]"),
+        code(None, "f+0x1/0x2")
+    );
+    assert_eq!(
         short("WARNING: CPU: 1 PID: 9 at mac.c:208 0x860546a4 [m@8ad96439+0x96c0]"),
         Some((9, Some("m".to_owned()), None))
     );
