@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use taintwatch::record::{decode, text};
 use taintwatch_common::{
     Callees, LoadEnd, MaskWrite, ModuleComing, ModuleFile, ModuleFree, ModuleRequest, Process,
-    SysctlWrite, TaintEntry, kind,
+    SysctlWrite, TaintEntry, UnloadStack, kind,
 };
 
 /// More records of one stream show nothing new.
