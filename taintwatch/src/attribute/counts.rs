@@ -84,10 +84,7 @@ impl Attributor {
 
     /// The code that a key stands for. One whose caller does not prove it, and that no record named, is a gap.
     fn caller_of(&self, key: &CountKey, count: &Count) -> (Frame, Option<Gap>) {
-        let known = self
-            .callers
-            .get(&(key.caller, key.jumped))
-            .filter(|_| self.epoch == key.epoch);
+        let known = self.callers.get(&(key.caller, key.jumped, key.epoch));
         if let Some(frame) = known {
             return (frame.clone(), None);
         }

@@ -30,7 +30,10 @@ impl Attributor {
     /// Addresses of modules may be another's from now on; the eBPF programs count the same.
     fn code_freed(&mut self) {
         self.epoch += 1;
-        self.callers.retain(|_, frame| frame.module().is_none());
+        if self.callers.len() > super::CALLERS {
+            let oldest = self.epoch.saturating_sub(super::EPOCHS);
+            self.callers.retain(|(_, _, epoch), _| *epoch >= oldest);
+        }
     }
 
     pub(super) fn module_free(&mut self, free: &wire::ModuleFree) -> Option<Event> {

@@ -40,6 +40,9 @@ use evidence::RecordEvidence;
 use frames::Frame;
 use references::References;
 
+/// Callers kept, and for how many epochs beyond that: counts come some seconds later.
+const CALLERS: usize = 4096;
+const EPOCHS: u64 = 64;
 /// Callees kept: each is named by the next record of its task, and other CPUs' records may come between.
 const CALLEES: usize = 64;
 
@@ -59,9 +62,8 @@ pub struct Attributor {
     coming: HashMap<u32, Module>,
     references: References,
     attempts: Attempts,
-    /// Callers that records named, by the address and the distinction that they are counted by; those in modules only since
-    /// the last free.
-    callers: HashMap<(u64, u64), Frame>,
+    /// Callers that records named, by what they are counted by: address, distinction and epoch.
+    callers: HashMap<(u64, u64, u64), Frame>,
     /// Functions that may have left no frame, of records that come next.
     callees: VecDeque<Box<wire::Callees>>,
     /// How many modules and init codes have been freed.

@@ -132,7 +132,7 @@ impl Attributor {
         let gap = jump::complete(frames, caller, callees, &self.addresses);
         let cause = place.and_then(|place| frames.list().get(place));
         if let (None, Some(cause)) = (&gap, cause) {
-            let key = (caller.address, caller.jumped);
+            let key = (caller.address, caller.jumped, self.epoch);
             self.callers.insert(key, cause.clone());
         }
         gap

@@ -17,6 +17,11 @@ use crate::{
 const OS_RELEASE: &str = "/etc/os-release";
 const DB: &str = "/var/lib/taintwatch/suse.db";
 
+/// Whether a kernel's release names its vendor, as Debian's does since 6.12: os-release counts only where it does not.
+pub(crate) fn is_named_by(release: &str) -> bool {
+    release.contains("+deb")
+}
+
 /// Runs a recorder on a machine of SUSE.
 pub(crate) fn flags() -> Result<()> {
     ensure!(
