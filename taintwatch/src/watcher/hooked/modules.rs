@@ -16,6 +16,10 @@ use crate::{
 
 /// Names the functions of a module, unless it is gone by the time they are read.
 pub(super) fn name_functions(stream: &mut Stream, addresses: &mut Addresses, module: &str) {
+    // The kernel's list is long: for a module that is gone it is not read.
+    if stream.frees_soon(module) {
+        return;
+    }
     let symbols = kallsyms::of_module(module).unwrap_or_default();
     name_unless_gone(stream, addresses, module, &symbols);
 }
