@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Enough for a job of any kind; a hanging guest ends here.
-const LIMIT: Duration = Duration::from_mins(10);
+const LIMIT: Duration = Duration::from_mins(20);
 const MEMORY_MIB: u32 = 1024;
 /// For the objects that a test module overwrites.
 const ALLOCATOR_CHECKS: &str = "slub_debug=FZ,kmalloc-64";
