@@ -45,7 +45,8 @@ pub fn next_epoch() {
     }
 }
 
-/// Reserves a record for this occurrence, or counts the occurrence and gives `None`. `first` sends what has to stand before the record.
+/// Reserves a record for this occurrence, or counts the occurrence and gives `None`. `first` sends what has to stand before
+/// the record.
 #[inline(always)]
 pub fn admit<T: taintwatch_common::Wire>(
     (flag, context): (u32, u32),

@@ -115,7 +115,7 @@ fn unsigned(module: &[u8]) -> Vec<u8> {
     without.unwrap_or(module).to_vec()
 }
 
-/// Signed as `scripts/sign-file.c` does it, with a key that is made for it and kept by nobody.
+/// Signed as `scripts/sign-file.c` does it, with a key that is made for it and thrown away.
 fn signed(module: &[u8]) -> Result<Vec<u8>> {
     let folder = image::folder()?.join(format!("signing-{}", std::process::id()));
     fs::create_dir_all(&folder)?;

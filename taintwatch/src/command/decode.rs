@@ -100,7 +100,7 @@ fn log(mut reader: Reader, form: Form, mut input: impl BufRead, out: &mut dyn Wr
     states.end(&reader)
 }
 
-/// Most states that are told apart; those beyond are printed each time.
+/// Most states that are distinguished; those beyond are printed each time.
 const MOST_STATES: usize = 4096;
 
 /// The states of a log, each once: a kernel prints its state with every report, from 6.11 on twice in each.

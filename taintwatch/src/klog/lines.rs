@@ -28,7 +28,7 @@ pub(super) struct Lines<'s> {
     wrapped: Wrapped,
     /// Lines of the file.
     number: u64,
-    /// Where a dump begins that a crash wrote, and whether a line tells of the crash.
+    /// Where a dump begins that a crash wrote, and whether a line is about the crash.
     dump: Option<u64>,
     has_crash: bool,
     found: Found,

@@ -85,7 +85,7 @@ fn letters(rest: &str) -> Option<String> {
     (!letters.is_empty()).then_some(letters)
 }
 
-/// The letters of modules whose name was broken: they are a module's, and nobody's that can be named.
+/// The letters of modules whose name was broken: they belong to a module whose name is not known.
 pub(super) fn torn(lines: &[String]) -> String {
     let lists = lines.iter().filter_map(|line| line.split_once(MODULES));
     lists

@@ -1,7 +1,7 @@
 //! Lines that speak of a taint and were not understood.
 //!
 //! In: lines that gave nothing. Out: how many of them hold words that only a tainted or a failing kernel prints, and
-//! where the first stand: nothing is said to be clean for a line that nobody could read.
+//! where the first stand: no log with a line that was not understood is said to be clean.
 
 use super::{
     marks::{CUT_HERE, END, LOCKDEP_OFF, MODULES, PANIC, UNLOADED, may_matter},
@@ -41,7 +41,7 @@ pub(super) fn speaks(text: &str) -> bool {
         || has_flags(text)
 }
 
-/// Whether a line whose writer is not known tells of a taint in words that no kernel prints: those of people and of their
+/// Whether a line whose writer is not known is about a taint in words that no kernel prints: those of people and of their
 /// tools, `kernel.tainted = 4097`, `Kernel tainting module (is: x:OE)`.
 pub(super) fn tells(text: &str) -> bool {
     // What systemd says of itself, and of what no flag is set.
@@ -60,7 +60,7 @@ pub(super) fn tells(text: &str) -> bool {
     words.any(is_word) && !is_none && !OTHER.iter().any(|other| lower.contains(other))
 }
 
-/// Whether a line tells of the crash for which a dump was written.
+/// Whether a line is about the crash for which a dump was written.
 pub(super) fn is_crash(text: &str) -> bool {
     let is_die = |line: TaintLine| line.bit == bit::DIE;
     may_matter(text.as_bytes())

@@ -36,7 +36,7 @@ pub(super) fn coverage(attributor: &Attributor, change: Change) -> Event {
     event
 }
 
-/// Lines of the kernel log that nobody could read.
+/// Lines of the kernel log that were overwritten before they were read.
 pub(super) fn overwritten_lines(attributor: &Attributor, count: u64) -> Event {
     let mut event = attributor.blank(Kind::Lost, boottime_ns(), "log_line");
     event.lost = Some(Lost {

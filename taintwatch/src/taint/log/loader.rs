@@ -34,7 +34,7 @@ pub fn live_patch<'a>(framework: &str, line: &'a str) -> Option<&'a str> {
 /// Of SUSE's loader with `unsupported=0` (`mod_sysfs_setup`, `kernel/module/sysfs.c`): it sets no flag.
 pub(super) const REFUSED: &str = "module not supported by SUSE, refusing to load.";
 
-/// What happened to the module of a line, where the flag alone does not say it: F is set for modules that nobody forced.
+/// What happened to the module of a line, where the flag alone does not say it: F is set for modules that were not forced.
 #[must_use]
 pub fn loaded(line: &str, flag: u32) -> Option<&'static str> {
     let (_, text) = line.trim().split_once(": ")?;

@@ -158,7 +158,7 @@ fn reports_by_their_first_line() {
     }
 }
 
-/// Nobody need have used force: the sentence says what the line says.
+/// Force need not have been used: the sentence says what the line says.
 #[test]
 fn a_module_that_nobody_forced_is_not_accused() {
     for (line, words) in [

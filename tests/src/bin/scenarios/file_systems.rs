@@ -189,7 +189,7 @@ pub(crate) fn container(history: &mut History) -> Result<()> {
     unload("dummy")
 }
 
-/// The same, and nobody is left in the container when the recorder looks.
+/// The same, and no process is left in the container when the recorder looks.
 pub(crate) fn container_gone(history: &mut History) -> Result<()> {
     let recorder = Pid::from_raw(i32::try_from(recorder()?)?);
     kill(recorder, Signal::SIGSTOP)?;

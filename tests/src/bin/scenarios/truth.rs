@@ -1,7 +1,7 @@
 //! Names held against the truth: in a scenario only certain modules and tasks act, and no event may name another.
 //!
 //! In: events of a scenario, who acted in it. Out: how many name their cause rightly, how many say that it is not
-//! known, and which are wrong: they name somebody who had no part, or claim a cause and name nobody.
+//! known, and which are wrong: they name somebody who had no part, or claim a cause without a name.
 
 use std::collections::BTreeSet;
 

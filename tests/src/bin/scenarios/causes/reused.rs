@@ -68,7 +68,7 @@ pub(crate) fn exec(history: &mut History) -> Result<()> {
     unload("dummy")
 }
 
-/// A user who makes the kernel ask for thousands of modules, while nobody reads: the taint that follows is whole.
+/// A user who makes the kernel ask for thousands of modules, while the recorder is stopped: the taint that follows is whole.
 pub(crate) fn flood(history: &mut History) -> Result<()> {
     let recorder = Pid::from_raw(i32::try_from(storm::recorder()?)?);
     fs::write("/proc/sys/kernel/modprobe", "/bin/false")?;
@@ -124,7 +124,7 @@ fn below_4_gib(text: &[u8]) -> Result<u64> {
         page != libc::MAP_FAILED && page != without_provenance_mut(0),
         "mmap failed"
     );
-    // SAFETY: the page has room for the text, and nobody else knows it.
+    // SAFETY: the page has room for the text, and no other code uses it.
     unsafe { page.cast::<u8>().copy_from(text.as_ptr(), text.len()) };
     Ok(page as u64)
 }
