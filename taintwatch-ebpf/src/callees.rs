@@ -9,11 +9,11 @@ use aya_ebpf::{
     bindings::pt_regs, btf_maps::PerCpuArray, helpers::generated::bpf_probe_read_kernel,
     macros::btf_map,
 };
-use taintwatch_common::{CALLEES, CODE_LEN, Callees, Caller, SYMBOL_LEN, link};
+use taintwatch_common::{CALLEES, CODE_LEN, Callees, Caller, link};
 
 use crate::{
     caller::inside,
-    record, ring, stack,
+    record, registers, ring, stack,
     target::{KERNEL_END, KERNEL_START, MODULES_END, MODULES_START, value},
 };
 
@@ -55,21 +55,13 @@ pub fn search(regs: *const pt_regs, pushed: u64, until: u64) -> u64 {
     };
     // SAFETY: a map's value, which lives as long as the map.
     let from = unsafe { (&raw mut (*scratch).from).cast::<u64>() };
-    macro_rules! registers {
-        ($($index:literal $name:ident),*) => {
-            $({
-                // SAFETY: a field of the context.
-                let field = unsafe { &raw const (*regs).$name };
-                // SAFETY: as above.
-                let value = unsafe { field.read_volatile() };
-                // SAFETY: the index is within the array.
-                let slot = unsafe { from.add($index) };
-                // SAFETY: a map's value.
-                unsafe { slot.write_volatile(value) };
-            })*
-        };
-    }
-    registers!(0 rbx, 1 rbp, 2 r12, 3 r13, 4 r14, 5 r15);
+    let put = |index: usize, value: u64| {
+        // SAFETY: the index is within the array.
+        let slot = unsafe { from.add(index) };
+        // SAFETY: a map's value.
+        unsafe { slot.write_volatile(value) };
+    };
+    registers::each!(regs, put, 0 rbx, 1 rbp, 2 r12, 3 r13, 4 r14, 5 r15);
     callees_search(pushed, until)
 }
 
@@ -178,25 +170,9 @@ pub extern "C" fn callees_send(called: u64) -> u64 {
         found: count as u32,
         reserved: 0,
         addresses => |into| addresses(scratch, called, count, into),
-        text => |_| (),
-        code => |_| (),
+        text => |into| each(callees, into, stack::symbol),
+        code => |into| each(callees, into, read_code),
     });
-    for index in 0..CALLEES {
-        // SAFETY: the record's field, which was written above.
-        let addresses = unsafe { (&raw const (*callees).addresses).cast::<u64>() };
-        // SAFETY: the index is within the array.
-        let slot = unsafe { addresses.add(index) };
-        // SAFETY: as above.
-        let address = unsafe { slot.read() };
-        // SAFETY: the record's field.
-        let texts = unsafe { (&raw mut (*callees).text).cast::<[u8; SYMBOL_LEN]>() };
-        // SAFETY: the index is within the array.
-        stack::symbol(address, unsafe { texts.add(index) });
-        // SAFETY: the record's field.
-        let codes = unsafe { (&raw mut (*callees).code).cast::<[u8; CODE_LEN]>() };
-        // SAFETY: the index is within the array.
-        read_code(address, unsafe { codes.add(index) });
-    }
     // SAFETY: the record that was written.
     let at_ns = unsafe { (*callees).header.boottime_ns };
     ring::submit(callees);
@@ -220,6 +196,21 @@ fn addresses(scratch: *const Scratch, called: u64, count: u64, into: *mut [u64; 
         let into = unsafe { into.cast::<u64>().add(index) };
         // SAFETY: the record's field.
         unsafe { into.write(one & is_one) };
+    }
+}
+
+/// Writes what belongs to each address, when the addresses are in the record.
+#[inline(always)]
+fn each<T>(callees: *const Callees, into: *mut [T; CALLEES], write: impl Fn(u64, *mut T)) {
+    // SAFETY: a field of the record.
+    let addresses = unsafe { (&raw const (*callees).addresses).cast::<u64>() };
+    for index in 0..CALLEES {
+        // SAFETY: the index is within the array.
+        let slot = unsafe { addresses.add(index) };
+        // SAFETY: `fill!` writes the addresses first.
+        let address = unsafe { slot.read() };
+        // SAFETY: the index is within the array.
+        write(address, unsafe { into.cast::<T>().add(index) });
     }
 }
 

@@ -14,6 +14,7 @@ use taintwatch_common::x86::{self, Store, Trap, slot};
 pub use taintwatch_common::x86::{ELSEWHERE, WRITTEN};
 
 use crate::{
+    registers,
     target::{PER_CPU_OFFSET, TAINTED_MASK, value},
     task,
 };
@@ -96,8 +97,6 @@ fn before(next: u64) -> u64 {
     begins << (64_u64.wrapping_sub(8 * inside) & 63)
 }
 
-/// Each register is read by itself: the kernel lets a program read its context at fixed places alone, and a choice among
-/// them would become a place that moves.
 #[inline(always)]
 fn fill(values: *mut u64, regs: *const pt_regs, next: u64, last: u64) {
     let put = |slot: u64, value: u64| {
@@ -106,18 +105,8 @@ fn fill(values: *mut u64, regs: *const pt_regs, next: u64, last: u64) {
         // SAFETY: a map's value is valid for ever.
         unsafe { place.write_volatile(value) };
     };
-    macro_rules! registers {
-        ($($number:literal $name:ident),*) => {
-            $({
-                // SAFETY: a field of the context.
-                let field = unsafe { &raw const (*regs).$name };
-                // SAFETY: as above.
-                put($number, unsafe { field.read_volatile() });
-            })*
-        };
-    }
-    registers!(
-        0 rax, 1 rcx, 2 rdx, 3 rbx, 4 rsp, 5 rbp, 6 rsi, 7 rdi,
+    registers::each!(
+        regs, put, 0 rax, 1 rcx, 2 rdx, 3 rbx, 4 rsp, 5 rbp, 6 rsi, 7 rdi,
         8 r8, 9 r9, 10 r10, 11 r11, 12 r12, 13 r13, 14 r14, 15 r15
     );
     put(slot::NOTHING, 0);

@@ -36,6 +36,7 @@ mod pending;
 mod proc_taint;
 mod process;
 mod record;
+mod registers;
 mod ring;
 mod stack;
 mod taint_entry;

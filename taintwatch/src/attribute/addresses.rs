@@ -6,8 +6,10 @@
 
 use std::ops::Range;
 
+use taintwatch_common::ModuleComing;
+
 use super::symbol::Symbol;
-use crate::kernel::kallsyms::Kallsyms;
+use crate::{kernel::kallsyms::Kallsyms, record::text};
 
 /// What addresses stand for at this point of the stream of records.
 #[derive(Debug, Default)]
@@ -64,6 +66,14 @@ impl Addresses {
                 .retain(|text| !text.is_rough || text.module != module);
             self.push(module, range, init_of, false);
         }
+    }
+
+    /// The code of a module that is being loaded.
+    pub fn coming(&mut self, coming: &ModuleComing) {
+        let range = |[start, len]: [u64; 2]| start..start.saturating_add(len);
+        let name = text(&coming.name);
+        self.add(&name, range(coming.text), None);
+        self.add(&name, range(coming.init_text), Some(coming.task.tid));
     }
 
     /// A module that was loaded already, where the kernel's list has it: from 6.4 on its length is that of all its areas,

@@ -12,11 +12,7 @@ use crate::{
 
 impl Attributor {
     pub(super) fn module_coming(&mut self, coming: &wire::ModuleComing) {
-        let range = |[start, len]: [u64; 2]| start..start.saturating_add(len);
-        let name = text(&coming.name);
-        self.addresses.add(&name, range(coming.text), None);
-        self.addresses
-            .add(&name, range(coming.init_text), Some(coming.task.tid));
+        self.addresses.coming(coming);
         let mut module = record_fields::module_coming(self.table, coming);
         if let Some(file) = self
             .references

@@ -108,7 +108,7 @@ fn work((place, work): (usize, Work)) -> Ran {
 }
 
 /// Prints the tables, in the order of the plan. Gives how many failed.
-fn end(mut parts: Vec<Ran>, took: Duration) -> u32 {
+fn end(mut parts: Vec<Ran>, took: Duration) -> usize {
     parts.sort_by_key(|ran| ran.place);
     let (mut matrix, mut times) = (Matrix::default(), Times::default());
     for ran in parts {

@@ -202,8 +202,12 @@ impl Hooked {
                 return;
             }
         };
-        let (events, hints) = self.attributor.events(&record);
         let monitor = &self.layers.monitor;
+        if !monitor.resolves_symbols {
+            let addresses = &mut self.attributor.addresses;
+            modules::await_coming(&mut self.stream, addresses, &record);
+        }
+        let (events, hints) = self.attributor.events(&record);
         if let (Record::ModuleComing(live), false) = (&record, monitor.resolves_symbols) {
             let addresses = &mut self.attributor.addresses;
             modules::name_functions(&mut self.stream, addresses, &text(&live.name));

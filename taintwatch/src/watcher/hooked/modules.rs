@@ -3,16 +3,25 @@
 //! In: the stream as far as it has come, and the kernel's own lists. Out: the names of a module's functions, and the
 //! mark of a module that is in no list.
 
-use taintwatch_common::kind;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
-use super::stream::{Source, Stream};
+use taintwatch_common::{kind, stage};
+
+use super::stream::{Coming, Source, Stream};
 use crate::{
     attribute::addresses::Addresses,
     enrich,
     event::{Class, Event},
     kernel::kallsyms,
     probe::{hooks::MODULE_FREE, monitor::Monitor},
+    record::{Record, text},
 };
+
+/// From a parameter's setter to the record of its module, at the most: setters are short.
+const AWAITED: Duration = Duration::from_millis(200);
 
 /// Names the functions of a module, unless it is gone by the time they are read.
 pub(super) fn name_functions(stream: &mut Stream, addresses: &mut Addresses, module: &str) {
@@ -22,6 +31,34 @@ pub(super) fn name_functions(stream: &mut Stream, addresses: &mut Addresses, mod
     }
     let symbols = kallsyms::of_module(module).unwrap_or_default();
     name_unless_gone(stream, addresses, module, &symbols);
+}
+
+/// Finds out where the code of a module lies that a thread is loading, when code that runs in the load is none that is
+/// known. Setters of a module's parameters run before the record of the module (`parse_args` before `trace_module_load`,
+/// `load_module`, `kernel/module.c`, 5.10): that record is waited for a moment.
+pub(super) fn await_coming(stream: &mut Stream, addresses: &mut Addresses, record: &Record) {
+    let (task, loading, stack) = match record {
+        Record::TaintEntry(entry) => (&entry.task, &entry.loading, &entry.stack),
+        Record::MaskWrite(write) => (&write.task, &write.loading, &write.stack),
+        _ => return,
+    };
+    let depth = usize::try_from(stack.depth).unwrap_or(usize::MAX);
+    let mut frames = stack.frames.iter().take(depth);
+    let is_known = frames.all(|address| addresses.resolve(address.wrapping_sub(1)).is_some());
+    if loading.stage != stage::UNFORMED || is_known {
+        return;
+    }
+    let began = Instant::now();
+    while began.elapsed() < AWAITED {
+        match stream.comes_soon(task.tid) {
+            Coming::Module(coming) => {
+                addresses.coming(&coming);
+                return name_functions(stream, addresses, &text(&coming.name));
+            }
+            Coming::No => return,
+            Coming::NotYet => thread::sleep(Duration::from_millis(1)),
+        }
+    }
 }
 
 fn name_unless_gone<S: Source>(

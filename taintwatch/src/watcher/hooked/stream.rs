@@ -4,6 +4,8 @@
 
 use std::{collections::VecDeque, io, time::Duration};
 
+use taintwatch_common::ModuleComing;
+
 use crate::{
     record::{Record, decode, text},
     ring::Ring,
@@ -19,6 +21,15 @@ impl Source for Ring {
     fn try_next(&mut self) -> Option<Vec<u8>> {
         Self::try_next(self)
     }
+}
+
+/// What the records that came so far say of a load.
+#[derive(Debug)]
+pub(super) enum Coming {
+    Module(Box<ModuleComing>),
+    /// It has ended, or has failed.
+    No,
+    NotYet,
 }
 
 /// The ring, and records that were taken from it early.
@@ -56,18 +67,39 @@ impl<S: Source> Stream<S> {
 
     /// Whether a record that is still to come says that the module was freed.
     pub(super) fn frees_soon(&mut self, module: &str) -> bool {
-        while let Some(bytes) = self.ring.try_next() {
-            self.early.push_back(bytes);
-        }
+        self.look_ahead();
         self.early.iter().any(|bytes| {
             matches!(decode(bytes), Ok(Record::ModuleFree(free)) if text(&free.name) == module)
         })
+    }
+
+    /// The module that a thread is loading, from a record that is still to come: it tells when the load begins to run the
+    /// module's code.
+    pub(super) fn comes_soon(&mut self, tid: u32) -> Coming {
+        self.look_ahead();
+        let of_thread = |bytes: &Vec<u8>| match decode(bytes) {
+            Ok(Record::ModuleComing(coming)) if coming.task.tid == tid => {
+                Some(Coming::Module(coming))
+            }
+            Ok(Record::LoadEnd(end)) if end.task.tid == tid => Some(Coming::No),
+            _ => None,
+        };
+        let found = self.early.iter().find_map(of_thread);
+        found.unwrap_or(Coming::NotYet)
+    }
+
+    fn look_ahead(&mut self) {
+        while let Some(bytes) = self.ring.try_next() {
+            self.early.push_back(bytes);
+        }
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
-    use taintwatch_common::{ModuleFree, VERSION, kind};
+    use std::mem::offset_of;
+
+    use taintwatch_common::{LoadEnd, ModuleFree, Task, VERSION, kind};
 
     use super::*;
 
@@ -77,14 +109,35 @@ pub(super) mod tests {
         }
     }
 
-    /// The record of a module's end.
-    pub(in crate::watcher::hooked) fn free_of(name: &str) -> Vec<u8> {
-        let len = size_of::<ModuleFree>();
+    fn empty<T>(kind: u16) -> Vec<u8> {
+        let len = size_of::<T>();
         let mut bytes = vec![0; len];
-        bytes[..2].copy_from_slice(&kind::MODULE_FREE.to_ne_bytes());
+        bytes[..2].copy_from_slice(&kind.to_ne_bytes());
         bytes[2..4].copy_from_slice(&VERSION.to_ne_bytes());
         bytes[4..8].copy_from_slice(&u32::try_from(len).unwrap().to_ne_bytes());
-        let at = std::mem::offset_of!(ModuleFree, name);
+        bytes
+    }
+
+    /// A record of a thread.
+    fn by<T>(kind: u16, task: usize, tid: u32) -> Vec<u8> {
+        let mut bytes = empty::<T>(kind);
+        let at = task + offset_of!(Task, tid);
+        bytes[at..at + 4].copy_from_slice(&tid.to_ne_bytes());
+        bytes
+    }
+
+    fn coming(tid: u32) -> Vec<u8> {
+        by::<ModuleComing>(kind::MODULE_COMING, offset_of!(ModuleComing, task), tid)
+    }
+
+    fn ended(tid: u32) -> Vec<u8> {
+        by::<LoadEnd>(kind::LOAD_END, offset_of!(LoadEnd, task), tid)
+    }
+
+    /// The record of a module's end.
+    pub(in crate::watcher::hooked) fn free_of(name: &str) -> Vec<u8> {
+        let mut bytes = empty::<ModuleFree>(kind::MODULE_FREE);
+        let at = offset_of!(ModuleFree, name);
         bytes[at..at + name.len()].copy_from_slice(name.as_bytes());
         bytes
     }
@@ -99,5 +152,19 @@ pub(super) mod tests {
         assert_eq!(stream.try_next().as_ref(), Some(&records[1]));
         assert_eq!(stream.try_next().as_ref(), Some(&records[2]));
         assert_eq!(stream.try_next(), None);
+    }
+
+    #[test]
+    fn the_module_of_a_load_is_that_of_the_same_thread_and_load() {
+        let of = |records: &[Vec<u8>]| {
+            let records = VecDeque::from(records.to_vec());
+            Stream::new(records).comes_soon(7)
+        };
+        assert!(matches!(of(&[coming(8)]), Coming::NotYet));
+        let Coming::Module(found) = of(&[coming(8), ended(8), coming(7)]) else {
+            panic!("it is the third record");
+        };
+        assert_eq!(found.task.tid, 7);
+        assert!(matches!(of(&[ended(7), coming(7)]), Coming::No));
     }
 }

@@ -4,6 +4,7 @@
 //! is held against what the socket said, word for word.
 
 use std::{
+    cell::Cell,
     collections::HashSet,
     fs,
     path::PathBuf,
@@ -27,7 +28,7 @@ const HEARD: Duration = Duration::from_secs(1);
 
 /// The recorder reads counts and the mask so often while something happens, and a little more.
 const LOOKS: Duration = Duration::from_millis(1500);
-/// A file that the kernel refuses to load: its event is a mark in the history.
+/// Files that the kernel refuses to load, each with a number: the event of one is a mark in the history.
 const MARKER: &str = "/tmp/marker";
 
 /// The history as `taintwatch report` gives it.
@@ -36,6 +37,8 @@ pub(crate) struct History {
     pub(crate) db: PathBuf,
     /// How many calls a storm makes.
     pub(crate) calls: u64,
+    /// How many marks were made.
+    marks: Cell<u32>,
     live: Live,
 }
 
@@ -45,6 +48,7 @@ impl History {
             seen: 0,
             db: db.into(),
             calls: 0,
+            marks: Cell::new(0),
             live: Live::of(db),
         }
     }
@@ -140,25 +144,31 @@ impl History {
     fn mark(&self) -> Result<()> {
         /// A full ring may have no room for the record of the file, and then one more is needed.
         const AGAIN: Duration = Duration::from_secs(5);
-        fs::write(MARKER, "no module")?;
-        let before = self.markers()?;
-        refused_marker()?;
+        let number = self.marks.get() + 1;
+        self.marks.set(number);
+        let marker = format!("{MARKER}-{number}");
+        fs::write(&marker, "no module")?;
         let began = Instant::now();
-        let mut tries = 1;
-        while self.markers()? <= before {
-            ensure!(began.elapsed() < PATIENCE, "the marker is not recorded");
-            if began.elapsed() > tries * AGAIN {
-                refused_marker()?;
-                tries += 1;
+        for tries in 1.. {
+            refused_marker(&marker)?;
+            while began.elapsed() < tries * AGAIN {
+                if self.is_recorded(&marker)? {
+                    fs::remove_file(&marker)?;
+                    return Ok(());
+                }
             }
-            self.live.quiet(QUIET);
+            ensure!(began.elapsed() < PATIENCE, "the marker is not recorded");
         }
         Ok(())
     }
 
-    fn markers(&self) -> Result<usize> {
-        let events = self.everything_new()?;
-        Ok(events.into_iter().filter(is_marker).count())
+    /// Waits a while for the event of a marker: on the socket, and where nobody speaks there, in the history.
+    fn is_recorded(&self, marker: &str) -> Result<bool> {
+        let is_it = |event: &Value| event["module"]["path"] == marker;
+        if self.live.find(HEARD, is_it).is_some() {
+            return Ok(true);
+        }
+        Ok(self.everything_new()?.iter().any(is_it))
     }
 
     pub(crate) fn catch_up(&mut self) -> Result<()> {
@@ -224,13 +234,14 @@ impl History {
 }
 
 /// Under lockdown a file without a signature is refused before it is looked at.
-fn refused_marker() -> Result<()> {
-    let refused = load_file(MARKER, "");
+fn refused_marker(marker: &str) -> Result<()> {
+    let refused = load_file(marker, "");
     let is_refused = matches!(refused, Err(Errno::ENOEXEC | Errno::EPERM));
     ensure!(is_refused, "the marker: {refused:?}");
     Ok(())
 }
 
 fn is_marker(event: &Value) -> bool {
-    event["kind"] == "module_load_failed" && event["module"]["path"] == MARKER
+    let path = event["module"]["path"].as_str().unwrap_or_default();
+    event["kind"] == "module_load_failed" && path.starts_with(MARKER)
 }

@@ -1,10 +1,12 @@
-//! SUSE's own flags on a machine whose os-release is SUSE's: bits 16 and 31, whose letters depend on the kernel.
+//! SUSE's own flags on a machine of SUSE: bits 16 and 31, whose letters depend on the kernel.
 //!
-//! In: a module that stands in for SUSE's loader. Out: the vendor's letters and words in events and in `status`, `why`.
+//! In: a module that stands in for SUSE's loader, an os-release and a kernel's release of SUSE, of another era on each
+//! kernel. Out: the vendor's letters and words in events and in `status`, `why`.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::Value;
 
 use crate::{
@@ -14,48 +16,74 @@ use crate::{
     loading::{is_ours, load},
 };
 
-const OS_RELEASE: &str = "/etc/os-release";
 const DB: &str = "/var/lib/taintwatch/suse.db";
+/// What a machine of SUSE has there.
+const OS_RELEASE: (&str, &str) = (
+    "/etc/os-release",
+    "NAME=\"SLES\"\nID=\"sles\"\nVERSION_ID=\"15.6\"\n",
+);
+const RELEASE: &str = "/proc/sys/kernel/osrelease";
+const RELEASE_OF_SUSE: &str = "/tmp/osrelease";
 
-/// Whether a kernel's release names its vendor, as Debian's does since 6.12: os-release counts only where it does not.
-pub(crate) fn is_named_by(release: &str) -> bool {
-    release.contains("+deb")
+/// A generation of SUSE's kernels.
+struct Era {
+    release: &'static str,
+    vendor: &'static str,
+    /// The letter of bit 31: upstream took the capital one for a flag of its own in 6.0, and SUSE's became small with 6.11.
+    no_support: &'static str,
 }
+
+const SLE12: Era = Era {
+    release: "4.12.14-122.74-default",
+    vendor: "suse-sle12",
+    no_support: "N",
+};
+const SLE15: Era = Era {
+    release: "5.14.21-150500.55.39-default",
+    vendor: "suse-sle15sp2",
+    no_support: "N",
+};
+const SLE16: Era = Era {
+    release: "6.12.0-160000.5-default",
+    vendor: "suse",
+    no_support: "n",
+};
 
 /// Runs a recorder on a machine of SUSE.
 pub(crate) fn flags() -> Result<()> {
-    ensure!(
-        !Path::new(OS_RELEASE).exists(),
-        "the guest has an os-release of its own"
-    );
-    fs::write(
-        OS_RELEASE,
-        "NAME=\"SLES\"\nID=\"sles\"\nVERSION_ID=\"15.6\"\n",
-    )?;
-    let recorded = recorded();
-    fs::remove_file(OS_RELEASE)?;
+    let era = match release()? {
+        of if of < (6, 0) => SLE12,
+        of if of < (6, 11) => SLE15,
+        _ => SLE16,
+    };
+    let (os_release, text) = OS_RELEASE;
+    fs::write(os_release, text)?;
+    fs::write(RELEASE_OF_SUSE, format!("{}\n", era.release))?;
+    let none: Option<&str> = None;
+    mount(Some(RELEASE_OF_SUSE), RELEASE, none, MsFlags::MS_BIND, none).context("mount")?;
+    let recorded = recorded(&era);
+    umount2(RELEASE, MntFlags::empty()).context("unmount")?;
+    fs::remove_file(os_release)?;
     recorded
 }
 
-fn recorded() -> Result<()> {
+fn recorded(era: &Era) -> Result<()> {
     let mut recorder = Daemon::start(&[], &[], DB)?;
-    let seen = seen();
+    let seen = seen(era);
     recorder.stop()?;
     seen
 }
 
-fn seen() -> Result<()> {
+fn seen(era: &Era) -> Result<()> {
     let mut history = History::of(DB);
     history.settled()?;
     history.catch_up()?;
-    // Upstream took the capital letter for a flag of its own in 6.0; SUSE's became small with 6.11.
-    let no_support = if release()? >= (6, 11) { "n" } else { "N" };
     for (support, bit, letter, line) in [
         ("external", 16, "X", "tw_suse: externally supported module"),
         (
             "none",
             31,
-            no_support,
+            era.no_support,
             "tw_suse: module is not supported by SUSE",
         ),
     ] {
@@ -68,8 +96,7 @@ fn seen() -> Result<()> {
         ])?;
         is_ours(&event)?;
         log_has(&event, &[line])?;
-        let vendor = event["taint"]["vendor"].as_str().unwrap_or_default();
-        ensure!(vendor.starts_with("suse"), "vendor: {event}");
+        ensure!(event["taint"]["vendor"] == era.vendor, "vendor: {event}");
         unload("tw_suse")?;
     }
     let status = said(&["status"])?;
