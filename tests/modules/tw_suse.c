@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * Stands in for SUSE's loader, which sets two flags of its own (patches.suse/add-suse-supported-flag.patch):
- * load it with support=external or support=none. It taints while it is loaded, with SUSE's lines in the log.
+ * load it with support=external@BIT or support=none@BIT. It taints while it is loaded, with SUSE's lines in the log.
  */
 #include <linux/module.h>
 
-#define SUSE_EXTERNAL_SUPPORT 16
-#define SUSE_NO_SUPPORT 31
-
 static int tw_suse_set(const char *val, const struct kernel_param *kp)
 {
-	if (!strcmp(val, "external")) {
+	unsigned int bit;
+
+	if (sscanf(val, "external@%u", &bit) == 1 && bit < 32) {
 		pr_notice("%s: externally supported module, setting X kernel taint flag.\n",
 			  KBUILD_MODNAME);
-		add_taint(SUSE_EXTERNAL_SUPPORT, LOCKDEP_STILL_OK);
+		add_taint(bit, LOCKDEP_STILL_OK);
 		return 0;
 	}
-	if (!strcmp(val, "none")) {
+	if (sscanf(val, "none@%u", &bit) == 1 && bit < 32) {
 		pr_warn("%s: module is not supported by SUSE. Our support organization may not be able to address your support request if it involves a kernel fault.\n",
 			KBUILD_MODNAME);
-		add_taint(SUSE_NO_SUPPORT, LOCKDEP_STILL_OK);
+		add_taint(bit, LOCKDEP_STILL_OK);
 		return 0;
 	}
 	return -EINVAL;

@@ -44,9 +44,7 @@ fn reasons(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String>,
     let found: Vec<_> = log
         .iter()
         .filter(|logged| is_near(logged, at, taken))
-        .filter(|logged| {
-            names_it(&logged.line.text) && TaintLine::parse(&logged.line.text).is_none()
-        })
+        .filter(|logged| names_it(&logged.line.text) && logged.taint().is_none())
         .collect();
     let lines = found
         .iter()
@@ -83,7 +81,8 @@ fn report_of(event: &Event, log: &[Logged], taken: &[u64]) -> Option<(Vec<String
     let class = event.cause.as_ref()?.class;
     // The nearest before the event, or shortly after it: some are printed after the flag is set.
     let first = log.iter().filter(near).rev().find(|logged| {
-        TaintLine::parse(&logged.line.text)
+        logged
+            .taint()
             .is_some_and(|line| line.bit == bit && fits(event, class, &line, &logged.line.text))
     })?;
     let first = if class == Class::ModuleLoad {
@@ -119,7 +118,7 @@ fn fits(event: &Event, class: Class, named: &TaintLine, line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{kernel::kmsg::Line, klog::marks::END};
+    use crate::{kernel::kmsg::Line, klog::marks::END, taint::release::Release};
 
     fn log(texts: &[&str]) -> Vec<Logged> {
         let line = |(seq, text): (u64, &&str)| Logged {
@@ -130,6 +129,7 @@ mod tests {
                 text: (*text).to_owned(),
             },
             boottime_ns: 1_000_000_000 + seq,
+            release: None,
         };
         (1..).zip(texts).map(line).collect()
     }
@@ -248,5 +248,14 @@ mod tests {
             )
             .is_none()
         );
+    }
+
+    #[test]
+    fn what_a_text_means_depends_on_the_kernel_that_printed_it() {
+        let mut lines = log(&["m: externally supported module, setting X kernel taint flag."]);
+        let event = event("module_code", 31, 0, "f+0x2 [m]", "m");
+        assert!(lines_of(&event, &lines, &[]).is_none());
+        lines[0].release = Release::parse("4.12.14-122.74-default");
+        assert!(lines_of(&event, &lines, &[]).is_some());
     }
 }

@@ -5,7 +5,7 @@
 use crate::{
     kernel::kmsg::Line,
     klog::marks::{CUT_HERE, END},
-    taint::{flags::bit, log::TaintLine},
+    taint::{flags::bit, log::TaintLine, release::Release},
 };
 
 /// A line with its time on `CLOCK_BOOTTIME`.
@@ -13,6 +13,15 @@ use crate::{
 pub struct Logged {
     pub line: Line,
     pub boottime_ns: u64,
+    /// The kernel that printed it, where that is known.
+    pub release: Option<Release>,
+}
+
+impl Logged {
+    /// The flag that the line is about.
+    pub(super) fn taint(&self) -> Option<TaintLine> {
+        TaintLine::parse_on(&self.line.text, self.release)
+    }
 }
 
 /// How long printing a report takes on a slow console.
@@ -30,7 +39,7 @@ pub(super) fn first_line<'a>(line: &'a Logged, log: &'a [Logged], flag: u32) -> 
     let same = before
         .take_while(|logged| !logged.line.text.starts_with(END))
         .filter(|logged| logged.line.caller == line.line.caller)
-        .filter(|logged| TaintLine::parse(&logged.line.text).is_some_and(|line| line.bit == flag));
+        .filter(|logged| logged.taint().is_some_and(|line| line.bit == flag));
     same.last().unwrap_or(line)
 }
 
@@ -48,7 +57,8 @@ pub(super) fn lines<'a>(first: &'a Logged, log: &'a [Logged], flag: u32) -> Vec<
         // An oops begins with two or three lines that each name its flag.
         let begins_another = !lines.is_empty()
             && (text == CUT_HERE
-                || TaintLine::parse(text)
+                || logged
+                    .taint()
                     .is_some_and(|line| line.report && (line.bit, flag) != (bit::DIE, bit::DIE)));
         if begins_another && first.line.caller.is_none() {
             return vec![first];
@@ -91,6 +101,7 @@ mod tests {
                 text: (*text).to_owned(),
             },
             boottime_ns: second * SECOND,
+            release: None,
         };
         (0..).zip(lines).map(line).collect()
     }

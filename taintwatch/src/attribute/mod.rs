@@ -31,7 +31,7 @@ use crate::{
     enrich::{Hints, ReadFile},
     event::{Class, Context, Event, Kind, Mask, Module, Time},
     kernel::identity::Identity,
-    record::Record,
+    record::{Record, text},
     taint::tables::{LINUX, Table},
 };
 use addresses::Addresses;
@@ -186,7 +186,10 @@ impl Attributor {
         }
         event.stack = evidence.frames.iter().map(Frame::to_string).collect();
         event.module = module.map(|name| self.module(name, &event, cause.class));
-        if cause.class == Class::ModuleLoad {
+        // A parameter's setter runs before the record of its module.
+        let is_loaded_here = event.module_name() == Some(&text(&evidence.loading.name));
+        let in_load = is_loaded_here && evidence.loading.stage == wire::stage::UNFORMED;
+        if cause.class == Class::ModuleLoad || in_load && cause.class == Class::ModuleCode {
             self.add_file_and_requester(&mut event, evidence.loading.file_ns);
         }
         let again = event.module.as_ref().and_then(|module| module.attempt);

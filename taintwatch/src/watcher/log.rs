@@ -8,10 +8,11 @@ use crate::{
     attribute::log_excerpt::{Logged, TEXT_FOLLOWS, lines_of},
     event::Event,
     kernel::{
+        identity,
         kmsg::{From, Kmsg, Next, Sequence},
         log_clock,
     },
-    taint::flags::bit,
+    taint::{flags::bit, release::Release},
 };
 
 /// Lines read at once: the kernel's buffer has no more.
@@ -29,6 +30,8 @@ const TRIES: u32 = 5;
 /// The log from the start on; nothing where it cannot be read.
 pub(super) struct Log {
     kmsg: Option<Kmsg>,
+    /// What lines mean depends on the kernel.
+    release: Option<Release>,
     lines: VecDeque<Logged>,
     taken: VecDeque<u64>,
     sequence: Sequence,
@@ -44,6 +47,7 @@ impl Log {
         }
         Self {
             kmsg: kmsg.ok(),
+            release: identity::release().ok().as_deref().and_then(Release::parse),
             lines: VecDeque::new(),
             taken: VecDeque::new(),
             sequence: Sequence::default(),
@@ -67,7 +71,11 @@ impl Log {
                 Ok(Next::Line(line)) => {
                     self.overwritten += self.sequence.missing_before(&line);
                     let boottime_ns = log_clock::boottime_of(line.time_us);
-                    self.lines.push_back(Logged { line, boottime_ns });
+                    self.lines.push_back(Logged {
+                        line,
+                        boottime_ns,
+                        release: self.release,
+                    });
                     if self.lines.len() > KEPT {
                         self.lines.pop_front();
                     }

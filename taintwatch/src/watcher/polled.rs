@@ -29,7 +29,7 @@ use crate::{
         hooks::{LOG, MASK},
         mechanism::Mechanism,
     },
-    taint::log::TaintLine,
+    taint::{log::TaintLine, release::Release},
 };
 
 /// How often the mask is read: the log wakes the reader earlier.
@@ -49,6 +49,8 @@ pub struct Polled {
     /// Lines that name a flag, and when they were read.
     lines: Vec<(Instant, Line, TaintLine)>,
     sequence: Sequence,
+    /// What lines mean depends on the kernel.
+    release: Option<Release>,
     /// When the mask was first seen to differ.
     changed: Option<Instant>,
     next: VecDeque<Event>,
@@ -80,6 +82,7 @@ impl Polled {
         let mut polled = Self {
             log: log.ok(),
             hooks,
+            release: Release::parse(&identity.release),
             attributor: attributor(identity, mask),
             lines: Vec::new(),
             sequence: Sequence::default(),
@@ -135,7 +138,7 @@ impl Polled {
             match ready.get_inner_mut().read().map_err(Error::Log)? {
                 Next::Line(line) => {
                     overwritten += self.sequence.missing_before(&line);
-                    if let Some(what) = TaintLine::parse(&line.text) {
+                    if let Some(what) = TaintLine::parse_on(&line.text, self.release) {
                         self.lines.push((Instant::now(), line, what));
                     }
                 }

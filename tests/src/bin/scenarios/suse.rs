@@ -1,4 +1,4 @@
-//! SUSE's own flags on a machine of SUSE: bits 16 and 31, whose letters depend on the kernel.
+//! SUSE's own two flags on a machine of SUSE, whose bits and letters depend on the kernel.
 //!
 //! In: a module that stands in for SUSE's loader, an os-release and a kernel's release of SUSE, of another era on each
 //! kernel. Out: the vendor's letters and words in events and in `status`, `why`.
@@ -29,23 +29,33 @@ const RELEASE_OF_SUSE: &str = "/tmp/osrelease";
 struct Era {
     release: &'static str,
     vendor: &'static str,
-    /// The letter of bit 31: upstream took the capital one for a flag of its own in 6.0, and SUSE's became small with 6.11.
+    /// The bit of X: 31 before 5.3.
+    external: u32,
+    /// The bit of N: 30 before 5.3.
+    none: u32,
+    /// Its letter: upstream took the capital one for a flag of its own in 6.0, and SUSE's became small with 6.11.
     no_support: &'static str,
 }
 
 const SLE12: Era = Era {
     release: "4.12.14-122.74-default",
     vendor: "suse-sle12",
+    external: 31,
+    none: 30,
     no_support: "N",
 };
 const SLE15: Era = Era {
     release: "5.14.21-150500.55.39-default",
     vendor: "suse-sle15sp2",
+    external: 16,
+    none: 31,
     no_support: "N",
 };
 const SLE16: Era = Era {
     release: "6.12.0-160000.5-default",
     vendor: "suse",
+    external: 16,
+    none: 31,
     no_support: "n",
 };
 
@@ -79,15 +89,20 @@ fn seen(era: &Era) -> Result<()> {
     history.settled()?;
     history.catch_up()?;
     for (support, bit, letter, line) in [
-        ("external", 16, "X", "tw_suse: externally supported module"),
+        (
+            "external",
+            era.external,
+            "X",
+            "tw_suse: externally supported module",
+        ),
         (
             "none",
-            31,
+            era.none,
             era.no_support,
             "tw_suse: module is not supported by SUSE",
         ),
     ] {
-        load("tw_suse", &format!("support={support}"))?;
+        load("tw_suse", &format!("support={support}@{bit}"))?;
         let event = history.expect(&[
             ("/kind", "taint".into()),
             ("/taint/bit", bit.into()),
@@ -95,6 +110,7 @@ fn seen(era: &Era) -> Result<()> {
             ("/module/name", "tw_suse".into()),
         ])?;
         is_ours(&event)?;
+        ensure!(event["module"]["sha256"].is_string(), "no file: {event}");
         log_has(&event, &[line])?;
         ensure!(event["taint"]["vendor"] == era.vendor, "vendor: {event}");
         unload("tw_suse")?;
