@@ -428,4 +428,34 @@ mod tests {
         ];
         assert_eq!(whole(&lines), lines);
     }
+
+    /// A time that was broken, the number of the line, and how wide lines are.
+    #[test]
+    fn a_module_alone_belongs_to_the_code_before_it() {
+        let wide = "[    1.000000] This line shows how many characters have room in one.";
+        let code = "WARNING: CPU: 1 PID: 77 at drivers/x/yyyyyyyyyyy.c:1 ffff+0x1/0x20";
+        assert_eq!(code.len(), 66);
+        let fits = [code, "[foooooo]"];
+        assert_eq!(whole(&fits), [format!("{code} [foooooo]")]);
+        let other = [
+            "WARNING: CPU: 1 PID: 77 at drivers/x/yyyyyyyyyyy.c:1 ffff+0x1/0x20",
+            "[x y]",
+        ];
+        assert_eq!(whole(&other), other);
+        assert_eq!(whole(&[wide]), [wide]);
+    }
+
+    #[test]
+    fn the_number_of_a_line_is_that_of_its_first_piece() {
+        let mut wrapped = Wrapped::default();
+        wrapped.begin(
+            "[    1.000000] Modules linked in: a(P",
+            7,
+            Beginning::Record,
+        );
+        assert!(wrapped.take("O) b", Beginning::Text, true));
+        let line = "[    1.000000] Modules linked in: a(PO) b";
+        assert_eq!(wrapped.end(), Some((line.to_owned(), 7)));
+        assert_eq!(wrapped.end(), None);
+    }
 }
