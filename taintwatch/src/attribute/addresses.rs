@@ -326,4 +326,17 @@ mod tests {
         let shown = addresses.resolve(0x1_0010).unwrap();
         assert_eq!(shown.to_string(), "first+0x10");
     }
+
+    /// Functions of the kernel that are `static` can have one name.
+    #[test]
+    fn the_room_of_a_function_is_not_that_of_its_namesake() {
+        let text = "0000000000010000 T f\n0000000000010100 T g\n0000000000010180 T f\n0000000000010200 T h\n";
+        let kernel = Kallsyms::parse(text.as_bytes()).unwrap();
+        let addresses = Addresses::new(kernel, Vec::new());
+        let rooms = [0x1_0000, 0x1_0180].map(|address| addresses.room(address));
+        assert!(
+            rooms == [Some(0x100), None] || rooms == [None, Some(0x80)] || rooms == [None, None],
+            "{rooms:x?}"
+        );
+    }
 }

@@ -171,4 +171,21 @@ mod tests {
         let without = log(&[(1, "", ENDS), (1, "", WARNS), (1, "", task), (1, "", "x")]);
         assert_eq!(report(&without, 1, bit::WARN), [WARNS, task]);
     }
+
+    #[test]
+    fn the_first_line_of_an_oops_is_near() {
+        let bug = "BUG: kernel NULL pointer dereference, address: 0000000000000008";
+        let oops = "Oops: 0000 [#1] PREEMPT SMP NOPTI";
+        let between = |lines: usize| {
+            let lines = [vec![bug], vec!["x"; lines], vec![oops, "y"]].concat();
+            let lines: Vec<_> = lines.into_iter().map(|text| (1, "T7", text)).collect();
+            let log = log(&lines);
+            first_line(&log[log.len() - 2], &log, bit::DIE)
+                .line
+                .text
+                .clone()
+        };
+        assert_eq!(between(7), bug);
+        assert_eq!(between(8), oops);
+    }
 }

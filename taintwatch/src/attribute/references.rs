@@ -395,6 +395,9 @@ mod tests {
             let mut stack: wire::UnloadStack = zero();
             stack.task.tid = tid;
             references.add_unload_stack(&stack);
+            if tid == 1 {
+                assert_eq!(references.unload_stacks.len(), 2);
+            }
         }
         assert_eq!(references.unload_stacks.len(), 1);
     }

@@ -411,4 +411,48 @@ mod tests {
             ["a", "root=", "b="]
         );
     }
+
+    #[test]
+    fn a_header_of_a_part_is_a_reason_with_a_number() {
+        for text in [
+            "Oops#1 Part1",
+            "Panic#2 Part13",
+            "Oops#1 Part1 compressed",
+            "Emergency-restart#123 Part1",
+        ] {
+            assert!(is_part_header(text), "{text}");
+        }
+        let longest = format!("{}# Part1", "x".repeat(22));
+        assert!(is_part_header(&longest));
+        for text in [
+            "Oops Part1",
+            "Oops#1 Part",
+            "Oops#1 Partx",
+            "Oops#1 part1",
+            "xxxxxxxxxxxxxxxxxxxxxxx# Part1",
+        ] {
+            assert!(!is_part_header(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_object_has_both_its_ends() {
+        for text in ["{}", "[{}]", "{\"a\": 1}"] {
+            assert!(is_object(text), "{text}");
+        }
+        for text in ["{x", "x}", "[{x", "x}]", "[1]"] {
+            assert!(!is_object(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_line_of_a_message_is_a_line() {
+        let (mut texts, mut found) = (Vec::new(), 0);
+        give(
+            &mut |line| texts.push(line.text.to_owned()),
+            &mut found,
+            &Line::of("a\nb"),
+        );
+        assert_eq!((texts, found), (vec!["a".to_owned(), "b".to_owned()], 2));
+    }
 }

@@ -7,7 +7,7 @@ use crate::{
     attribute::Attributor,
     event::{Class, Context, Event, Kind, Source},
     record::Record,
-    taint::flags::bit,
+    taint::{flags::bit, log::TaintLine},
 };
 
 /// When the file was read: it tells one load from the next.
@@ -213,4 +213,19 @@ fn a_module_that_is_freed_is_unloaded_unless_its_load_failed() {
         (Some("P"), Some(false))
     );
     assert_eq!(frees(0, 0)[0].module.as_ref().unwrap().taints, None);
+}
+
+/// Another module's code in the thread that loads one, and a log that names one.
+#[test]
+fn what_is_known_of_a_module_is_said_of_no_other() {
+    let mut attributor = attributor();
+    is_silent(&mut attributor, &[comes(named_task())]);
+    let taint = entry(bit::WARN, &["f+0x1/0x9 [n]"]);
+    let event = event_of(&mut attributor, &Record::TaintEntry(Box::new(taint)));
+    let module = event.module.unwrap();
+    assert_eq!((module.name.as_deref(), module.version), (Some("n"), None));
+    let text = "m: loading out-of-tree module taints kernel.";
+    let line = TaintLine::parse(text).unwrap();
+    let event = attributor.logged(&line, text, 1, 1);
+    assert_eq!(event.module_name(), Some("m"));
 }

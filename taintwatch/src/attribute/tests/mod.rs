@@ -6,6 +6,7 @@ mod loads;
 mod processes;
 mod requests;
 mod sentences;
+mod tail_calls;
 mod writes;
 
 use taintwatch_common::{self as wire, Plain, VERSION, Wire};

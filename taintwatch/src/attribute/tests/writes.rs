@@ -259,3 +259,17 @@ fn occurrences_that_the_ring_had_no_room_for_make_another_event() {
     let second = attributor.counted(&key, &with(2), 1, Mask(1));
     assert_ne!(first.id, second.id);
 }
+
+#[test]
+fn a_flag_that_came_and_one_that_went_unseen_are_two_events() {
+    let mut attributor = attributor();
+    attributor.mask = Mask(0b011);
+    let events = attributor.reconciled(Mask(0b101), 1);
+    let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [Kind::Taint, Kind::MaskWrite]);
+    let went = events[1].taint.as_ref().unwrap();
+    assert_eq!(went.bits_cleared.as_deref(), Some(&[1][..]));
+    assert_eq!(went.bits_set.as_deref(), Some(&[][..]));
+    let masks = (went.mask_before, went.mask_after);
+    assert_eq!(masks, (Some(Mask(0b011)), Some(Mask(0b001))));
+}
