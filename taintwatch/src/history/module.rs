@@ -215,7 +215,11 @@ mod tests {
 
     #[test]
     fn what_is_worth_a_line_has_flags_set_one_failed_or_hides() {
-        let is_notable = |event: Event| with(&[event], |module| module.is_notable());
+        fn is_notable(event: Event) -> bool {
+            let mut is = false;
+            with(&[event], |module| is = module.is_notable());
+            is
+        }
         let of_module = |module| event("module_load", 1, &serde_json::json!({"module": module}));
         assert!(!is_notable(plain("module_load", 1)));
         assert!(is_notable(of_module(

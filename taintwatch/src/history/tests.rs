@@ -395,7 +395,7 @@ fn boots_differ_where_one_thing_does() {
         causes: Vec::new(),
     };
     let both = || diff::Both { a: set(), b: set() };
-    let identity = || diff::Identity {
+    let identity = || Identity {
         name: "m".to_owned(),
         versions: Vec::new(),
         srcversions: Vec::new(),
@@ -405,7 +405,7 @@ fn boots_differ_where_one_thing_does() {
         signers: Vec::new(),
         taints: String::new(),
     };
-    let changes: [&dyn Fn(&mut diff::Diff); 8] = [
+    let changes: [&dyn Fn(&mut Diff); 8] = [
         &|diff| diff.a.releases.push("x".to_owned()),
         &|diff| diff.flags_only_a.push(set()),
         &|diff| diff.flags_only_b.push(set()),
@@ -442,7 +442,7 @@ fn the_surest_event_is_the_first_setting() {
     let first = |all: &[&str]| {
         let events: Vec<_> = (1..).zip(all).map(|(seq, one)| event(one, seq)).collect();
         let events: Vec<_> = events.iter().collect();
-        let flags = flag::of(&events, &crate::taint::tables::LINUX);
+        let flags = flag::of(&events, LINUX);
         assert_eq!(flags.len(), 1);
         (flags[0].first.unwrap().seq, flags[0].is_timed())
     };
@@ -451,4 +451,17 @@ fn the_surest_event_is_the_first_setting() {
     assert_eq!(first(&["observed", "observed"]), (1, true));
     assert_eq!(first(&["listed", "listed"]), (1, false));
     assert_eq!(first(&["unattributed", "logged"]), (2, true));
+}
+
+/// A mask that stays as it is shows its flags too, and so does one that two events have.
+#[test]
+fn every_flag_of_every_mask_is_seen() {
+    let event: Event = serde_json::from_value(serde_json::json!({
+        "schema": 1, "id": "x", "seq": 1, "kind": "mask_write", "time": "2026-01-01T00:00:00Z",
+        "taint": {"count": 1, "mask_before": "0x200", "mask_after": "0x201"},
+    }))
+    .unwrap();
+    let flags = flag::of(&[&event, &event], LINUX);
+    let bits: Vec<_> = flags.iter().map(|flag| flag.bit).collect();
+    assert_eq!(bits, [0, 9]);
 }

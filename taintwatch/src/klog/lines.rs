@@ -455,4 +455,23 @@ mod tests {
         );
         assert_eq!((texts, found), (vec!["a".to_owned(), "b".to_owned()], 2));
     }
+
+    #[test]
+    fn what_stands_around_a_text_says_when_and_where() {
+        let object = br#"{"@timestamp":"2026-11-24T12:00:00Z","hostname":"web1","message":"[    1.000000] a"}"#;
+        let mut found = Vec::new();
+        let mut sink = |line: &Line<'_>| {
+            let host = line.host.map(str::to_owned);
+            found.push((
+                line.text.to_owned(),
+                host,
+                line.wall.map(|time| time.to_string()),
+            ));
+        };
+        let mut lines = Lines::new(&mut sink);
+        lines.line(object);
+        lines.end();
+        let wall = Some("2026-11-24T12:00:00Z".to_owned());
+        assert_eq!(found, [("a".to_owned(), Some("web1".to_owned()), wall)]);
+    }
 }

@@ -13,7 +13,7 @@ use crate::{
 
 const W: u64 = 1 << bit::WARN;
 
-fn write(by: u32, (before, after): (u64, u64), callers: &[&str]) -> MaskWrite {
+fn write(by: u32, (before, after): (u64, u64), callers: &[&str]) -> Box<MaskWrite> {
     let mut write: MaskWrite = zero();
     write.header.context = context::TASK;
     write.task = named_task();
@@ -21,14 +21,14 @@ fn write(by: u32, (before, after): (u64, u64), callers: &[&str]) -> MaskWrite {
     write.bit = u32::MAX;
     (write.mask_before, write.mask_after) = (before, after);
     write.stack = frames(callers);
-    write
+    Box::new(write)
 }
 
 /// The event of a write, where events have reported this mask.
-fn written(known: u64, write: MaskWrite) -> Event {
+fn written(known: u64, write: Box<MaskWrite>) -> Event {
     let mut attributor = attributor();
     attributor.mask = Mask(known);
-    event_of(&mut attributor, &Record::MaskWrite(Box::new(write)))
+    event_of(&mut attributor, &Record::MaskWrite(write))
 }
 
 fn sources(event: &Event) -> &[Source] {
@@ -76,15 +76,19 @@ fn a_flag_that_was_set_again_is_told_by_the_instruction_alone() {
     assert_eq!(again.taint, Some(nothing_new));
     let mut told = write(writer::ADD_TAINT, (W, W), &stack);
     told.bit = bit::WARN;
-    let event = written(W, told);
+    let event = written(W, told.clone());
     assert_eq!(event.bit(), Some(bit::WARN));
     assert_eq!(event.taint.unwrap().first, Some(false));
     // A register that does not hold a bit of the mask tells nothing.
     told.bit = bit::CRAP;
-    assert_eq!(written(W, told).bit(), None, "it is clear afterwards");
+    assert_eq!(
+        written(W, told.clone()).bit(),
+        None,
+        "it is clear afterwards"
+    );
     told.bit = u64::BITS;
     told.mask_after = W | 1;
-    assert_eq!(written(W, told).bit(), Some(0), "what changed");
+    assert_eq!(written(W, told.clone()).bit(), Some(0), "what changed");
     // Two at once: which of them this write set is not known, and no letter is claimed.
     let two = written(0, write(writer::ADD_TAINT, (0, W | 1), &stack));
     assert_eq!((two.kind, two.bit()), (Kind::MaskWrite, None));

@@ -220,7 +220,10 @@ fn android(text: &str) -> Option<(&str, &str)> {
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Option<(Option<u64>, Option<&str>, Option<&str>, &str)> {
+    /// Time, stamp, caller and text.
+    type Read<'a> = (Option<u64>, Option<&'a str>, Option<&'a str>, &'a str);
+
+    fn read(line: &str) -> Option<Read<'_>> {
         let found = time(line)?;
         Some((found.since_boot, found.stamp, found.caller, found.text))
     }
