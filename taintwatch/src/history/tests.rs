@@ -322,6 +322,7 @@ fn boots_are_named_by_steps_back_by_the_start_of_an_id_and_all_at_once() {
         ("0", "--boot -1 is the newest of its 3"),
         ("-4", "the history has 3 boots"),
         ("1f", A),
+        ("1", A),
         ("f00", "begins with \"f00\""),
         ("", "begins with \"\""),
     ] {
@@ -464,4 +465,19 @@ fn every_flag_of_every_mask_is_seen() {
     let flags = flag::of(&[&event, &event], LINUX);
     let bits: Vec<_> = flags.iter().map(|flag| flag.bit).collect();
     assert_eq!(bits, [0, 9]);
+}
+
+/// Found later than it happened: in a crash's log, or in the kernel log at the start.
+#[test]
+fn an_import_is_what_a_log_of_before_says() {
+    let is_import = |confidence: &str, source: &str| {
+        let event: Event = serde_json::from_value(serde_json::json!({
+            "schema": 1, "id": "x", "seq": 1, "kind": "taint", "time": "2026-01-01T00:00:00Z",
+            "cause": {"class": "unknown", "summary": "s", "confidence": confidence, "sources": [source]},
+        }))
+        .unwrap();
+        order::is_import(&event)
+    };
+    assert!(is_import("logged", "crash") && is_import("logged", "baseline"));
+    assert!(!is_import("listed", "baseline") && !is_import("observed", "taint_entry"));
 }

@@ -80,4 +80,16 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_boot_that_is_known_starts_the_clock_again() {
+        let at = |ms: u64| Line {
+            since_boot: Some(ms * 1_000_000),
+            ..Line::of("x")
+        };
+        let mut clock = Clock::default();
+        assert!(!clock.goes_back(&at(500_000)));
+        clock.restart(&at(1));
+        assert!(!clock.goes_back(&at(2)));
+    }
 }

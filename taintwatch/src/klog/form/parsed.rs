@@ -76,6 +76,7 @@ mod tests {
         assert_eq!(read(outer), both);
         let day = read(Line::of("[Nov24 12:00] x"));
         assert_eq!((day.stamp, day.text), (Some("Nov24 12:00"), "x"));
+        assert_eq!(read(Line::of("<4>x")).text, "x");
         // A year and a zone say more than a day.
         let wall = jiff::Timestamp::from_second(9).ok();
         let sure = read(Line {

@@ -402,8 +402,10 @@ mod tests {
         assert!(!ledger.is_new(&readings(&[])));
         assert!(ledger.is_new(&readings(&[16, 18])));
         assert!(!ledger.is_new(&readings(&[18])));
+        assert!(!ledger.is_new(&readings(&[18])));
         ledger.mask = Mask(1 << 31);
         assert!(!ledger.is_new(&readings(&[31])), "an event has it");
+        assert!(!ledger.is_new(&readings(&[31])), "as before");
         assert!(ledger.is_new(&readings(&[30])));
     }
 
@@ -418,5 +420,15 @@ mod tests {
         let warns = claim("WARNING: CPU: 1 PID: 7 at x.c:1 f+0x1/0x2 [m]");
         assert!(!ends_lockdep_at_once(&[warns]));
         assert!(!ends_lockdep_at_once(&[]));
+    }
+
+    #[test]
+    fn so_many_modules_are_kept() {
+        let mut ledger = Ledger::new(None);
+        for number in 0..MOST_MODULES {
+            assert!(ledger.record(&number.to_string(), 0));
+        }
+        assert!(!ledger.record("x", 0));
+        assert!(!ledger.record("0", 0));
     }
 }

@@ -225,4 +225,11 @@ mod tests {
         }
         assert!(tried > 0);
     }
+
+    #[test]
+    fn a_word_ends_where_it_stands_in_its_text() {
+        let text = "ab cd ef";
+        assert_eq!(end_of(text, &text[3..5]), 5);
+        assert_eq!(end_of(text, &text[6..]), 8);
+    }
 }
