@@ -275,4 +275,75 @@ mod tests {
             Some("(text)+0x104 [b]")
         );
     }
+
+    #[test]
+    fn code_that_comes_takes_the_place_of_what_lay_there_and_of_nothing_beside_it() {
+        let mut addresses = Addresses::default();
+        addresses.add("before", 0x1000..0x2000, None);
+        addresses.add("old", 0x2800..0x3800, None);
+        addresses.add("behind", 0x3000..0x4000, None);
+        addresses.add("new", 0x2000..0x3000, None);
+        let module = |addresses: &Addresses, address| {
+            let symbol = addresses.resolve(address)?;
+            symbol.module().map(str::to_owned)
+        };
+        assert_eq!(module(&addresses, 0x1fff).as_deref(), Some("before"));
+        assert_eq!(module(&addresses, 0x2900).as_deref(), Some("new"));
+        assert_eq!(module(&addresses, 0x3000).as_deref(), Some("behind"));
+        // What the kernel's list says of other modules stays, and goes for this one.
+        addresses.add_loaded("listed", 0x8000..0x9000);
+        addresses.add_loaded("other", 0xa000..0xb000);
+        addresses.add("listed", 0x5000..0x6000, None);
+        assert_eq!(module(&addresses, 0x8100), None);
+        assert_eq!(module(&addresses, 0xa100).as_deref(), Some("other"));
+    }
+
+    #[test]
+    fn a_function_has_room_until_the_next_one_begins() {
+        let mut addresses = Addresses::default();
+        addresses.add("m", 0x1000..0x2000, None);
+        assert_eq!(addresses.room(0x1000), None, "no symbols");
+        addresses.name("m", &[(0x1000, "first".into()), (0x1100, "second".into())]);
+        assert_eq!(addresses.room(0x1000), Some(0x100));
+        assert_eq!(addresses.room(0x1100), Some(0xf00), "the last one");
+        assert_eq!(addresses.room(0x9000), None, "nobody's");
+        // Of two ranges that overlap, the one whose code is known.
+        addresses.add_loaded("rough", 0x1800..0x3000);
+        let module = addresses.resolve(0x1900).unwrap();
+        assert_eq!(module.module(), Some("m"));
+    }
+
+    #[test]
+    fn the_hooks_own_trampolines_are_a_page_each() {
+        let addresses = Addresses::new(Kallsyms::default(), vec![0x1_0000]);
+        let shown = |address| addresses.resolve(address).map(|symbol| symbol.to_string());
+        assert_eq!(shown(0x1_0000).as_deref(), Some("bpf_trampoline_+0x0"));
+        assert_eq!(shown(0x1_0fff).as_deref(), Some("bpf_trampoline_+0xfff"));
+        assert_eq!(shown(0x1_1000), None);
+        assert_eq!(shown(0xffff), None);
+    }
+
+    #[test]
+    fn the_kernels_own_functions_are_known_by_their_symbols() {
+        let text = "0000000000010000 T first\n0000000000010100 T __kretprobe_trampoline\n0000000000010180 T last\n";
+        let kernel = Kallsyms::parse(text.as_bytes()).unwrap();
+        let addresses = Addresses::new(kernel, Vec::new());
+        assert_eq!(addresses.room(0x1_0000), Some(0x100));
+        assert_eq!(addresses.room(0x1_0001), None, "not where it begins");
+        assert!(addresses.is_kretprobe(0x1_0100));
+        assert!(!addresses.is_kretprobe(0x1_0101));
+        assert!(!addresses.is_kretprobe(0x1_0000));
+        let shown = addresses.resolve(0x1_0010).unwrap();
+        assert_eq!(shown.to_string(), "first+0x10");
+    }
+
+    /// Functions of the kernel that are `static` can have one name.
+    #[test]
+    fn the_room_of_a_function_is_not_that_of_its_namesake() {
+        let text = "0000000000010000 T f\n0000000000010100 T g\n0000000000010180 T f\n0000000000010200 T h\n";
+        let kernel = Kallsyms::parse(text.as_bytes()).unwrap();
+        let addresses = Addresses::new(kernel, Vec::new());
+        let rooms = [0x1_0000, 0x1_0180].map(|address| addresses.room(address));
+        assert_eq!(rooms, [Some(0x100), None]);
+    }
 }

@@ -88,4 +88,27 @@ mod tests {
         attempts.add(&task(7, 2), "m");
         assert_eq!(number(&attempts, &task(7, 2), "m"), Some(2));
     }
+
+    /// A thread id or a module alone is another attempt, and so many are kept.
+    #[test]
+    fn an_attempt_leaves_the_others_as_they_are() {
+        let task = |tid| Task {
+            tid,
+            ..Task::default()
+        };
+        let mut attempts = Attempts::default();
+        for (tid, module) in [(7, "m"), (8, "m"), (7, "n")] {
+            attempts.add(&task(tid), module);
+        }
+        for (tid, module) in [(7, "m"), (8, "m"), (7, "n")] {
+            assert_eq!(attempts.failed(&task(tid), module), 1, "{tid} {module}");
+        }
+        for tid in 100..161 {
+            attempts.add(&task(tid), "x");
+        }
+        assert_eq!(attempts.failed(&task(7), "m"), 1, "the oldest of {KEPT}");
+        attempts.add(&task(161), "x");
+        assert_eq!(attempts.failed(&task(7), "m"), 0);
+        assert_eq!(attempts.failed(&task(8), "m"), 1);
+    }
 }

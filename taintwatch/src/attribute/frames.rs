@@ -243,4 +243,32 @@ mod tests {
         let frames = Frames::of_entry(&stack, &Addresses::default());
         assert_eq!(names(&frames), ["0x44"]);
     }
+
+    #[test]
+    fn a_symbol_that_just_fits_is_whole() {
+        let field = |text: &str| {
+            let mut bytes = [0; SYMBOL_LEN];
+            bytes[..text.len()].copy_from_slice(text.as_bytes());
+            bytes
+        };
+        assert_eq!(whole(&field("")), None);
+        assert_eq!(whole(&field("f")).as_deref(), Some("f"));
+        let longest = "x".repeat(SYMBOL_LEN - 2);
+        assert_eq!(whole(&field(&longest)), Some(longest));
+        assert_eq!(whole(&field(&"x".repeat(SYMBOL_LEN - 1))), None);
+        assert_eq!(whole(&[b'x'; SYMBOL_LEN]), None);
+    }
+
+    #[test]
+    fn a_frame_is_put_in_behind_the_hooks_own() {
+        let stack = stack(&[
+            (0x33, "add_taint+0x4/0xb0"),
+            (0x44, "a+0x1/0x9"),
+            (0x55, "b+0x1/0x9"),
+        ]);
+        let mut frames = Frames::of_entry(&stack, &Addresses::default());
+        assert_eq!(frames.inside(1).unwrap().function(), Some("a"));
+        frames.insert(1, frames.inside(1).unwrap().clone());
+        assert_eq!(names(&frames), ["a+0x2", "a+0x2", "b+0x2"]);
+    }
 }

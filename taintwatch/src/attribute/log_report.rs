@@ -157,4 +157,46 @@ mod tests {
         let ended = log(&[(1, "T7", bug), (1, "T7", ENDS), (1, "T7", oops)]);
         assert_eq!(first(&ended, 2), 2, "the line of the report before");
     }
+
+    /// Without writers, which the kernel names since 5.10 where it is told to, a report in a report cannot be taken apart.
+    #[test]
+    fn a_report_that_begins_in_another_leaves_the_first_line_alone() {
+        let mixed = log(&[(1, "", WARNS), (1, "", "Call Trace:"), (1, "", CUT_HERE)]);
+        assert_eq!(report(&mixed, 0, bit::WARN), [WARNS]);
+        let bug = "BUG: kernel NULL pointer dereference, address: 0000000000000008";
+        let oops = "Oops: 0000 [#1] PREEMPT SMP NOPTI";
+        let dies = log(&[(1, "", bug), (1, "", oops), (1, "", ENDS)]);
+        assert_eq!(report(&dies, 0, bit::DIE), [bug, oops, ENDS]);
+        // Another flag's report in the same second.
+        let warns = log(&[(1, "", bug), (1, "", WARNS), (1, "", ENDS)]);
+        assert_eq!(report(&warns, 0, bit::DIE), [bug]);
+        let dies = log(&[(1, "", WARNS), (1, "", bug), (1, "", ENDS)]);
+        assert_eq!(report(&dies, 0, bit::WARN), [WARNS]);
+    }
+
+    #[test]
+    fn the_end_of_a_stack_ends_a_report_without_an_end_mark() {
+        let task = "</TASK>";
+        let with_end = log(&[(1, "", WARNS), (1, "", task), (1, "", "x"), (1, "", ENDS)]);
+        assert_eq!(report(&with_end, 0, bit::WARN), [WARNS, task, "x", ENDS]);
+        let without = log(&[(1, "", ENDS), (1, "", WARNS), (1, "", task), (1, "", "x")]);
+        assert_eq!(report(&without, 1, bit::WARN), [WARNS, task]);
+    }
+
+    #[test]
+    fn the_first_line_of_an_oops_is_near() {
+        let bug = "BUG: kernel NULL pointer dereference, address: 0000000000000008";
+        let oops = "Oops: 0000 [#1] PREEMPT SMP NOPTI";
+        let between = |lines: usize| {
+            let lines = [vec![bug], vec!["x"; lines], vec![oops, "y"]].concat();
+            let lines: Vec<_> = lines.into_iter().map(|text| (1, "T7", text)).collect();
+            let log = log(&lines);
+            first_line(&log[log.len() - 2], &log, bit::DIE)
+                .line
+                .text
+                .clone()
+        };
+        assert_eq!(between(7), bug);
+        assert_eq!(between(8), oops);
+    }
 }

@@ -342,4 +342,103 @@ mod tests {
             Some(63)
         );
     }
+
+    #[test]
+    fn a_helper_is_one_that_the_kernel_started() {
+        let with = |parent: u32| {
+            let mut references = References::default();
+            let mut request: wire::ModuleRequest = zero();
+            request.alias[0] = b'x';
+            references.add_request(&request);
+            let loader = Task {
+                cmdline: vec!["modprobe".to_owned(), "x".to_owned()],
+                ancestors: vec![Ancestor {
+                    pid: parent,
+                    comm: String::new(),
+                }],
+                ..Task::default()
+            };
+            references.requester(&loader, 1).is_some()
+        };
+        assert!(with(KTHREADD));
+        assert!(!with(1), "somebody's modprobe");
+    }
+
+    /// As many as the bound says, the oldest go first.
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut references = References::default();
+        let mut process: wire::Process = zero();
+        for tgid in 0..=u32::try_from(PROCESSES).unwrap() {
+            process.task.tgid = tgid;
+            process.cgroup_id = 9;
+            references.add_process(&process);
+            // A record that comes twice takes no place.
+            references.add_process(&process);
+            if tgid == u32::try_from(PROCESSES).unwrap() - 1 {
+                process.task.tgid = 0;
+                assert_eq!(references.cgroup_id(&process.task), Some(9));
+            }
+        }
+        process.task.tgid = 0;
+        assert_eq!(references.cgroup_id(&process.task), None);
+        process.task.tgid = 1;
+        assert_eq!(references.cgroup_id(&process.task), Some(9));
+        for place in 0..=REQUESTS {
+            let mut request: wire::ModuleRequest = zero();
+            request.header.boottime_ns = place as u64;
+            references.add_request(&request);
+            assert_eq!(references.requests.len(), (place + 1).min(REQUESTS));
+        }
+        assert_eq!(references.requests[0].header.boottime_ns, 1);
+        for tid in 0..=u32::try_from(UNLOADS).unwrap() {
+            let mut stack: wire::UnloadStack = zero();
+            stack.task.tid = tid;
+            references.add_unload_stack(&stack);
+            if tid == 1 {
+                assert_eq!(references.unload_stacks.len(), 2);
+            }
+        }
+        assert_eq!(references.unload_stacks.len(), 1);
+    }
+
+    #[test]
+    fn the_program_of_a_task_is_that_of_the_same_process() {
+        let mut process: wire::Process = zero();
+        process.task.tgid = 5;
+        process.task.start_boottime_ns = 3;
+        process.exe.namespace = 1;
+        process.exe.inode = 4;
+        let mut references = References::default();
+        references.add_process(&process);
+        let task = |pid, start, exe: &str| Task {
+            pid,
+            start_boottime_ns: Some(start),
+            exe: Some(exe.to_owned()),
+            ..Task::default()
+        };
+        let inode = |task: &Task| references.exe_of(task).map(|place| place.inode.number);
+        assert_eq!(inode(&task(5, 3, "/")), Some(4));
+        assert_eq!(inode(&task(6, 3, "/")), None);
+        assert_eq!(inode(&task(5, 4, "/")), None);
+        assert_eq!(inode(&task(5, 3, "/sh")), None);
+    }
+
+    #[test]
+    fn the_file_of_a_load_that_ended_is_forgotten() {
+        let mut file: wire::ModuleFile = zero();
+        file.task.tid = 3;
+        let mut references = References::default();
+        references.add_file(&file);
+        references.load_ended(3);
+        assert!(references.file_read_by(3, 0).is_none());
+    }
+
+    #[test]
+    fn an_unload_without_a_name_confirms_nothing() {
+        let mut references = References::default();
+        let stack: wire::UnloadStack = zero();
+        references.add_unload_stack(&stack);
+        assert!(!references.confirms_unload(0, &[0; wire::MODULE_NAME_LEN]));
+    }
 }

@@ -102,3 +102,30 @@ impl Period {
         by_boot_clock.unwrap_or_else(|| self.to.0.duration_since(self.from.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(wall_s: i64, boottime_ns: Option<u64>) -> Stamp {
+        Stamp {
+            time: Time(jiff::Timestamp::from_second(wall_s).unwrap()),
+            boottime_ns,
+        }
+    }
+
+    /// Somebody set the wall clock back in between.
+    #[test]
+    fn the_clock_of_the_boot_decides_where_both_have_it() {
+        assert!(at(9, Some(1)).is_before(at(5, Some(2))));
+        assert!(!at(5, Some(2)).is_before(at(9, Some(1))));
+        assert!(!at(5, Some(2)).is_before(at(9, Some(2))));
+    }
+
+    #[test]
+    fn the_wall_clock_decides_where_one_has_nothing_else() {
+        assert!(at(5, None).is_before(at(9, Some(1))));
+        assert!(!at(9, Some(1)).is_before(at(5, None)));
+        assert!(!at(5, None).is_before(at(5, Some(1))), "at once");
+    }
+}

@@ -138,4 +138,24 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn events_of_one_kind_are_a_group_with_their_sum() {
+        let event = |bit: u32, count: u64| -> Event {
+            serde_json::from_value(serde_json::json!({
+                "schema": 1, "id": "x", "seq": 1, "kind": "taint", "time": "2026-01-01T00:00:00Z",
+                "taint": {"bit": bit, "count": count},
+            }))
+            .unwrap()
+        };
+        let all = [event(9, 2), event(12, 1), event(9, 5), event(9, 1)];
+        let all: Vec<_> = all.iter().collect();
+        let groups = groups(&all);
+        let shown: Vec<_> = groups
+            .iter()
+            .map(|group| (group.events, group.count))
+            .collect();
+        assert_eq!(shown, [(3, 8), (1, 1)]);
+        assert_eq!(groups[0].last.taint, all[3].taint);
+    }
 }

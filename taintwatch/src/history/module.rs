@@ -170,3 +170,98 @@ impl<'a> Module<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An event of the module `m` at so many seconds of the boot.
+    fn event(kind: &str, second: u64, more: &serde_json::Value) -> Event {
+        let mut event = serde_json::json!({
+            "schema": 1, "id": "x", "seq": 1, "kind": kind, "time": "2026-01-01T00:00:00Z",
+            "boottime_ns": second, "module": {"name": "m"},
+        });
+        let more = more.as_object().unwrap().clone();
+        event.as_object_mut().unwrap().extend(more);
+        serde_json::from_value(event).unwrap()
+    }
+
+    fn with<T>(events: &[Event], look: impl FnOnce(&Module<'_>) -> T) -> T {
+        let events: Vec<_> = events.iter().collect();
+        let modules = of(&events);
+        assert_eq!(modules.len(), 1, "{modules:?}");
+        look(&modules[0])
+    }
+
+    /// From when to when it was loaded.
+    fn spans(events: &[Event]) -> Vec<(Option<u64>, Option<u64>)> {
+        let ns = |stamp: Option<Stamp>| stamp.and_then(|stamp| stamp.boottime_ns);
+        with(events, |module| {
+            let spans = module.spans.iter();
+            spans.map(|span| (ns(span.from), ns(span.to))).collect()
+        })
+    }
+
+    fn plain(kind: &str, second: u64) -> Event {
+        event(kind, second, &serde_json::json!({}))
+    }
+
+    fn caused(class: &str, confidence: &str) -> Event {
+        let cause = serde_json::json!({
+            "class": class, "summary": "s", "confidence": confidence, "sources": [],
+        });
+        event("taint", 5, &serde_json::json!({"cause": cause}))
+    }
+
+    #[test]
+    fn what_is_worth_a_line_has_flags_set_one_failed_or_hides() {
+        fn is_notable(event: Event) -> bool {
+            let mut is = false;
+            with(&[event], |module| is = module.is_notable());
+            is
+        }
+        let of_module = |module| event("module_load", 1, &serde_json::json!({"module": module}));
+        assert!(!is_notable(plain("module_load", 1)));
+        assert!(is_notable(of_module(
+            serde_json::json!({"name": "m", "taints": "O"})
+        )));
+        assert!(is_notable(of_module(
+            serde_json::json!({"name": "m", "hidden": true})
+        )));
+        assert!(is_notable(plain("module_load_failed", 1)));
+        let taint = serde_json::json!({"taint": {"bit": 9, "letter": "W", "count": 2}});
+        assert!(is_notable(event("taint", 1, &taint)));
+    }
+
+    #[test]
+    fn a_module_without_a_signature_stays_one() {
+        let signed = |signature| {
+            let module = serde_json::json!({"name": "m", "signature": signature});
+            event("module_load", 1, &serde_json::json!({"module": module}))
+        };
+        let unsigned = |events: &[Event]| with(events, |module| module.unsigned);
+        assert!(unsigned(&[signed("none"), signed("appended")]));
+        assert!(unsigned(&[signed("appended"), signed("none")]));
+        assert!(!unsigned(&[signed("appended")]));
+    }
+
+    #[test]
+    fn a_module_was_loaded_from_its_load_to_its_unload() {
+        let both = [plain("module_load", 1), plain("module_unload", 2)];
+        assert_eq!(spans(&both), [(Some(1), Some(2))]);
+        assert_eq!(spans(&[plain("module_unload", 2)]), [(None, Some(2))]);
+        assert_eq!(spans(&[plain("module_load_failed", 2)]), []);
+        let listed = caused("module_load", "listed");
+        assert_eq!(spans(&[listed]), [(None, None)]);
+    }
+
+    #[test]
+    fn code_that_ran_shows_that_its_module_was_loaded() {
+        let ran = || caused("module_code", "observed");
+        assert_eq!(spans(&[ran()]), [(None, None)]);
+        assert_eq!(spans(&[caused("module_load", "observed")]), []);
+        assert_eq!(spans(&[plain("module_load", 1), ran()]), [(Some(1), None)]);
+        // Its init function ran, and failed.
+        assert_eq!(spans(&[ran(), plain("module_load_failed", 9)]), []);
+    }
+}

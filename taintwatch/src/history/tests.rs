@@ -322,6 +322,7 @@ fn boots_are_named_by_steps_back_by_the_start_of_an_id_and_all_at_once() {
         ("0", "--boot -1 is the newest of its 3"),
         ("-4", "the history has 3 boots"),
         ("1f", A),
+        ("1", A),
         ("f00", "begins with \"f00\""),
         ("", "begins with \"\""),
     ] {
@@ -378,4 +379,105 @@ proptest::proptest! {
             proptest::prop_assert!(clocks.is_sorted());
         }
     }
+}
+
+/// Each part of a comparison alone is a difference.
+#[test]
+fn boots_differ_where_one_thing_does() {
+    let (events, liveness) = fixture();
+    let history = History::of(&events, &liveness);
+    let boot = &history.boots[0];
+    let set = || diff::Set {
+        bit: 9,
+        letter: None,
+        name: None,
+        count: 1,
+        confidence: Confidence::Observed,
+        causes: Vec::new(),
+    };
+    let both = || diff::Both { a: set(), b: set() };
+    let identity = || Identity {
+        name: "m".to_owned(),
+        versions: Vec::new(),
+        srcversions: Vec::new(),
+        build_ids: Vec::new(),
+        sha256: Vec::new(),
+        paths: Vec::new(),
+        signers: Vec::new(),
+        taints: String::new(),
+    };
+    let changes: [&dyn Fn(&mut Diff); 8] = [
+        &|diff| diff.a.releases.push("x".to_owned()),
+        &|diff| diff.flags_only_a.push(set()),
+        &|diff| diff.flags_only_b.push(set()),
+        &|diff| diff.flags_other_cause.push(both()),
+        &|diff| diff.flags_other_count.push(both()),
+        &|diff| diff.modules_only_a.push(identity()),
+        &|diff| diff.modules_only_b.push(identity()),
+        &|diff| {
+            diff.modules_changed.push(diff::Difference {
+                name: "m".to_owned(),
+                changes: Vec::new(),
+            });
+        },
+    ];
+    for (place, change) in changes.iter().enumerate() {
+        let mut found = diff(boot, boot);
+        assert!(found.is_empty());
+        change(&mut found);
+        assert!(!found.is_empty(), "{place}");
+    }
+}
+
+/// Of several events of the first setting.
+#[test]
+fn the_surest_event_is_the_first_setting() {
+    let event = |confidence: &str, seq: u64| -> Event {
+        serde_json::from_value(serde_json::json!({
+            "schema": 1, "id": seq.to_string(), "seq": seq, "boot_id": A, "boottime_ns": seq,
+            "time": "2026-01-01T00:00:00Z", "kind": "taint", "taint": {"bit": 9, "count": 1, "mask_after": "0x200"},
+            "cause": {"class": "unknown", "summary": "s", "confidence": confidence, "sources": []},
+        }))
+        .unwrap()
+    };
+    let first = |all: &[&str]| {
+        let events: Vec<_> = (1..).zip(all).map(|(seq, one)| event(one, seq)).collect();
+        let events: Vec<_> = events.iter().collect();
+        let flags = flag::of(&events, LINUX);
+        assert_eq!(flags.len(), 1);
+        (flags[0].first.unwrap().seq, flags[0].is_timed())
+    };
+    assert_eq!(first(&["listed", "observed"]), (2, true));
+    assert_eq!(first(&["observed", "listed"]), (1, true));
+    assert_eq!(first(&["observed", "observed"]), (1, true));
+    assert_eq!(first(&["listed", "listed"]), (1, false));
+    assert_eq!(first(&["unattributed", "logged"]), (2, true));
+}
+
+/// A mask that stays as it is shows its flags too, and so does one that two events have.
+#[test]
+fn every_flag_of_every_mask_is_seen() {
+    let event: Event = serde_json::from_value(serde_json::json!({
+        "schema": 1, "id": "x", "seq": 1, "kind": "mask_write", "time": "2026-01-01T00:00:00Z",
+        "taint": {"count": 1, "mask_before": "0x200", "mask_after": "0x201"},
+    }))
+    .unwrap();
+    let flags = flag::of(&[&event, &event], LINUX);
+    let bits: Vec<_> = flags.iter().map(|flag| flag.bit).collect();
+    assert_eq!(bits, [0, 9]);
+}
+
+/// Found later than it happened: in a crash's log, or in the kernel log at the start.
+#[test]
+fn an_import_is_what_a_log_of_before_says() {
+    let is_import = |confidence: &str, source: &str| {
+        let event: Event = serde_json::from_value(serde_json::json!({
+            "schema": 1, "id": "x", "seq": 1, "kind": "taint", "time": "2026-01-01T00:00:00Z",
+            "cause": {"class": "unknown", "summary": "s", "confidence": confidence, "sources": [source]},
+        }))
+        .unwrap();
+        order::is_import(&event)
+    };
+    assert!(is_import("logged", "crash") && is_import("logged", "baseline"));
+    assert!(!is_import("listed", "baseline") && !is_import("observed", "taint_entry"));
 }

@@ -103,3 +103,56 @@ impl Before {
         self.held.map(|held| *held)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRMWARE: &str = "Your BIOS is broken; DMAR reported at address 0!";
+
+    fn line<'a>(caller: &'a str, text: &'a str) -> Line<'a> {
+        Line {
+            caller: Some(caller),
+            ..Line::of(text)
+        }
+    }
+
+    fn taint_line(text: &str) -> TaintLine {
+        TaintLine::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_line_that_can_be_a_reports_text_is_held_once() {
+        let mut before = Before::new(&line("T7", "------------[ cut here ]------------"));
+        let firmware = taint_line(FIRMWARE);
+        assert!(!before.waits_for_report());
+        assert!(before.can_hold(&firmware, &line("T7", FIRMWARE)));
+        assert!(
+            !before.can_hold(&firmware, &line("T8", FIRMWARE)),
+            "another writer"
+        );
+        let loads = "m: loading out-of-tree module taints kernel.";
+        assert!(!before.can_hold(&taint_line(loads), &line("T7", loads)));
+        let mut scanner = crate::klog::Scanner::new();
+        let mut found = scanner.push(&Line::of(FIRMWARE));
+        found.extend(scanner.finish());
+        before.hold(&line("T7", FIRMWARE), found.remove(0));
+        assert!(before.waits_for_report());
+        assert!(
+            !before.can_hold(&firmware, &line("T7", FIRMWARE)),
+            "one is held"
+        );
+    }
+
+    #[test]
+    fn a_text_has_only_so_many_lines() {
+        let mut before = Before::new(&line("T7", "------------[ cut here ]------------"));
+        let firmware = taint_line(FIRMWARE);
+        for _ in 0..MOST {
+            assert!(before.can_hold(&firmware, &line("T7", FIRMWARE)));
+            assert!(before.take(&line("T7", "x")));
+        }
+        assert!(!before.can_hold(&firmware, &line("T7", FIRMWARE)));
+        assert!(!before.take(&line("T7", "x")));
+    }
+}

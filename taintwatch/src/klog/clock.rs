@@ -61,6 +61,12 @@ mod tests {
             (182_628, 180_141, "late line of a CPU", false),
             (182_628, 80_000, "boot", true),
             (500_000, 400_000, "boot", true),
+            (182_628, 122_628, "disorder, at most", false),
+            (182_628, 122_627, "boot", true),
+            (9000, 1, "x y[212]: z", true),
+            (9000, 1, "[212]: z", true),
+            (9000, 1, "x[]: z", true),
+            (9000, 1, "x[2a]: z", true),
             (9000, 1, "boot", true),
             (9000, 8000, "disorder", false),
             (9000, 1, "systemd-networkd[212]: lo: Configured", false),
@@ -73,5 +79,17 @@ mod tests {
                 "{before} {then}"
             );
         }
+    }
+
+    #[test]
+    fn a_boot_that_is_known_starts_the_clock_again() {
+        let at = |ms: u64| Line {
+            since_boot: Some(ms * 1_000_000),
+            ..Line::of("x")
+        };
+        let mut clock = Clock::default();
+        assert!(!clock.goes_back(&at(500_000)));
+        clock.restart(&at(1));
+        assert!(!clock.goes_back(&at(2)));
     }
 }

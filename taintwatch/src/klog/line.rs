@@ -87,3 +87,16 @@ pub(super) fn cut(text: &str) -> &str {
     }
     text.get(..end).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_cut_between_characters() {
+        let text = format!("a{}", "é".repeat(LONGEST_KEPT));
+        assert_eq!(cut(&text).len(), LONGEST_KEPT - 1);
+        assert_eq!(cut("a  "), "a");
+        assert_eq!(cut(&"a".repeat(LONGEST_KEPT + 9)).len(), LONGEST_KEPT);
+    }
+}

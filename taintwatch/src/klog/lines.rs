@@ -411,4 +411,67 @@ mod tests {
             ["a", "root=", "b="]
         );
     }
+
+    #[test]
+    fn a_header_of_a_part_is_a_reason_with_a_number() {
+        for text in [
+            "Oops#1 Part1",
+            "Panic#2 Part13",
+            "Oops#1 Part1 compressed",
+            "Emergency-restart#123 Part1",
+        ] {
+            assert!(is_part_header(text), "{text}");
+        }
+        let longest = format!("{}# Part1", "x".repeat(22));
+        assert!(is_part_header(&longest));
+        for text in [
+            "Oops Part1",
+            "Oops#1 Part",
+            "Oops#1 Partx",
+            "Oops#1 part1",
+            "xxxxxxxxxxxxxxxxxxxxxxx# Part1",
+        ] {
+            assert!(!is_part_header(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_object_has_both_its_ends() {
+        for text in ["{}", "[{}]", "{\"a\": 1}"] {
+            assert!(is_object(text), "{text}");
+        }
+        for text in ["{x", "x}", "[{x", "x}]", "[1]"] {
+            assert!(!is_object(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_line_of_a_message_is_a_line() {
+        let (mut texts, mut found) = (Vec::new(), 0);
+        give(
+            &mut |line| texts.push(line.text.to_owned()),
+            &mut found,
+            &Line::of("a\nb"),
+        );
+        assert_eq!((texts, found), (vec!["a".to_owned(), "b".to_owned()], 2));
+    }
+
+    #[test]
+    fn what_stands_around_a_text_says_when_and_where() {
+        let object = br#"{"@timestamp":"2026-11-24T12:00:00Z","hostname":"web1","message":"[    1.000000] a"}"#;
+        let mut found = Vec::new();
+        let mut sink = |line: &Line<'_>| {
+            let host = line.host.map(str::to_owned);
+            found.push((
+                line.text.to_owned(),
+                host,
+                line.wall.map(|time| time.to_string()),
+            ));
+        };
+        let mut lines = Lines::new(&mut sink);
+        lines.line(object);
+        lines.end();
+        let wall = Some("2026-11-24T12:00:00Z".to_owned());
+        assert_eq!(found, [("a".to_owned(), Some("web1".to_owned()), wall)]);
+    }
 }

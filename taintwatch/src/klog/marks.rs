@@ -178,3 +178,22 @@ pub(super) fn begins_trace(text: &str) -> bool {
     let text = text.trim_start();
     BEGINNINGS.iter().any(|begin| text.starts_with(begin))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_missing_where_kernel_or_journal_say_so() {
+        for text in [
+            "** 220 printk messages dropped **",
+            "systemd-journald: /dev/kmsg buffer overrun, some messages lost.",
+            "Missed 8 kernel messages",
+        ] {
+            assert!(is_loss(text), "{text}");
+        }
+        for text in ["Missed 8 beats", "8 kernel messages", "messages dropped"] {
+            assert!(!is_loss(text), "{text}");
+        }
+    }
+}

@@ -240,4 +240,62 @@ mod tests {
         let trusty = Release::parse("3.13.0-37-generic");
         assert_eq!(bits("OX", None, trusty), Mask(0x3000));
     }
+
+    /// Upstream's letters as of 7.3, Red Hat's of 9, SUSE's of 15.
+    #[test]
+    fn each_letter_of_a_module_is_its_flag() {
+        for (letter, bit) in [
+            ("P", 0),
+            ("F", 1),
+            ("C", 10),
+            ("O", 12),
+            ("E", 13),
+            ("K", 15),
+            ("J", 19),
+            ("n", 31),
+            ("p", bit::RED_HAT_PARTNER_SUPPORTED),
+            ("T", 29),
+            ("t", 29),
+        ] {
+            assert_eq!(bits(letter, None, None), Mask(1 << bit), "{letter}");
+        }
+    }
+
+    /// SUSE's bits moved with 5.3, and upstream has N since 6.0.
+    #[test]
+    fn the_release_tells_which_flag_a_letter_of_two_is() {
+        let of = |letter, release| bits(letter, None, Release::parse(release)).0;
+        assert_eq!(of("X", "5.3.18-57-default"), 1 << 16);
+        assert_eq!(of("X", "4.12.14-122-default"), 0);
+        assert_eq!(of("X", "6.4.0-150600-default"), 1 << 16);
+        assert_eq!(of("N", "4.12.14-122-default"), 1 << 30);
+        assert_eq!(of("N", "5.3.18-57-default"), 1 << 31);
+        assert_eq!(of("N", "5.14.21-150400-default"), 1 << 31);
+        assert_eq!(of("N", "6.0.1-1-default"), 0, "a test, or no support");
+        assert_eq!(of("N", "6.4.0-150600-default"), 0);
+    }
+
+    #[test]
+    fn a_flagged_module_is_a_name_with_letters_that_modules_have() {
+        for text in ["nvidia(POE)", "a b nvidia(POE) c", "x(OE+)", "y(-)"] {
+            assert!(has_flags(text), "{text}");
+        }
+        for text in [
+            "f(x)",
+            "f()",
+            "a/b(OE)",
+            "nvidia(POE):",
+            "nvidia",
+            "(OE)",
+            "f(OEx)",
+        ] {
+            assert!(!has_flags(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn letters_of_a_torn_name_are_kept_without_it() {
+        let lines = [format!("Modules linked in: a(O) nvi{TORN}(POE) {TORN} b")];
+        assert_eq!(torn(&lines), "POE");
+    }
 }

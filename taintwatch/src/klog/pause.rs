@@ -104,4 +104,15 @@ mod tests {
         #[test]
         fn never_panics(last in ".*", now in "[0-9: ]*") { _ = by_stamp(&last, &now); }
     }
+
+    #[test]
+    fn a_pause_is_longer_than_the_longest_report() {
+        let at = |last, now| by_stamp(last, now).unwrap();
+        let longest = format!("Jun  1 10:00:{LONGEST_BY_WALL:02}");
+        assert!(!at("Jun  1 10:00:00", &longest));
+        assert!(at("Jun  1 09:59:59", &longest));
+        // Over midnight.
+        assert!(at("Jun  1 23:59:59", "Jun  2 00:01:59"));
+        assert!(!at("Jun  1 23:59:59", "Jun  2 00:00:00"));
+    }
 }

@@ -148,4 +148,53 @@ mod tests {
         #[test]
         fn never_panics(bytes: Vec<u8>) { _ = texts(&bytes); }
     }
+
+    /// A signal came while the first or a later piece was read, or the disk fails.
+    struct Failing<'a> {
+        rest: &'a [u8],
+        error: Option<io::ErrorKind>,
+    }
+
+    impl io::Read for Failing<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let available = self.fill_buf()?;
+            let len = available.len().min(buffer.len());
+            buffer[..len].copy_from_slice(&available[..len]);
+            self.consume(len);
+            Ok(len)
+        }
+    }
+
+    impl BufRead for Failing<'_> {
+        fn fill_buf(&mut self) -> io::Result<&[u8]> {
+            if self.rest.len() <= 16
+                && let Some(error) = self.error.take()
+            {
+                return Err(error.into());
+            }
+            Ok(&self.rest[..self.rest.len().min(16)])
+        }
+
+        fn consume(&mut self, len: usize) {
+            self.rest = &self.rest[len..];
+        }
+    }
+
+    #[test]
+    fn reading_goes_on_after_a_signal_and_ends_with_an_error() {
+        let text = b"[    1.000000] a\n[    2.000000] bbb";
+        let with = |error| {
+            let mut input = Failing {
+                rest: text,
+                error: Some(error),
+            };
+            let mut texts = Vec::new();
+            let read = read(&mut input, &mut |line| texts.push(line.text.to_owned()));
+            read.map(|_| texts).map_err(|error| error.kind())
+        };
+        let all = vec!["a".to_owned(), "bbb".to_owned()];
+        assert_eq!(with(io::ErrorKind::Interrupted), Ok(all));
+        let broken = io::ErrorKind::InvalidData;
+        assert_eq!(with(broken), Err(broken));
+    }
 }

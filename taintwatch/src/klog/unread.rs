@@ -157,4 +157,13 @@ mod tests {
         (1..100).for_each(|number| unread.add(number));
         assert_eq!((unread.count, unread.first.len()), (99, MOST));
     }
+
+    #[test]
+    fn a_dump_is_for_a_panic_or_an_oops() {
+        assert!(is_crash("Kernel panic - not syncing: Fatal exception"));
+        assert!(is_crash("Oops: 0000 [#1] PREEMPT SMP NOPTI"));
+        assert!(!is_crash("WARNING: CPU: 1 PID: 7 at x.c:1 f+0x1/0x2 [m]"));
+        assert!(!is_crash("x: loading out-of-tree module taints kernel."));
+        assert!(!is_crash("hello"));
+    }
 }

@@ -428,4 +428,137 @@ mod tests {
         ];
         assert_eq!(whole(&lines), lines);
     }
+
+    /// A time that was broken, the number of the line, and how wide lines are.
+    #[test]
+    fn a_module_alone_belongs_to_the_code_before_it() {
+        let wide = "[    1.000000] This line shows how many characters have room in one.";
+        let code = "WARNING: CPU: 1 PID: 77 at drivers/x/yyyyyyyyyyy.c:1 ffff+0x1/0x20";
+        assert_eq!(code.len(), 66);
+        let fits = [code, "[foooooo]"];
+        assert_eq!(whole(&fits), [format!("{code} [foooooo]")]);
+        let other = [
+            "WARNING: CPU: 1 PID: 77 at drivers/x/yyyyyyyyyyy.c:1 ffff+0x1/0x20",
+            "[x y]",
+        ];
+        assert_eq!(whole(&other), other);
+        assert_eq!(whole(&[wide]), [wide]);
+    }
+
+    #[test]
+    fn the_number_of_a_line_is_that_of_its_first_piece() {
+        let mut wrapped = Wrapped::default();
+        wrapped.begin(
+            "[    1.000000] Modules linked in: a(P",
+            7,
+            Beginning::Record,
+        );
+        assert!(wrapped.take("O) b", Beginning::Text, true));
+        let line = "[    1.000000] Modules linked in: a(PO) b";
+        assert_eq!(wrapped.end(), Some((line.to_owned(), 7)));
+        assert_eq!(wrapped.end(), None);
+    }
+
+    fn learned(widths: &[&[usize]]) -> Wrapped {
+        let mut wrapped = Wrapped::default();
+        for line in widths {
+            let piece = |width: &usize| Piece {
+                text: String::new(),
+                width: *width,
+            };
+            let pieces: Vec<_> = line.iter().map(piece).collect();
+            wrapped.learn(&pieces);
+        }
+        wrapped
+    }
+
+    /// The last piece of a line ends where the text does.
+    #[test]
+    fn the_width_at_which_lines_are_cut_is_that_of_most_pieces() {
+        for (widths, cut, narrower) in [
+            (&[&[80, 80, 40][..]][..], Some(80), 0),
+            (&[&[80, 40]], None, 0),
+            (&[&[60, 80, 5]], None, 1),
+            // A blank at the end may have been lost.
+            (&[&[79, 80, 80, 5]], Some(80), 0),
+            (&[&[78, 80, 80, 5]], Some(80), 1),
+            (&[&[78, 78, 80, 80, 5]], None, 2),
+            // What seemed to be the width was not.
+            (&[&[40, 40, 5], &[80, 80, 5]], None, 2),
+            (&[&[40, 40, 5], &[41, 41, 5]], Some(41), 0),
+            (&[&[40, 40, 5], &[42, 42, 5]], None, 2),
+        ] {
+            let wrapped = learned(widths);
+            assert_eq!(wrapped.cut_at(), cut, "{widths:?}");
+            assert_eq!(wrapped.narrower, narrower, "{widths:?}");
+        }
+    }
+
+    #[test]
+    fn blanks_that_were_lost_at_the_end_of_a_line_are_put_back() {
+        let wrapped = Wrapped {
+            widest: 80,
+            ..learned(&[&[80, 80, 40]])
+        };
+        let join = |whole: &str, at, piece| {
+            let mut whole = whole.to_owned();
+            wrapped.join(&mut whole, at, piece);
+            whole
+        };
+        assert_eq!(join("a", 80, "b"), "ab");
+        assert_eq!(join("a", 75, "b"), "a     b");
+        assert_eq!(join("a", 73, "b"), "a       b");
+        assert_eq!(join("a", 72, "b"), "a b", "broken between words");
+        assert_eq!(join("a", 81, "b"), "a b", "wider than lines are cut");
+        assert_eq!(join("a ", 10, "b"), "a b");
+        assert_eq!(join("a", 10, " b"), "a b");
+        assert_eq!(join("[   12.3", 10, "45] x"), "[   12.345] x");
+        assert_eq!(join("a=", 10, "b"), "ab");
+    }
+
+    #[test]
+    fn a_line_is_full_where_the_next_word_has_no_room() {
+        let wrapped = Wrapped {
+            widest: 50,
+            ..Wrapped::default()
+        };
+        assert!(!wrapped.is_full(44, "abcde f"));
+        assert!(wrapped.is_full(44, "abcdef g"));
+        assert!(!wrapped.is_full(NARROWEST - 1, "abcdefghijklmnop q"));
+    }
+
+    #[test]
+    fn what_may_go_on_is_told_by_its_end() {
+        assert!(ends_in_time("web1 kernel: [   12.3"));
+        assert!(!ends_in_time("x [ab"));
+        assert!(!ends_in_time("12.3"));
+        assert!(is_half_a_release("x 6.1.0-5", "0-amd64 #1"));
+        for (whole, piece) in [
+            ("x 6.1.0", "#1 x"),
+            ("x v6.1", "0 #1"),
+            ("x 6", "0 #1"),
+            ("x 6.1", "0 x"),
+        ] {
+            assert!(!is_half_a_release(whole, piece), "{whole} {piece}");
+        }
+    }
+
+    #[test]
+    fn a_line_takes_no_more_than_the_longest() {
+        let names = "a ".repeat(200);
+        let mut wrapped = Wrapped::default();
+        wrapped.begin(
+            &format!("[    1.000000] Modules linked in: {names}"),
+            1,
+            Beginning::Record,
+        );
+        let before = wrapped.bytes;
+        assert!(wrapped.take(&names, Beginning::Text, true));
+        assert_eq!(wrapped.bytes, before + names.len());
+        let too_long = "a ".repeat(LONGEST_LINE / 2 - 100);
+        assert!(!wrapped.take(&too_long, Beginning::Text, true));
+        let rest = LONGEST_LINE - wrapped.bytes;
+        assert!(!wrapped.take(&"a".repeat(rest), Beginning::Text, true));
+        assert!(wrapped.take(&"a".repeat(rest - 1), Beginning::Text, true));
+    }
 }

@@ -58,3 +58,56 @@ fn is_about(event: &Event, glob: &str) -> bool {
     let name = module.and_then(|module| module.name.as_deref());
     name.is_some_and(|name| glob::matches(glob, name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(second: i64) -> Event {
+        let time = jiff::Timestamp::from_second(second).unwrap();
+        serde_json::from_value(serde_json::json!({
+            "schema": 1, "id": "x", "seq": 1, "kind": "taint", "time": time.to_string(),
+            "taint": {"bit": 9, "letter": "W", "name": "WARN"}, "module": {"name": "nvidia_drm"},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_event_passes_by_its_flag_its_module_and_its_kind() {
+        let flag = |text: &str| Filter {
+            flags: vec![text.parse().unwrap()],
+            ..Filter::default()
+        };
+        let module = |glob: &str| Filter {
+            module: Some(glob.to_owned()),
+            ..Filter::default()
+        };
+        let kind = |kind| Filter {
+            kinds: vec![kind],
+            ..Filter::default()
+        };
+        for filter in [
+            Filter::default(),
+            flag("W"),
+            module("nvidia*"),
+            kind(Kind::Taint),
+        ] {
+            assert!(filter.passes(&event(5)), "{filter:?}");
+        }
+        for filter in [flag("P"), module("nvidia"), kind(Kind::Lost)] {
+            assert!(!filter.passes(&event(5)), "{filter:?}");
+        }
+    }
+
+    #[test]
+    fn both_ends_of_a_time_are_in_it() {
+        let time = |second| Some(TimeArg(jiff::Timestamp::from_second(second).unwrap()));
+        let filter = Filter {
+            since: time(5),
+            until: time(7),
+            ..Filter::default()
+        };
+        let passes = [4, 5, 7, 8].map(|second| filter.passes(&event(second)));
+        assert_eq!(passes, [false, true, true, false]);
+    }
+}

@@ -138,4 +138,11 @@ mod tests {
         assert!(warn.is_of(&LINUX.named_flag(9)) && !warn.is_of(&LINUX.named_flag(8)));
         assert!(flag("31").is(31, LINUX) && flag("n").is(31, LINUX) && !flag("n").is(18, LINUX));
     }
+
+    #[test]
+    fn a_flag_is_shown_as_it_was_asked_for() {
+        for text in ["31", "W", "WARN"] {
+            assert_eq!(flag(text).to_string(), text);
+        }
+    }
 }

@@ -160,4 +160,105 @@ mod tests {
         named.uid = Some(0);
         assert_eq!(task(&named), "sh (pid 7, uid 0)");
     }
+
+    #[test]
+    fn a_module_from_memory_has_no_file_but_a_guess() {
+        let mut module = Module {
+            source: Some("memory".to_owned()),
+            ..Module::default()
+        };
+        let shown = |module: &Module| file(module).unwrap();
+        assert_eq!(shown(&module), "from memory, without a file");
+        module.candidate = Some("/m.ko".to_owned());
+        let guess = "from memory, without a file; a file of that name is /m.ko";
+        assert_eq!(shown(&module), guess);
+        assert_eq!(file(&Module::default()), None);
+    }
+
+    #[test]
+    fn a_file_is_shown_with_its_hash_and_what_became_of_it() {
+        let mut module = Module {
+            path: Some("/m.ko".to_owned()),
+            sha256: Some("ab".to_owned()),
+            file_state: Some("as loaded".to_owned()),
+            ..Module::default()
+        };
+        assert_eq!(file(&module).as_deref(), Some("/m.ko, sha256 ab"));
+        module.file_state = Some("deleted since".to_owned());
+        let shown = file(&module);
+        assert_eq!(shown.as_deref(), Some("/m.ko, sha256 ab (deleted since)"));
+    }
+
+    #[test]
+    fn a_module_is_shown_with_all_that_is_known_of_it() {
+        let mut module = Module {
+            name: Some("m".to_owned()),
+            version: Some("1".to_owned()),
+            license: Some("GPL".to_owned()),
+            ..Module::default()
+        };
+        assert_eq!(
+            identity(&module).as_deref(),
+            Some("m, version 1, licence GPL")
+        );
+        module.signature = Some("none".to_owned());
+        module.hidden = Some(true);
+        module.attempt = Some(2);
+        module.errno = Some("ENOENT".to_owned());
+        assert_eq!(
+            identity(&module).as_deref(),
+            Some(
+                "m, version 1, licence GPL, not signed, not in the kernel's list of modules; \
+                 attempt 2 of the task to load it; the load failed with ENOENT"
+            )
+        );
+        module.signature = Some("appended".to_owned());
+        module.hidden = Some(false);
+        let shown = identity(&module).unwrap();
+        assert!(
+            shown.starts_with("m, version 1, licence GPL; attempt 2"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_request_is_shown_with_who_needed_it_unless_a_device_did() {
+        let mut by = RequestedBy {
+            alias: "net-pf-5".to_owned(),
+            task: None,
+            devices: Vec::new(),
+        };
+        let unknown = "an unknown task needed \"net-pf-5\", and the kernel started modprobe for it";
+        assert_eq!(asked(&by).as_deref(), Some(unknown));
+        by.task = Some(Task {
+            pid: 7,
+            comm: "sh".to_owned(),
+            ..Task::default()
+        });
+        let known = "sh (pid 7) needed \"net-pf-5\", and the kernel started modprobe for it";
+        assert_eq!(asked(&by).as_deref(), Some(known));
+        assert_eq!(device(&by), None);
+        by.devices = vec!["/devices/a".to_owned(), "/devices/b".to_owned()];
+        assert_eq!(asked(&by), None);
+        let announced = "/devices/a or /devices/b announced itself as \"net-pf-5\", and udev looked for its driver";
+        assert_eq!(device(&by).as_deref(), Some(announced));
+    }
+
+    #[test]
+    fn a_place_that_is_known_and_lines_of_the_log_are_shown_shortly() {
+        let mut event: Event = serde_json::from_value(serde_json::json!({
+            "schema": 1, "id": "x", "seq": 1, "kind": "taint", "time": "2026-01-01T00:00:00Z", "taint": {"bit": 5},
+        }))
+        .unwrap();
+        assert_eq!(
+            code("bad_page+0x1", &event),
+            "bad_page+0x1 (mm/page_alloc.c)"
+        );
+        assert_eq!(code("f+0x1", &event), "f+0x1");
+        assert_eq!(log(&event), None);
+        event.log = vec!["a".to_owned()];
+        assert_eq!(log(&event).as_deref(), Some("a"));
+        event.log.push("b".to_owned());
+        assert_eq!(log(&event).as_deref(), Some("a (2 lines)"));
+    }
 }

@@ -77,4 +77,15 @@ mod tests {
             "an earlier load"
         );
     }
+
+    #[test]
+    fn what_the_log_says_of_a_failed_load_is_of_its_flags_too() {
+        let end = |kind: &str| {
+            let more = serde_json::json!({"module": {"name": "m"}, "log": ["m: why it failed"]});
+            event(kind, 2, &more)
+        };
+        let lines = |kind| with_load(&flag(), &[end(kind)]).log;
+        assert_eq!(lines("module_load_failed"), ["m: why it failed"]);
+        assert_eq!(lines("module_load"), [""; 0]);
+    }
 }

@@ -2,13 +2,18 @@
 
 mod any;
 mod counts;
+mod loads;
+mod processes;
 mod requests;
+mod sentences;
+mod tail_calls;
+mod writes;
 
 use taintwatch_common::{self as wire, Plain, VERSION, Wire};
 
-use super::Attributor;
+use super::{Attributor, frames::sample::stack};
 use crate::{
-    event::{Mask, Time},
+    event::{Class, Event, Mask, Time},
     kernel::identity::Identity,
     record::{Record, decode, value},
 };
@@ -51,4 +56,44 @@ fn task(tid: u32) -> wire::Task {
     request.task.tgid = tid;
     request.task.tid = tid;
     request.task
+}
+
+/// An entry of `add_taint` by thread 5, on its way from these functions.
+fn entry(flag: u32, callers: &[&str]) -> wire::TaintEntry {
+    let mut entry: wire::TaintEntry = zero();
+    entry.header.boottime_ns = 70;
+    entry.header.cpu = 1;
+    entry.header.context = wire::context::TASK;
+    entry.task = named_task();
+    entry.flag = flag;
+    entry.stack = frames(&[&["add_taint+0x4/0xb0"], callers].concat());
+    entry
+}
+
+/// Thread 5, which runs `insmod`.
+fn named_task() -> wire::Task {
+    let mut task = task(5);
+    put(&mut task.comm, "insmod");
+    task
+}
+
+fn frames(texts: &[&str]) -> wire::Stack {
+    let addresses = (0..).map(|place| 0xffff_ffff_8100_0011 + place * 0x1000);
+    let frames: Vec<_> = addresses.zip(texts.iter().copied()).collect();
+    stack(&frames)
+}
+
+/// The one event of a record.
+fn event_of(attributor: &mut Attributor, record: &Record) -> Event {
+    let (mut events, _) = attributor.events(record);
+    assert_eq!(events.len(), 1, "{events:?}");
+    events.remove(0)
+}
+
+fn sentence(event: &Event) -> &str {
+    &event.cause.as_ref().unwrap().summary
+}
+
+fn class(event: &Event) -> Class {
+    event.cause.as_ref().unwrap().class
 }

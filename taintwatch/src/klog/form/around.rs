@@ -42,3 +42,20 @@ pub(super) fn is_gap(text: &str) -> bool {
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_of_dropped_lines_stands_around_a_line() {
+        let behind = "** 220 printk messages dropped ** [ 1.5] x";
+        assert_eq!(bare(behind), "[ 1.5] x");
+        for text in [
+            "** x printk messages dropped ** y",
+            "**  printk messages dropped ** y",
+        ] {
+            assert_eq!(bare(text), text);
+        }
+    }
+}

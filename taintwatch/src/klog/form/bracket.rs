@@ -215,3 +215,109 @@ fn android(text: &str) -> Option<(&str, &str)> {
     let caller = text.get(..text.len() - rest.len() - 1)?;
     (is_number(cpu) && is_number(pid)).then_some((caller, rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Time, stamp, caller and text.
+    type Read<'a> = (Option<u64>, Option<&'a str>, Option<&'a str>, &'a str);
+
+    fn read(line: &str) -> Option<Read<'_>> {
+        let found = time(line)?;
+        Some((found.since_boot, found.stamp, found.caller, found.text))
+    }
+
+    #[test]
+    fn a_facility_is_a_short_word() {
+        assert_eq!(decoded("kern  :warn  : x"), Some((true, "x")));
+        assert_eq!(decoded("local0:info  : x"), Some((false, "x")));
+        for line in [
+            "KERN:warn: x",
+            "abcdefghi:warn: x",
+            "kern:loud: x",
+            "k:warn: x",
+        ] {
+            assert_eq!(decoded(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_seconds_has_a_point_and_digits_around_it() {
+        assert_eq!(seconds("1.123456789"), Some(1_123_456_789));
+        assert_eq!(seconds("240."), Some(240_000_000_000));
+        for text in [".5", "1.x", "x.1", "1.1234567890", "12"] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn vendors_put_a_cpu_behind_the_time() {
+        let at = Some(1_500_000_000);
+        for line in [
+            "[1.500000@1] x",
+            "[1.500000,1] x",
+            "[1.500000s] x",
+            "[1.500000 < 0.1 >] x",
+        ] {
+            assert_eq!(read(line), Some((at, None, None, "x")), "{line}");
+        }
+        for line in ["[1.500000@] x", "[1.500000@y] x", "[1.500000y] x"] {
+            assert_eq!(read(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_day_without_a_year_has_month_day_and_clock() {
+        let day = "Nov24 12:00";
+        assert_eq!(read("[Nov24 12:00] x"), Some((None, Some(day), None, "x")));
+        for line in [
+            "[Nov 12:00] x",
+            "[2424 12:00] x",
+            "[Nov24 12x00] x",
+            "[Nov24 12:000] x",
+        ] {
+            assert_eq!(read(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_caller_is_known_by_its_shape() {
+        let caller = |text: &str| {
+            let line = format!("[1.500000]{text}");
+            let (_, _, caller, text) = read(&line).unwrap();
+            (caller.map(str::to_owned), text.to_owned())
+        };
+        for text in [
+            "[T77]",
+            "[    C1]",
+            "[T77@C1]",
+            "(2)[123:kworker/2:1]",
+            "-(2)[123:kworker/2:1]",
+            "[2:  insmod:  123]",
+            "I[2:  insmod:  123]",
+            "[pid:123,cpu2,insmod]",
+            "c1 1234567",
+        ] {
+            let (caller, behind) = caller(&format!("{text} x"));
+            let expected = text.trim_matches(['[', ']']).trim_start();
+            let caller = caller.unwrap();
+            assert!(caller == expected || caller == text, "{text} {caller}");
+            assert_eq!(behind, "x", "{text}");
+        }
+        for text in [
+            "[Tx] x",
+            "[T] x",
+            "[X7] x",
+            "[pid:123] x",
+            "[foo:1,cpu2] x",
+            "[2: insmod: abc] x",
+            "[a:b:3] x",
+            "c1 12345678 x",
+            "cx 321 x",
+            "c1 y2 x",
+        ] {
+            assert_eq!(caller(text), (None, text.to_owned()), "{text}");
+        }
+    }
+}

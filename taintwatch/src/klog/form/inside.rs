@@ -155,4 +155,62 @@ mod tests {
             _ = unmarked(&line, &before);
         }
     }
+
+    /// The kernel's text, or what the line is.
+    fn read(raw: &str) -> &str {
+        match timed(raw) {
+            Parsed::Line(line) => line.text,
+            Parsed::Foreign => "a program's",
+            Parsed::Unclaimed { .. } => "unclaimed",
+            Parsed::Bare(_) => "bare",
+        }
+    }
+
+    #[test]
+    fn a_priority_of_the_kernels_shows_a_text_that_only_it_prints() {
+        const LIST: &str = "Modules linked in: a(O)";
+        assert_eq!(read(&format!("PREFIX<4>{LIST}")), LIST);
+        assert_eq!(read(&format!("<7>{LIST}")), LIST);
+        for line in [
+            "PREFIX<4>hello".to_owned(),
+            format!("<8>{LIST}"),
+            format!("<00>{LIST}"),
+            format!("<12>{LIST}"),
+        ] {
+            assert_eq!(read(&line), "bare", "{line}");
+        }
+    }
+
+    #[test]
+    fn a_time_right_behind_a_word_is_one_where_it_is_padded() {
+        assert_eq!(read("PREFIX [12.345678] text"), "text");
+        assert_eq!(read("PREFIX[   12.345678] text"), "text");
+        assert_eq!(read("x[12.345678] text"), "bare");
+        assert_eq!(read("x_[12.345678] text"), "bare");
+        assert_eq!(read("app[42]: [   12.345678] text"), "a program's");
+    }
+
+    #[test]
+    fn a_loggers_time_begins_a_word() {
+        let line = "Nov 24 12:00:00 web1 kernel: text";
+        assert_eq!(read(&format!("> {line}")), "text");
+        assert_eq!(read(&format!("_{line}")), "bare");
+        assert_eq!(read(&format!(".{line}")), "bare");
+    }
+
+    #[test]
+    fn a_prefix_is_no_longer_than_the_longest() {
+        let behind = |blanks: usize| format!("{}[   12.345678] text", "#".repeat(blanks));
+        assert_eq!(read(&behind(LONGEST - 1)), "text");
+        assert_eq!(read(&behind(LONGEST)), "bare");
+    }
+
+    #[test]
+    fn what_a_process_says_is_not_the_kernels() {
+        let list = "Modules linked in: a(O)";
+        let text = |line: &str| certain(line).map(|(text, _)| text.to_owned());
+        assert_eq!(text(&format!("| web1 {list}")).as_deref(), Some(list));
+        assert_eq!(text(&format!("app[42]: {list}")), None);
+        assert_eq!(text(&format!("echo \"{list}")), None);
+    }
 }

@@ -42,3 +42,22 @@ pub(super) fn is_field(line: &str) -> bool {
                     .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_has_its_number_and_its_time() {
+        let Some(Parsed::Line(line)) = parse("6,1234,5678,-,caller=T7;x") else {
+            panic!("a record")
+        };
+        let expected = Line {
+            number: 1234,
+            since_boot: Some(5_678_000),
+            caller: Some("T7"),
+            ..Line::of("x")
+        };
+        assert_eq!(line, expected);
+    }
+}

@@ -97,4 +97,15 @@ mod tests {
             None
         );
     }
+
+    #[test]
+    fn a_line_of_logcat_has_its_time_and_a_tag_that_is_not_filled_up_stays() {
+        let raw = "01-01 00:00:05.123     0     0 W long_name: a";
+        let Parsed::Line(read) = line(raw) else {
+            panic!("the kernel's")
+        };
+        assert_eq!(read.stamp, Some("01-01 00:00:05.123"));
+        assert_eq!(unpadded(raw), None);
+        assert_eq!(unpadded(&raw.replace("long_name", "        ")), None);
+    }
 }

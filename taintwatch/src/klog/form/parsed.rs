@@ -51,3 +51,47 @@ impl Parsed<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_behind_a_loggers_prefix_adds_to_it() {
+        let read = |outer: Line<'static>| match Parsed::Line(outer).inside() {
+            Parsed::Line(line) => line,
+            _ => panic!("a line"),
+        };
+        let outer = Line {
+            stamp: Some("Nov 24 12:00:00"),
+            host: Some("web1"),
+            ..Line::of("<4>[    1.500000][T7] x")
+        };
+        let both = Line {
+            text: "x",
+            since_boot: Some(1_500_000_000),
+            caller: Some("T7"),
+            ..outer
+        };
+        assert_eq!(read(outer), both);
+        let day = read(Line::of("[Nov24 12:00] x"));
+        assert_eq!((day.stamp, day.text), (Some("Nov24 12:00"), "x"));
+        assert_eq!(read(Line::of("<4>x")).text, "x");
+        // A year and a zone say more than a day.
+        let wall = jiff::Timestamp::from_second(9).ok();
+        let sure = read(Line {
+            wall,
+            ..Line::of("[Nov24 12:00] x")
+        });
+        assert_eq!((sure.stamp, sure.wall), (None, wall));
+        // The text of a guest's console has a clock of its own.
+        let guest = read(Line {
+            since_boot: Some(7),
+            ..Line::of("[    1.500000] x")
+        });
+        assert_eq!(
+            (guest.since_boot, guest.text),
+            (Some(7), "[    1.500000] x")
+        );
+    }
+}

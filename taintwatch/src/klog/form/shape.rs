@@ -132,4 +132,15 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_prefix_has_only_so_many_pieces() {
+        let of = |pieces: usize| {
+            Shape::of(&"a ".repeat(pieces).chars().take(pieces).collect::<String>())
+        };
+        assert!(of(0).is_none());
+        assert!(of(LONGEST).is_some());
+        assert!(of(LONGEST + 1).is_none());
+        assert!(of(LONGEST + 2).is_none());
+    }
 }

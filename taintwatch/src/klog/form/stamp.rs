@@ -171,3 +171,153 @@ pub(super) fn full(line: &str) -> Option<Stamp<'_>> {
     let wall = if zone == "UTC" { utc() } else { None };
     is_zone.then_some(Stamp { wall, text, rest })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wall(stamp: Option<Stamp<'_>>) -> Option<String> {
+        stamp?.wall.map(|time| time.to_string())
+    }
+
+    #[test]
+    fn a_zone_is_read_with_and_without_its_colon() {
+        let noon = Some("2026-11-24T11:00:00Z".to_owned());
+        for text in ["2026-11-24T12:00:00+01:00", "2026-11-24T12:00:00+0100"] {
+            assert_eq!(timestamp(text).map(|time| time.to_string()), noon, "{text}");
+        }
+        let comma = timestamp("2026-11-24T12:00:00,5-0130").unwrap();
+        assert_eq!(comma.to_string(), "2026-11-24T13:30:00.5Z");
+        assert_eq!(timestamp("2026-11-24T12:00:00"), None, "no zone");
+        assert_eq!(timestamp("2026-11-24T12:00:00+01x0"), None);
+    }
+
+    #[test]
+    fn seconds_since_1970_have_six_digits_behind_the_point() {
+        let read = |text: &str| wall(unix(text));
+        let expected = Some("2026-11-24T10:40:00.123456Z".to_owned());
+        assert_eq!(read("1795516800.123456 host"), expected);
+        assert_eq!(read("1795516800.123 host"), None);
+        assert_eq!(read("12345.123456 host"), None, "since the boot");
+    }
+
+    #[test]
+    fn a_short_time_has_month_day_and_clock() {
+        for line in [
+            "Nov 24 12:00:00 x",
+            "Nov  4 12:00:00.123456 x",
+            "11月 24 12:00:00 x",
+            "janv. 24 12:00:00 x",
+        ] {
+            let stamp = short(line).unwrap();
+            assert_eq!((stamp.rest, stamp.wall), ("x", None), "{line}");
+            assert_eq!(stamp.text, line.strip_suffix(" x").unwrap());
+        }
+        for line in [
+            "Nov 24 12x00:00 x",
+            "Nov 24 12:00x00 x",
+            "Nov 224 12:00:00 x",
+            "Nov 2a 12:00:00 x",
+            "N 24 12:00:00 x",
+            "11 24 12:00:00 x",
+            "月 24 12:00:00 x",
+            "a1月 24 12:00:00 x",
+            "N-v 24 12:00:00 x",
+        ] {
+            assert!(short(line).is_none(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_ctime_is_that_and_nothing_else() {
+        for text in [
+            "Tue Nov 24 12:00:00 2026",
+            "Di 24. Nov 12:00:00 2026",
+            "二 11月 24 12:00:00 2026",
+            "Tue Nov 24日 12:00:00 2026",
+        ] {
+            assert!(is_ctime(text), "{text}");
+        }
+        for text in [
+            "123456 Nov 24 12:00:00 2026",
+            "2ue Nov 24 12:00:00 2026",
+            "Tue Nov Nov 12:00:00 2026",
+            "Tue 24 24 12:00:00 2026",
+            "Tue Nov 24 12x00:00 2026",
+            "Tue Nov 24 12:00x00 2026",
+            "Tue Nov 24 12:00:00 202",
+            "Tue Nov 24 12:00:00 202x",
+            "Tue Nov 24 12:00:00 2026 x",
+            "Tue Nov 124 12:00:00 2026",
+            "Tue Nov x4 12:00:00 2026",
+        ] {
+            assert!(!is_ctime(text), "{text}");
+        }
+        let stamp = ctime("Tue Nov 24 12:00:00 2026 x").unwrap();
+        assert_eq!((stamp.text, stamp.rest), ("Tue Nov 24 12:00:00 2026", "x"));
+        assert!(ctime("Xue Nov 24 12:00:00 2026 x").is_none());
+    }
+
+    #[test]
+    fn a_shape_takes_any_digit_for_its_zeros() {
+        let stamp = shaped("24/11/26 12:00 x", b"00/00/00 00:00").unwrap();
+        assert_eq!((stamp.text, stamp.rest), ("24/11/26 12:00", "x"));
+        assert!(shaped("24/11/2x 12:00 x", b"00/00/00 00:00").is_none());
+        assert!(shaped("24-11/26 12:00 x", b"00/00/00 00:00").is_none());
+    }
+
+    #[test]
+    fn a_clock_of_a_serial_console_has_two_colons() {
+        for (line, text) in [
+            ("12:34:56.789 x", "12:34:56.789"),
+            ("12:34:56: x", "12:34:56"),
+        ] {
+            let stamp = clock(line).unwrap();
+            assert_eq!((stamp.text, stamp.rest), (text, "x"), "{line}");
+        }
+        for line in [
+            "12:34 x",
+            "1:2:3 x",
+            "12:34:56:78 x",
+            "12:34:5a x",
+            "12:34:56",
+        ] {
+            assert!(clock(line).is_none(), "{line}");
+        }
+        assert!(is_digits("2024-05-01 12:34:56"));
+        assert!(!is_digits("2024-05-01 12:34"));
+        assert!(!is_digits("2024-05-01 12:34:5x"));
+        assert!(is_digits(&format!("12:34:56{}", " ".repeat(31))));
+        assert!(
+            !is_digits(&format!("12:34:56{}", " ".repeat(32))),
+            "too long"
+        );
+    }
+
+    #[test]
+    fn a_full_time_is_sure_in_utc_alone() {
+        let read = |line| full(line).map(|stamp| (stamp.text, stamp.rest, stamp.wall.is_some()));
+        let text = "Tue 2026-11-24 12:00:00 UTC";
+        assert_eq!(
+            read("Tue 2026-11-24 12:00:00 UTC web1 x"),
+            Some((text, "web1 x", true))
+        );
+        let utc = wall(full("Tue 2026-11-24 12:00:00.5 UTC x"));
+        assert_eq!(utc.as_deref(), Some("2026-11-24T12:00:00.5Z"));
+        for zone in ["CET", "+03", "-0330"] {
+            let text = format!("Tue 2026-11-24 12:00:00 {zone}");
+            let line = format!("{text} x");
+            let stamp = full(&line).unwrap();
+            assert_eq!((stamp.text, stamp.rest), (text.as_str(), "x"));
+            assert_eq!(stamp.wall, None);
+        }
+        for line in [
+            "Tue 2026-11-24 12:00:00 web1 x",
+            "Tue 2026-11-24 12:00:00 U x",
+            "Xue 2026-11-24 12:00:00 UTC x",
+            "Tue 2026-11-24 12:00:00 _TC x",
+        ] {
+            assert_eq!(read(line), None, "{line}");
+        }
+    }
+}

@@ -146,3 +146,35 @@ pub(super) fn with<'a>(stamp: &Stamp<'a>, host: Option<&'a str>, text: &'a str) 
         ..Line::of(text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn structured_data_in_front_of_a_text_is_none_of_it() {
+        for (text, expected) in [
+            ("- x", "x"),
+            ("[meta sequenceId=\"1\"] x", "x"),
+            ("say \"a\"] x", "say \"a\"] x"),
+            ("[    1.500000] \"a\"] x", "[    1.500000] \"a\"] x"),
+            ("\u{feff}x", "x"),
+        ] {
+            assert_eq!(unstructured(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_channel_stands_behind_a_time_that_begins_with_a_year() {
+        let stamp = |text| Stamp {
+            wall: None,
+            text,
+            rest: "",
+        };
+        let (year, month) = (stamp("2026-11-24 12:00:00"), stamp("Nov 24 12:00:00"));
+        assert!(is_channel(&year, "[vm3]"));
+        assert!(!is_channel(&month, "[vm3]"));
+        assert!(!is_channel(&year, "[vm3"));
+        assert!(!is_channel(&year, "vm3]"));
+    }
+}

@@ -222,4 +222,32 @@ mod tests {
         assert_eq!((joined.len(), refused.len()), (1, 1));
         assert_eq!(refused[0].0, "dmesg-erst-2.enc.z");
     }
+
+    #[test]
+    fn a_crash_is_told_by_the_folder_and_the_time_of_its_parts() {
+        assert_eq!(folder("a/b/dmesg-efi-1"), "a/b");
+        assert_eq!(folder("dmesg-efi-1"), "");
+        for (name, expected) in [
+            ("dmesg-efi-170000000001001", "1700000000"),
+            ("dmesg-efi-170000000001001.enc.z", "1700000000"),
+            ("dmesg-efi-x", ""),
+            ("dmesg-erst-6846", ""),
+            ("dmesg-ramoops-0", "0"),
+        ] {
+            assert_eq!(epoch(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_text_is_taken_for_what_was_packed() {
+        let packed = |plain: &[u8]| {
+            let mut writer =
+                flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+            writer.write_all(plain).unwrap();
+            writer.finish().unwrap()
+        };
+        assert_eq!(inflated(&packed(b"a b\n")).as_deref(), Some(&b"a b\n"[..]));
+        assert_eq!(inflated(&packed(b"")), None);
+        assert_eq!(inflated(&packed(b"a\0")), None);
+    }
 }

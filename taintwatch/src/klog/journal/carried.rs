@@ -214,4 +214,36 @@ mod tests {
         #[test]
         fn never_panics(text: String) { _ = texts(&[&text, &format!("{{\"a\":{text}}}")]); }
     }
+
+    #[test]
+    fn a_text_stands_within_so_many_objects_and_lists() {
+        let text = r#""[    1.000000] a""#;
+        let count = |object: &str| texts(&[object]).len();
+        let nested = |times: usize| {
+            let (begin, end) = (r#"{"x":"#.repeat(times), "}".repeat(times));
+            format!(r#"{{"m":{begin}{{"y":{text}}}{end}}}"#)
+        };
+        assert_eq!(count(&nested(DEEPEST - 1)), 1);
+        assert_eq!(count(&nested(DEEPEST)), 0);
+        let listed = |times: usize| {
+            let (begin, end) = ("[".repeat(times), "]".repeat(times));
+            format!(r#"{{"m":{begin}{text}{end}}}"#)
+        };
+        assert_eq!(count(&listed(1)), 1);
+        assert_eq!(count(&listed(DEEPEST + 1)), 1);
+        assert_eq!(count(&listed(DEEPEST + 2)), 0);
+        // A list in an object that is as deep as they come.
+        let both = |times: usize| {
+            let (begin, end) = (r#"{"x":"#.repeat(times), "}".repeat(times));
+            format!(r#"{{"m":{begin}{{"y":[{text}]}}{end}}}"#)
+        };
+        assert_eq!(count(&both(DEEPEST - 2)), 1);
+        assert_eq!(count(&both(DEEPEST - 1)), 0);
+    }
+
+    #[test]
+    fn a_machine_can_be_an_object_with_a_name() {
+        let found = texts(&[r#"{"host":{"name":"web1"},"message":"[    1.000000] a"}"#]);
+        assert_eq!(found[0].1.as_deref(), Some("web1"));
+    }
 }

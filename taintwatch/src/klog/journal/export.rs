@@ -133,4 +133,27 @@ mod tests {
             _ = exported(&[&b"A=1\nB\n"[..], &bytes].concat());
         }
     }
+
+    /// What is longer than any line of a kernel is left out, and what is behind it is read.
+    #[test]
+    fn a_field_that_is_too_long_hides_none_behind_it() {
+        for len in [LONGEST_LINE - 4, LONGEST_LINE, 3 * LONGEST_LINE] {
+            let long = format!(
+                "__CURSOR=s=1\nA={}\n_TRANSPORT=kernel\nMESSAGE=x\n\n",
+                "a".repeat(len)
+            );
+            let mut bytes = long.clone().into_bytes();
+            assert_eq!(exported(&bytes), [("x".to_owned(), None, None)], "{len}");
+            bytes = b"__CURSOR=s=1\n_TRANSPORT=kernel\nA\n".to_vec();
+            bytes.extend((len as u64).to_le_bytes());
+            bytes.extend("a".repeat(len).as_bytes());
+            bytes.extend(b"\nMESSAGE=x\n\n");
+            assert_eq!(exported(&bytes), [("x".to_owned(), None, None)], "{len}");
+        }
+        let mut line = Vec::new();
+        let text = format!("{}\nnext", "a".repeat(2 * LONGEST_LINE));
+        let read = bounded_line(&mut text.as_bytes(), &mut line).unwrap();
+        assert_eq!(read, 2 * LONGEST_LINE as u64 + 1);
+        assert_eq!(line.len(), LONGEST_LINE);
+    }
 }

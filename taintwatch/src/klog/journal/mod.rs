@@ -70,3 +70,24 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_gives_all_that_the_journal_knows_of_a_line() {
+        let text = r#"{"_TRANSPORT":"kernel","MESSAGE":"x","_HOSTNAME":"web1","_BOOT_ID":"ab","__SEQNUM":"7",
+            "__REALTIME_TIMESTAMP":"1795516800000000","__MONOTONIC_TIMESTAMP":"1500000"}"#;
+        let entry = entry(&text.replace('\n', "")).unwrap();
+        let line = Line {
+            number: 7,
+            since_boot: Some(1_500_000_000),
+            wall: Timestamp::from_second(1_795_516_800).ok(),
+            host: Some("web1"),
+            boot_id: Some("ab"),
+            ..Line::of("x")
+        };
+        assert_eq!(entry.line(), line);
+    }
+}

@@ -380,3 +380,55 @@ fn ends_lockdep_at_once(claims: &[Claim]) -> bool {
     let first = claims.first().map(Claim::bit);
     matches!(first, Some(bit::PROPRIETARY_MODULE | bit::MACHINE_CHECK))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readings(bits: &[u32]) -> Vec<Reading> {
+        let reading = |bit: &u32| Reading {
+            bit: *bit,
+            letter: None,
+            name: None,
+            vendor: "unknown",
+            happened: None,
+        };
+        bits.iter().map(reading).collect()
+    }
+
+    #[test]
+    fn flags_that_kernels_mean_differently_are_new_once() {
+        let mut ledger = Ledger::new(None);
+        assert!(!ledger.is_new(&readings(&[])));
+        assert!(ledger.is_new(&readings(&[16, 18])));
+        assert!(!ledger.is_new(&readings(&[18])));
+        assert!(!ledger.is_new(&readings(&[18])));
+        ledger.mask = Mask(1 << 31);
+        assert!(!ledger.is_new(&readings(&[31])), "an event has it");
+        assert!(!ledger.is_new(&readings(&[31])), "as before");
+        assert!(ledger.is_new(&readings(&[30])));
+    }
+
+    #[test]
+    fn a_line_of_its_own_stands_behind_a_licence_and_a_machine_check() {
+        let claim = |text: &str| Claim {
+            line: crate::taint::log::TaintLine::parse(text).unwrap(),
+            unsure: None,
+        };
+        let licence = claim("m: module license 'XPL' taints kernel.");
+        assert!(ends_lockdep_at_once(&[licence]));
+        let warns = claim("WARNING: CPU: 1 PID: 7 at x.c:1 f+0x1/0x2 [m]");
+        assert!(!ends_lockdep_at_once(&[warns]));
+        assert!(!ends_lockdep_at_once(&[]));
+    }
+
+    #[test]
+    fn so_many_modules_are_kept() {
+        let mut ledger = Ledger::new(None);
+        for number in 0..MOST_MODULES {
+            assert!(ledger.record(&number.to_string(), 0));
+        }
+        assert!(!ledger.record("x", 0));
+        assert!(!ledger.record("0", 0));
+    }
+}

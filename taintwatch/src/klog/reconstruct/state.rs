@@ -101,3 +101,56 @@ pub(super) fn bits(readings: &[Reading]) -> Mask {
     let bits = readings.iter().map(|reading| reading.bit);
     bits.fold(Mask(0), Mask::with)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_that_goes_on_behind_a_state_may_be_of_the_same_time() {
+        let mut scanner = crate::klog::Scanner::new();
+        let mut found = scanner.push(&crate::klog::Line::of(
+            "m: loading out-of-tree module taints kernel.",
+        ));
+        found.extend(scanner.finish());
+        let mut finding = found.remove(0);
+        let state = |since_boot, is_report| State {
+            since_boot,
+            is_report,
+            place: 5,
+            ..State::of(&found_state(), &Facts::default())
+        };
+        let at = Some(10 * AT_ONCE_NS);
+        finding.at.since_boot = Some(9 * AT_ONCE_NS);
+        finding.last_place = 5;
+        assert!(!state(at, true).is_at_once(&finding));
+        finding.last_place = 6;
+        assert!(state(at, true).is_at_once(&finding), "it ends behind it");
+        finding.last_place = 4;
+        finding.at.since_boot = Some(9 * AT_ONCE_NS + 1);
+        assert!(state(at, true).is_at_once(&finding));
+        assert!(state(None, true).is_at_once(&finding));
+        assert!(!state(None, false).is_at_once(&finding));
+    }
+
+    fn found_state() -> Finding {
+        let mut scanner = crate::klog::Scanner::new();
+        let line = "CPU: 0 PID: 7 Comm: x Tainted: G           O      6.1.0 #1";
+        let mut found = scanner.push(&crate::klog::Line::of(line));
+        found.extend(scanner.finish());
+        found.remove(0)
+    }
+
+    #[test]
+    fn letters_that_can_be_several_flags_can_be_each() {
+        let reading = |bit| Reading {
+            bit,
+            letter: Some('X'),
+            name: None,
+            vendor: "unknown",
+            happened: None,
+        };
+        assert_eq!(bits(&[reading(16), reading(31)]), Mask(1 << 16 | 1 << 31));
+        assert_eq!(bits(&[]), Mask(0));
+    }
+}

@@ -242,3 +242,85 @@ fn the_line_on_lock_debugging_is_of_the_flag_that_ends_it() {
     );
     assert_eq!(read(&[acpi, off]).0, ["A"]);
 }
+
+/// A line of a module; no state decides about it yet.
+fn loads(second: u64) -> Finding {
+    findings(&[(second, "m: loading out-of-tree module taints kernel.")]).remove(0)
+}
+
+#[test]
+fn a_state_settles_what_is_held() {
+    let mut reconstruction = Reconstruction::default();
+    for second in [1, 2, 3] {
+        assert!(reconstruction.enter(loads(second)).is_empty());
+    }
+    assert_eq!(reconstruction.held, 3);
+    assert_eq!(reconstruction.bytes, 3 * held::bytes(&loads(1)));
+    let state = "CPU: 0 PID: 7 Comm: x Tainted: G           O      6.1.0 #1";
+    let states = findings(&[(9, state)]);
+    assert_eq!(reconstruction.enter(states[0].clone()).len(), 4);
+    // The state itself is settled as it comes, with what it takes.
+    assert!(reconstruction.held <= 1, "{}", reconstruction.held);
+    assert_eq!(
+        reconstruction.bytes,
+        reconstruction.held * held::bytes(&states[0])
+    );
+}
+
+#[test]
+fn no_more_is_held_than_there_is_room_for() {
+    let with = |held, bytes| {
+        let mut reconstruction = Reconstruction {
+            held,
+            bytes,
+            ..Reconstruction::default()
+        };
+        reconstruction.enter(loads(1)).len()
+    };
+    let size = held::bytes(&loads(1));
+    assert_eq!(with(MOST_HELD - 1, 0), 0);
+    assert_eq!(with(MOST_HELD, 0), 1);
+    assert_eq!(with(0, MOST_BYTES - size), 0);
+    assert_eq!(with(0, MOST_BYTES - size + 1), 1);
+}
+
+#[test]
+fn a_machine_that_is_known_takes_no_room_of_others() {
+    let of = |host: usize| Finding {
+        host: Some(host.to_string()),
+        ..loads(1)
+    };
+    let mut reconstruction = Reconstruction::default();
+    for host in 0..MOST_HOSTS {
+        reconstruction.enter(of(host));
+    }
+    reconstruction.enter(of(0));
+    assert_eq!(reconstruction.boots.len(), MOST_HOSTS);
+    reconstruction.enter(of(MOST_HOSTS));
+    assert_eq!(reconstruction.boots.len(), 1);
+}
+
+/// A line of text, and as much for what the facts name, with some room each.
+#[test]
+fn what_is_held_has_a_size() {
+    let mut finding = loads(1);
+    finding.lines = vec!["abcd".to_owned(), String::new()];
+    assert_eq!(held::bytes(&finding), 1 + 2 * (28 + 24));
+    finding.lines.clear();
+    assert_eq!(held::bytes(&finding), 1);
+}
+
+/// `machine_check_exception` sets M since 4.14 (`arch/powerpc/kernel/traps.c`).
+#[test]
+fn a_machine_check_of_powerpc_is_a_flag_of_its_own() {
+    let of = |release: &str, text| {
+        let boot = format!("Linux version {release} (x) #1 SMP");
+        read(&[(0, &boot), (1, text)]).0
+    };
+    let check = "Oops: Machine check, sig: 7 [#1]";
+    assert_eq!(of("4.14.0", check), ["M", "D"]);
+    assert_eq!(of("5.10.0", check), ["M", "D"]);
+    assert_eq!(of("4.13.9", check), ["D"]);
+    let other = "Oops: Kernel access of bad area, sig: 11 [#1]";
+    assert_eq!(of("5.10.0", other), ["D"]);
+}

@@ -64,4 +64,25 @@ mod tests {
         assert_eq!(of(Some("Tue Nov 24 12:00:00 2026"), None, false), None);
         assert_eq!(of(None, None, false), None);
     }
+
+    #[test]
+    fn a_day_has_its_number_right_behind_the_month_and_no_seconds() {
+        for stamp in ["Apr25 06:33", "Apr5 06:33"] {
+            assert!(is_day(stamp), "{stamp}");
+        }
+        for stamp in [
+            "Apr 25 06:33",
+            "Apr 06:33",
+            "Apr125 06:33",
+            "25 06:33",
+            "Apr25 6:33",
+            "Apr25 06:3",
+            "Apr25 0x:33",
+            "Apr25 06:3x",
+            "Apr25 06:33:01",
+            "Apr25 106:33",
+        ] {
+            assert!(!is_day(stamp), "{stamp}");
+        }
+    }
 }

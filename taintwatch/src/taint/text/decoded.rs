@@ -188,3 +188,15 @@ fn unknown(bit: u32) -> Reading {
         happened: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_the_same_where_all_of_them_is() {
+        let flag = |bit| crate::taint::flags::by_bit(bit).unwrap();
+        assert!(same(flag(9), flag(9)));
+        assert!(!same(flag(9), flag(12)));
+    }
+}

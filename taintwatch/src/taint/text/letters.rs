@@ -180,3 +180,56 @@ fn bits(table: &Table, (letter, name): Wanted<'_>, hint: KernelHint) -> Vec<u32>
         bits
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Some kernels print two flags alike; one that came later than a kernel is not in it, unless it alone can be meant.
+    #[test]
+    fn age_decides_between_two_flags_of_a_letter() {
+        let mut tried = 0;
+        for table in &crate::taint::tables::TABLES {
+            for letter in 'A'..='Z' {
+                let mut flags: Vec<_> = table.by_letter(letter).collect();
+                flags.sort_by_key(|flag| flag.since);
+                let [old, young] = flags[..] else { continue };
+                if old.since == young.since {
+                    continue;
+                }
+                tried += 1;
+                let of = |version| {
+                    let hint = KernelHint {
+                        table: None,
+                        version,
+                    };
+                    let mut bits = bits(table, (letter, None), hint);
+                    bits.sort_unstable();
+                    bits
+                };
+                let mut both = vec![old.bit, young.bit];
+                both.sort_unstable();
+                assert_eq!(of(None), both);
+                assert_eq!(of(Some(young.since)), both);
+                assert_eq!(of(Some(old.since)), [old.bit]);
+                let name = bits(
+                    table,
+                    (letter, Some(old.name)),
+                    KernelHint {
+                        table: None,
+                        version: None,
+                    },
+                );
+                assert!(name.contains(&old.bit));
+            }
+        }
+        assert!(tried > 0);
+    }
+
+    #[test]
+    fn a_word_ends_where_it_stands_in_its_text() {
+        let text = "ab cd ef";
+        assert_eq!(end_of(text, &text[3..5]), 5);
+        assert_eq!(end_of(text, &text[6..]), 8);
+    }
+}
