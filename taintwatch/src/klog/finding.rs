@@ -20,6 +20,28 @@ pub struct Finding {
     pub facts: Facts,
 }
 
+/// Two reports whose times differ by less can have been written at once, on two CPUs.
+pub(super) const AT_ONCE_NS: u64 = 2_000_000_000;
+
+impl Finding {
+    /// Whether the state that this finding shows says nothing of a flag that an earlier place of the log shows: a report
+    /// sets its flag at its end, while another CPU may print a state; and pasted parts stand in any order, so that by the
+    /// kernel's own time the state can be the earlier one.
+    #[must_use]
+    pub fn says_nothing_of(&self, flag: &Self) -> bool {
+        let is_report = |what: &What| matches!(what, What::TaintLine(line) if line.report);
+        let times = flag.at.since_boot.zip(self.at.since_boot);
+        if times.is_some_and(|(flag, state)| state < flag) {
+            return true;
+        }
+        let overlaps = match times {
+            Some((flag, state)) => state - flag < AT_ONCE_NS,
+            None => is_report(&self.what),
+        };
+        is_report(&flag.what) && (overlaps || flag.last_place > self.at.place)
+    }
+}
+
 /// The kind of a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {

@@ -77,18 +77,9 @@ fn denied_by_none(event: &Event, findings: &[Finding]) {
         .iter()
         .filter(|later| later.at.place > finding.at.place)
         .filter(|later| later.host == finding.host && later.boot.ordinal == finding.boot.ordinal)
-        .filter(|later| !is_at_once(finding, later))
+        .filter(|later| !later.says_nothing_of(finding))
         .find_map(|later| has(later, bit));
     assert_ne!(state, Some(false), "{finding:?}");
-}
-
-fn is_at_once(finding: &Finding, later: &Finding) -> bool {
-    let is_report = |what: &What| matches!(what, What::TaintLine(line) if line.report);
-    let overlaps = match finding.at.since_boot.zip(later.at.since_boot) {
-        Some((one, other)) => one.abs_diff(other) < 2_000_000_000,
-        None => is_report(&later.what),
-    };
-    is_report(&finding.what) && (overlaps || finding.last_place > later.at.place)
 }
 
 /// Whether a state has a flag, every reading of letters that kernels mean differently among it. Letters that lost their

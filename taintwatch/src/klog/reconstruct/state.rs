@@ -6,12 +6,9 @@
 use super::claims::Claim;
 use crate::{
     event::Mask,
-    klog::{Facts, Finding, What},
+    klog::{Facts, Finding, What, finding::AT_ONCE_NS},
     taint::{log::AtPanic, text::Reading},
 };
-
-/// Reports of two CPUs overlap for no longer.
-const AT_ONCE_NS: u64 = 2_000_000_000;
 
 /// A state that the kernel printed.
 pub(super) struct State {
