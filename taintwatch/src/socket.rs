@@ -5,10 +5,7 @@
 
 use std::{
     fs, io,
-    os::unix::{
-        fs::{FileTypeExt as _, PermissionsExt as _},
-        net,
-    },
+    os::unix::{fs::FileTypeExt as _, net},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -23,12 +20,10 @@ use tokio::{
     },
 };
 
-use crate::event::Event;
+use crate::{event::Event, store::access};
 
 /// Where the daemon listens.
 pub const DEFAULT_PATH: &str = "/run/taintwatch/events.sock";
-/// The group that may read, where the machine has it.
-const GROUP: &str = "taintwatch";
 /// Readers at once: each takes a descriptor of the recorder's.
 const READERS: usize = 128;
 /// Events kept for a slow reader.
@@ -38,13 +33,14 @@ const BACKLOG: usize = 1024;
 pub struct Feed {
     events: broadcast::Sender<Arc<str>>,
     path: PathBuf,
+    is_waiting: bool,
 }
 
 impl Feed {
     /// Listens at `path`; a socket that an earlier daemon left is replaced, one in use is not.
     pub fn listen(path: &Path) -> Result<Self> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+        if let Some(folder) = path.parent().filter(|folder| folder.as_os_str() != "") {
+            access::folder(folder, false).with_context(|| format!("make {}", folder.display()))?;
         }
         if net::UnixStream::connect(path).is_ok() {
             anyhow::bail!(
@@ -67,24 +63,35 @@ impl Feed {
         }
         let listener =
             UnixListener::bind(path).with_context(|| format!("listen at {}", path.display()))?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
-        if let Ok(Some(group)) = nix::unistd::Group::from_name(GROUP) {
-            nix::unistd::chown(path, None, Some(group.gid))?;
-        }
+        access::socket(path).with_context(|| format!("say who may read {}", path.display()))?;
         let (events, _) = broadcast::channel(BACKLOG);
         tokio::spawn(accept(listener, events.clone()));
         Ok(Self {
             events,
             path: path.to_owned(),
+            is_waiting: false,
         })
     }
 
     /// Sends an event to every connected reader.
-    pub fn publish(&self, event: &Event) -> Result<()> {
-        let line = serde_json::to_string(event)? + "\n";
+    pub fn publish(&self, event: &Event) {
+        match serde_json::to_string(event) {
+            Ok(line) => self.send(line),
+            Err(error) => log::warn!("event {} is no JSON: {error}", event.id),
+        }
+    }
+
+    /// Says that so many events wait to be recorded, or that none does any more; each once.
+    pub fn announce(&mut self, waiting: usize) {
+        if self.is_waiting != (waiting > 0) {
+            self.is_waiting = waiting > 0;
+            self.send(format!("{{\"waiting\":{waiting}}}"));
+        }
+    }
+
+    fn send(&self, line: String) {
         // An error only means that no reader is connected.
-        _ = self.events.send(line.into());
-        Ok(())
+        _ = self.events.send((line + "\n").into());
     }
 }
 
