@@ -90,8 +90,8 @@ pub enum Failure {
     Sqlite(rusqlite::Error),
     Migrate(rusqlite_migration::Error),
     Event(serde_json::Error),
-    /// The layout of its tables.
-    NewerLayout(i64),
+    /// The layout of its tables, and the newest one that this program knows.
+    NewerLayout(i64, i64),
     Open(io::Error),
     Removed,
     Overwritten,
@@ -124,7 +124,7 @@ impl Failure {
 
     fn remedy(&self) -> Remedy {
         match self {
-            Self::NewerLayout(_) => Remedy::Beside,
+            Self::NewerLayout(..) => Remedy::Beside,
             Self::Event(_) => Remedy::Skip,
             _ => match self.code() {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull) => {
@@ -169,10 +169,9 @@ impl std::fmt::Display for Failure {
             }
             Self::Event(error) => write!(f, "an event is no JSON: {error}"),
             Self::Open(error) => write!(f, "it cannot be opened to write: {error}"),
-            Self::NewerLayout(layout) => write!(
+            Self::NewerLayout(layout, known) => write!(
                 f,
-                "a newer taintwatch wrote it (layout {layout}; this program knows up to {}): use that one",
-                super::open::LAYOUT
+                "a newer taintwatch wrote it (layout {layout}; this program knows up to {known}): use that one"
             ),
             Self::Removed => f.write_str("it was removed or replaced"),
             Self::Overwritten => f.write_str("it was overwritten"),

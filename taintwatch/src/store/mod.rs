@@ -215,7 +215,10 @@ pub fn set_aside(path: &Path, store: Option<Store>) -> Result<PathBuf, Error> {
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         store.at(keeps.map_err(Failure::from).map(|_is_kept| ()))?;
     }
-    aside::set_aside(path, jiff::Timestamp::now()).map_err(|error| Error::Aside {
+    let kept = aside::set_aside(path, jiff::Timestamp::now());
+    // Only now: SQLite finds nothing of that name to write to or to remove.
+    drop(store);
+    kept.map_err(|error| Error::Aside {
         path: path.display().to_string(),
         error,
     })

@@ -108,7 +108,7 @@ pub(super) fn for_writing(path: &Path) -> Result<(Connection, File), Failure> {
 fn is_known(connection: &Connection) -> Result<(), Failure> {
     let layout = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if layout > LAYOUT {
-        return Err(Failure::NewerLayout(layout));
+        return Err(Failure::NewerLayout(layout, LAYOUT));
     }
     Ok(())
 }
@@ -190,6 +190,11 @@ mod tests {
     use rusqlite::OptionalExtension as _;
 
     use super::*;
+
+    #[test]
+    fn the_newest_layout_is_the_last_one() {
+        assert_eq!(usize::try_from(LAYOUT), Ok(LAYOUTS.len()));
+    }
 
     #[test]
     fn any_path_can_be_opened_as_immutable() {

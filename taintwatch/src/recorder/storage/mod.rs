@@ -222,8 +222,11 @@ impl Storage {
                 self.lock = None;
             }
             Remedy::SetAside => {
-                let path = self.store.as_ref().map_or(path.as_path(), Store::path);
-                let name = crate::store::set_aside(&path.to_owned(), self.store.take())?;
+                let store = self.store.take();
+                let damaged = store
+                    .as_ref()
+                    .map_or(path.clone(), |it| it.path().to_owned());
+                let name = crate::store::set_aside(&damaged, store)?;
                 log::error!(
                     "the damaged history is kept as {}, and a new one is begun; `sqlite3 FILE .recover` may save what \
                      it holds",
