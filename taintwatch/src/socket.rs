@@ -164,6 +164,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_slow_reader_learns_how_many_it_missed_and_what_it_sends_is_ignored() {
+        let (mut reader, stream) = UnixStream::pair().unwrap();
+        let (events, receiver) = broadcast::channel::<Arc<str>>(4);
+        reader.write_all(b"\0garbage\n").await.unwrap();
+        for number in 0..10 {
+            events.send(format!("{number}\n").into()).unwrap();
+        }
+        tokio::spawn(serve(stream, receiver));
+        let expected = "{\"missed\":6}\n6\n7\n8\n9\n";
+        let mut text = vec![0; expected.len()];
+        reader.read_exact(&mut text).await.unwrap();
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
+        drop(events);
+    }
+
+    #[tokio::test]
+    async fn readers_learn_once_that_events_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut feed = Feed::listen(&folder.path().join("socket")).unwrap();
+        let mut events = feed.events.subscribe();
+        for waiting in [0, 3, 4, 0, 0] {
+            feed.announce(waiting);
+        }
+        drop(feed);
+        let mut said = Vec::new();
+        while let Ok(line) = events.try_recv() {
+            said.push(line.to_string());
+        }
+        assert_eq!(said, ["{\"waiting\":3}\n", "{\"waiting\":0}\n"]);
+    }
+
+    #[tokio::test]
     async fn what_is_no_socket_is_not_removed() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("precious");
