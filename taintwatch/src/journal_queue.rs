@@ -1,7 +1,7 @@
 //! Events on their way to the journal: recording does not wait for journald.
 //!
 //! In: recorded events. Out: journal entries, in order. When journald is stopped, stuck or busy, its socket blocks the
-//! writer: so a thread of its own writes. When the queue is full, an event is only in the history, with a warning.
+//! writer: so a thread of its own writes. When the queue is full, an event is not sent, with a warning.
 
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel},
@@ -29,7 +29,7 @@ impl JournalQueue {
             if journald::is_there()
                 && let Err(error) = journald::send(event)
             {
-                log::warn!("the journal did not take event {}: {error}", event.seq);
+                log::warn!("the journal did not take event {}: {error}", event.id);
             }
         })
     }
@@ -57,8 +57,8 @@ impl JournalQueue {
             .map(|events| events.try_send(Box::new(event.clone())));
         if let Some(Err(TrySendError::Full(event) | TrySendError::Disconnected(event))) = sent {
             log::warn!(
-                "the journal is behind: event {} is only in the history",
-                event.seq
+                "the journal is behind: event {} is not sent to it",
+                event.id
             );
         }
     }

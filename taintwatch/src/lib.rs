@@ -32,6 +32,7 @@ pub mod crash;
 pub mod output;
 
 mod journal_queue;
+pub mod log_queue;
 pub mod socket;
 
 mod recorder;

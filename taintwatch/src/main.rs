@@ -7,7 +7,7 @@ use std::{
 
 use taintwatch::{
     cli::{Cli, Verb},
-    command,
+    command, log_queue,
     output::escape::Escaped,
 };
 
@@ -15,15 +15,26 @@ use taintwatch::{
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
-        // Warnings look like errors: they are for the same user.
-        .format(|out, record| writeln!(out, "taintwatch: {}", record.args()))
-        .init();
     let cli = Cli::parse_or_exit();
+    let mut logger =
+        env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"));
+    // Warnings look like errors: they are for the same user.
+    logger.format(|out, record| writeln!(out, "taintwatch: {}", record.args()));
+    let is_daemon = matches!(cli.verb, Verb::Daemon(_));
+    let _flush = is_daemon.then(|| {
+        let (queue, flush) = log_queue::begin(io::stderr());
+        logger.target(env_logger::Target::Pipe(Box::new(queue)));
+        flush
+    });
+    logger.init();
     match run(&cli) {
         Ok(code) => code.into(),
         // The reader closed the pipe: it wants no more.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if is_daemon => {
+            log::error!("{}", message(&error));
+            FAILED.into()
+        }
         Err(error) => {
             // If standard error is closed, nothing else can be done.
             _ = writeln!(io::stderr(), "taintwatch: {}", message(&error));

@@ -5,10 +5,7 @@
 
 use std::{
     fs, io,
-    os::unix::{
-        fs::{FileTypeExt as _, PermissionsExt as _},
-        net,
-    },
+    os::unix::{fs::FileTypeExt as _, net},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -23,12 +20,10 @@ use tokio::{
     },
 };
 
-use crate::event::Event;
+use crate::{event::Event, store::access};
 
 /// Where the daemon listens.
 pub const DEFAULT_PATH: &str = "/run/taintwatch/events.sock";
-/// The group that may read, where the machine has it.
-const GROUP: &str = "taintwatch";
 /// Readers at once: each takes a descriptor of the recorder's.
 const READERS: usize = 128;
 /// Events kept for a slow reader.
@@ -38,13 +33,14 @@ const BACKLOG: usize = 1024;
 pub struct Feed {
     events: broadcast::Sender<Arc<str>>,
     path: PathBuf,
+    is_waiting: bool,
 }
 
 impl Feed {
     /// Listens at `path`; a socket that an earlier daemon left is replaced, one in use is not.
     pub fn listen(path: &Path) -> Result<Self> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+        if let Some(folder) = path.parent().filter(|folder| folder.as_os_str() != "") {
+            access::folder(folder, false).with_context(|| format!("make {}", folder.display()))?;
         }
         if net::UnixStream::connect(path).is_ok() {
             anyhow::bail!(
@@ -67,24 +63,35 @@ impl Feed {
         }
         let listener =
             UnixListener::bind(path).with_context(|| format!("listen at {}", path.display()))?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
-        if let Ok(Some(group)) = nix::unistd::Group::from_name(GROUP) {
-            nix::unistd::chown(path, None, Some(group.gid))?;
-        }
+        access::socket(path).with_context(|| format!("say who may read {}", path.display()))?;
         let (events, _) = broadcast::channel(BACKLOG);
         tokio::spawn(accept(listener, events.clone()));
         Ok(Self {
             events,
             path: path.to_owned(),
+            is_waiting: false,
         })
     }
 
     /// Sends an event to every connected reader.
-    pub fn publish(&self, event: &Event) -> Result<()> {
-        let line = serde_json::to_string(event)? + "\n";
+    pub fn publish(&self, event: &Event) {
+        match serde_json::to_string(event) {
+            Ok(line) => self.send(line),
+            Err(error) => log::warn!("event {} is no JSON: {error}", event.id),
+        }
+    }
+
+    /// Says that so many events wait to be recorded, or that none does any more; each once.
+    pub fn announce(&mut self, waiting: usize) {
+        if self.is_waiting != (waiting > 0) {
+            self.is_waiting = waiting > 0;
+            self.send(format!("{{\"waiting\":{waiting}}}"));
+        }
+    }
+
+    fn send(&self, line: String) {
         // An error only means that no reader is connected.
-        _ = self.events.send(line.into());
-        Ok(())
+        _ = self.events.send((line + "\n").into());
     }
 }
 
@@ -154,6 +161,38 @@ mod tests {
         let ended = tokio::time::timeout(std::time::Duration::from_secs(5), served).await;
         assert!(ended.is_ok(), "it still waits for an event");
         drop(events);
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_learns_how_many_it_missed_and_what_it_sends_is_ignored() {
+        let (mut reader, stream) = UnixStream::pair().unwrap();
+        let (events, receiver) = broadcast::channel::<Arc<str>>(4);
+        reader.write_all(b"\0garbage\n").await.unwrap();
+        for number in 0..10 {
+            events.send(format!("{number}\n").into()).unwrap();
+        }
+        tokio::spawn(serve(stream, receiver));
+        let expected = "{\"missed\":6}\n6\n7\n8\n9\n";
+        let mut text = vec![0; expected.len()];
+        reader.read_exact(&mut text).await.unwrap();
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
+        drop(events);
+    }
+
+    #[tokio::test]
+    async fn readers_learn_once_that_events_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut feed = Feed::listen(&folder.path().join("socket")).unwrap();
+        let mut events = feed.events.subscribe();
+        for waiting in [0, 3, 4, 0, 0] {
+            feed.announce(waiting);
+        }
+        drop(feed);
+        let mut said = Vec::new();
+        while let Ok(line) = events.try_recv() {
+            said.push(line.to_string());
+        }
+        assert_eq!(said, ["{\"waiting\":3}\n", "{\"waiting\":0}\n"]);
     }
 
     #[tokio::test]

@@ -21,9 +21,11 @@ impl Attributor {
         let kind = if direct { Kind::MaskWrite } else { Kind::Taint };
         // The total grows with each: two events of one key differ even where nothing moved its time.
         let total = count.suppressed.wrapping_add(count.unsent);
+        // Where in its page the code lies tells it from others, and not where the kernel does.
+        let [caller, jumped] = [key.caller, key.jumped].map(|address| address & 0xfff);
         let number = format!(
-            "{:x}.{:x}.{:x}.{}.{total}.count",
-            key.caller, key.jumped, key.flag, key.context
+            "{caller:x}.{jumped:x}.{:x}.{}.{total}.count",
+            key.flag, key.context
         );
         let mut event = self.blank(kind, count.last_ns, &number);
         // What each of many writes changed is not known, only the mask now.

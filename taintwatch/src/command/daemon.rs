@@ -52,10 +52,10 @@ async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     // Before anything is recorded: a stop is then recorded as the end of the coverage.
     let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
+    // What is made is nobody else's until it says whose it is.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let mut recorder = Recorder::new(db, &args.socket)?;
-    recorder.import_crashes()?;
-    recorder.end_of_last()?;
-    watcher.explain_before(recorder.past()?, usize::MAX);
+    watcher.explain_before(recorder.past(), usize::MAX);
     writeln!(
         out,
         "taintwatch records to {}\n{}",
@@ -73,33 +73,29 @@ async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let mut failed = None;
     let reason = loop {
         tokio::select! {
-            event = watcher.next() => match event {
+            event = watcher.next(), if recorder.has_room() => match event {
                 Ok(event) => {
                     let complete = |event: &mut _| watcher.complete(event);
-                    if let Err(error) = recorder.record_and_complete(event, complete) {
-                        failed = Some(error);
-                        break "the history could not be written";
-                    }
+                    recorder.record_and_complete(event, complete);
                 }
                 Err(error) => {
                     failed = Some(error.into());
                     break "monitoring failed";
                 }
             },
-            _ = heartbeat.tick() => if let Err(error) = recorder.heartbeat() {
-                log::warn!("the heartbeat could not be written: {error:#}");
-            },
+            () = recorder.due() => recorder.retry(),
+            _ = heartbeat.tick() => recorder.heartbeat(),
             _ = terminate.recv() => break "stopped by SIGTERM",
             _ = interrupt.recv() => break "stopped by SIGINT",
         }
         // Readers are served between two events.
         tokio::task::yield_now().await;
     };
-    // Each is tried: what cannot be written goes to the journal and to readers all the same.
     for event in watcher.end(reason) {
-        if let Err(error) = recorder.record(event) {
-            failed.get_or_insert(error);
-        }
+        recorder.record(event);
+    }
+    if let Err(error) = recorder.end() {
+        failed.get_or_insert(error);
     }
     tokio::task::yield_now().await;
     failed.map_or(Ok(0), Err)

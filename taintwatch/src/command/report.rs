@@ -55,6 +55,10 @@ pub struct Args {
 pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let store = Store::open(db)?;
     let events = store.events(&Filter::default(), None)?;
+    let unread = store.unread();
+    if let Some(unread) = unread.as_ref().filter(|_| args.html.is_none()) {
+        log::warn!("{unread}");
+    }
     let liveness = liveness::read(&store, &events, db)?;
     let history = History::of(&events, &liveness);
     let current = Identity::read().ok().map(|identity| identity.boot_id);
@@ -84,7 +88,11 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     if args.json {
         return json(&args.filter, &boots, out);
     }
-    let scope = scope(args, boots);
+    let mut scope = scope(args, boots);
+    // A page is read elsewhere.
+    if let Some(unread) = unread.filter(|_| args.html.is_some()) {
+        scope.description = format!("{}; {unread}", scope.description);
+    }
     if let Some(file) = &args.html {
         return page(file, &scope, out);
     }

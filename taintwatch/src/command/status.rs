@@ -65,6 +65,7 @@ fn history(db: &Path) -> Result<History> {
     let boot = Identity::read()?.boot_id;
     let store = Store::open(db)?;
     let events = store.of_boot(&boot)?;
+    store.warn_of_unread();
     let liveness = liveness::read(&store, &events, db)?;
     Ok(History::of(events, &liveness))
 }

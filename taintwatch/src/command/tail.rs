@@ -65,7 +65,9 @@ fn follow(args: &Args, db: &Path, stream: UnixStream, out: &mut dyn Write) -> Re
     let store = Store::open(db)?;
     // Read before the events are: what is recorded in between comes with them, or after.
     let mut last = store.last_seq()?;
-    for event in store.events(&args.filter, Some(args.number))? {
+    let events = store.events(&args.filter, Some(args.number))?;
+    store.warn_of_unread();
+    for event in events {
         last = last.max(event.seq);
         print(args, &event, out)?;
     }
@@ -73,6 +75,12 @@ fn follow(args: &Args, db: &Path, stream: UnixStream, out: &mut dyn Write) -> Re
     for line in BufReader::new(stream).lines() {
         let line = line.context("read from the daemon")?;
         let event = serde_json::from_str::<Event>(&line).ok();
+        if let Some(waiting) = waiting(&line) {
+            log::warn!(
+                "the daemon cannot write the history ({waiting} events wait; the journal has them): what happens is \
+                 shown when it can"
+            );
+        }
         // Without a number it announces events that were missed.
         let next = event.as_ref().map_or(u64::MAX, |event| event.seq);
         if next > last.saturating_add(1) {
@@ -92,10 +100,18 @@ fn follow(args: &Args, db: &Path, stream: UnixStream, out: &mut dyn Write) -> Re
     )
 }
 
+/// How many events the daemon says to wait for the history, if any do.
+fn waiting(line: &str) -> Option<u64> {
+    let said: serde_json::Value = serde_json::from_str(line).ok()?;
+    said.get("waiting")?.as_u64().filter(|waiting| *waiting > 0)
+}
+
 /// Prints what was recorded after an event; gives the last.
 fn catch_up(args: &Args, store: &Store, last: u64, out: &mut dyn Write) -> Result<u64> {
     let mut now = last;
-    for event in store.after(last)? {
+    let events = store.after(last)?;
+    store.warn_of_unread();
+    for event in events {
         now = event.seq;
         if args.filter.passes(&event) {
             print(args, &event, out)?;
@@ -117,7 +133,9 @@ async fn monitor(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let (recorded, own) = if db.exists() || db != Path::new(DEFAULT_PATH) {
         let store = Store::open(db)?;
         let own = store.of_boot(&Identity::read()?.boot_id)?;
-        (store.events(&args.filter, Some(args.number))?, own)
+        let recorded = store.events(&args.filter, Some(args.number))?;
+        store.warn_of_unread();
+        (recorded, own)
     } else {
         (Vec::new(), Vec::new())
     };

@@ -71,7 +71,11 @@ pub fn fields(event: &Event) -> Vec<(&'static str, String)> {
         ("MESSAGE_ID", Some(message_id(event.kind).to_owned())),
         ("SYSLOG_IDENTIFIER", Some("taintwatch".to_owned())),
         ("TAINTWATCH_EVENT_ID", Some(event.id.clone())),
-        ("TAINTWATCH_SEQ", Some(event.seq.to_string())),
+        // Not yet in the history: it has no number.
+        (
+            "TAINTWATCH_SEQ",
+            (event.seq > 0).then(|| event.seq.to_string()),
+        ),
         ("TAINTWATCH_KIND", Some(event.kind.to_string())),
         (
             "TAINT_FLAG",

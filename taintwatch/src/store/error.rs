@@ -6,8 +6,6 @@ use std::io;
 
 use rusqlite::ErrorCode;
 
-use crate::event::SCHEMA;
-
 /// Why the history cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -28,6 +26,62 @@ pub enum Error {
     Failed { path: String, failure: Failure },
     #[error("make the folder {path}: {error}")]
     Folder { path: String, error: io::Error },
+    #[error("the damaged history {path} cannot be moved away: {error}")]
+    Aside { path: String, error: io::Error },
+    #[error("lock the history {path}: {error}")]
+    Lock { path: String, error: io::Error },
+    #[error("another taintwatch records to {0}: stop it first")]
+    Taken(String),
+}
+
+/// What a writer can do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// It passes, or somebody makes room: the same file, later.
+    Wait,
+    /// The file or the way to it changed: open it again, later.
+    Reopen,
+    /// The file is no database any more: keep it under another name, and begin a new one.
+    SetAside,
+    /// A newer program wrote it: leave it as it is, and record beside it.
+    Beside,
+    /// It is this event that cannot be written.
+    Skip,
+}
+
+impl Error {
+    /// What a writer can do about it.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Broken { .. } => Remedy::SetAside,
+            Self::Failed { failure, .. } => failure.remedy(),
+            _ => Remedy::Reopen,
+        }
+    }
+
+    /// What became of the file, where it holds the history no more.
+    #[must_use]
+    pub fn lost(&self) -> Option<&'static str> {
+        match self {
+            Self::Broken { .. } => Some("the one before is damaged"),
+            Self::Failed {
+                failure: Failure::Removed,
+                ..
+            } => Some("the one before was removed or replaced"),
+            _ => None,
+        }
+    }
+
+    /// For who writes it: what is wrong, and what somebody has to do for it to be over.
+    #[must_use]
+    pub fn for_writer(&self) -> String {
+        match self {
+            Self::Broken { path, reason } => format!("{path} is damaged ({reason})"),
+            Self::Failed { path, failure } => failure.for_writer(path),
+            other => format!("{other}: see to that"),
+        }
+    }
 }
 
 /// What failed, on whatever file.
@@ -36,10 +90,54 @@ pub enum Failure {
     Sqlite(rusqlite::Error),
     Migrate(rusqlite_migration::Error),
     Event(serde_json::Error),
-    Newer(u32),
+    /// The layout of its tables, and the newest one that this program knows.
+    NewerLayout(i64, i64),
+    Open(io::Error),
+    Removed,
+    Overwritten,
 }
 
 impl Failure {
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Sqlite(error) => error.sqlite_error_code(),
+            _ => None,
+        }
+    }
+
+    fn for_writer(&self, path: &str) -> String {
+        let advice = match self.code() {
+            Some(ErrorCode::DiskFull) => "make room on its file system",
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                "another process holds it (`fuser` shows which)"
+            }
+            Some(ErrorCode::ReadOnly) => "make its file system and its folder writable",
+            Some(ErrorCode::SystemIoFailure) => "look into the kernel log for errors of the disk",
+            Some(ErrorCode::CannotOpen) => "look whether its folder is there and may be written to",
+            _ => return format!("{path}: {self}"),
+        };
+        match self {
+            Self::Sqlite(error) => format!("{path}: {}: {advice}", said(error)),
+            _ => format!("{path}: {self}"),
+        }
+    }
+
+    fn remedy(&self) -> Remedy {
+        match self {
+            Self::NewerLayout(..) => Remedy::Beside,
+            Self::Event(_) => Remedy::Skip,
+            _ => match self.code() {
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull) => {
+                    Remedy::Wait
+                }
+                Some(
+                    ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig,
+                ) => Remedy::Skip,
+                _ => Remedy::Reopen,
+            },
+        }
+    }
+
     /// Of the history at `path`.
     pub(super) fn at(self, path: &str) -> Error {
         let path = path.to_owned();
@@ -47,6 +145,10 @@ impl Failure {
             Self::Sqlite(error) if is_broken(&error) => Error::Broken {
                 path,
                 reason: said(&error),
+            },
+            Self::Overwritten => Error::Broken {
+                path,
+                reason: "its begin was overwritten".to_owned(),
             },
             failure => Error::Failed { path, failure },
         }
@@ -65,11 +167,14 @@ impl std::fmt::Display for Failure {
             Self::Migrate(error) => {
                 write!(f, "it cannot be brought to this program's layout: {error}")
             }
-            Self::Event(error) => write!(f, "an event in it cannot be read: {error}"),
-            Self::Newer(schema) => write!(
+            Self::Event(error) => write!(f, "an event is no JSON: {error}"),
+            Self::Open(error) => write!(f, "it cannot be opened to write: {error}"),
+            Self::NewerLayout(layout, known) => write!(
                 f,
-                "it holds events of schema {schema}; this program reads up to {SCHEMA}: use a newer taintwatch"
+                "a newer taintwatch wrote it (layout {layout}; this program knows up to {known}): use that one"
             ),
+            Self::Removed => f.write_str("it was removed or replaced"),
+            Self::Overwritten => f.write_str("it was overwritten"),
         }
     }
 }

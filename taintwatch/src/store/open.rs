@@ -14,7 +14,10 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
-use super::error::{Error, Failure, is_refused};
+use super::{
+    access,
+    error::{Error, Failure, is_refused},
+};
 
 /// `body` is the event as it is exported; the columns beside it are what queries ask for.
 const SCHEMA_1: &str = "
@@ -67,55 +70,75 @@ const HEARTBEAT_OF_OLD: [(&str, &str); 2] = [
     ),
 ];
 
-/// How long another process may keep it busy.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LAYOUTS: [&str; 3] = [SCHEMA_1, SCHEMA_2, SCHEMA_3];
+/// The newest layout of the tables that this program knows.
+pub(super) const LAYOUT: i64 = 3;
 
-/// Makes the folder, if need be.
+/// How long a reader waits for a process that keeps it busy.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A writer has other things to do, and tries again.
+const PATIENCE_TO_WRITE: Duration = Duration::from_millis(250);
+
+/// Makes the folder, if need be; the one of the usual history is set right.
 pub(super) fn folder(path: &Path) -> Result<(), Error> {
-    let Some(folder) = path.parent() else {
+    let folder = path.parent().filter(|folder| folder.as_os_str() != "");
+    let Some(folder) = folder else {
         return Ok(());
     };
-    std::fs::create_dir_all(folder).map_err(|error| Error::Folder {
+    let is_own = path == Path::new(super::DEFAULT_PATH);
+    access::folder(folder, is_own).map_err(|error| Error::Folder {
         path: folder.display().to_string(),
         error,
     })
 }
 
-/// To write; the file is made when there is none.
-pub(super) fn for_writing(path: &Path) -> Result<Connection, Failure> {
+/// To write; the file is made when there is none, and SQLite gives the files beside it the same owner and mode.
+pub(super) fn for_writing(path: &Path) -> Result<(Connection, File), Failure> {
+    let file = access::history(path).map_err(Failure::Open)?;
     let mut connection = Connection::open(path)?;
+    connection.busy_timeout(PATIENCE_TO_WRITE)?;
+    is_known(&connection)?;
     // FULL: an event is on the disk before it is published.
     connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
-    connection.busy_timeout(PATIENCE)?;
     migrations().to_latest(&mut connection)?;
-    Ok(connection)
+    Ok((connection, file))
+}
+
+/// Refuses the layout of a newer program.
+fn is_known(connection: &Connection) -> Result<(), Failure> {
+    let layout = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if layout > LAYOUT {
+        return Err(Failure::NewerLayout(layout, LAYOUT));
+    }
+    Ok(())
 }
 
 fn migrations() -> Migrations<'static> {
-    Migrations::new([SCHEMA_1, SCHEMA_2, SCHEMA_3].map(M::up).to_vec())
+    Migrations::new(LAYOUTS.map(M::up).to_vec())
 }
 
 /// To read, also without the right to write: SQLite wants to make files beside the history, and does not need them
 /// while no process writes.
 pub(super) fn for_reading(path: &Path) -> Result<Connection, Failure> {
     let opened = read_only(path, OpenFlags::empty());
-    let is_refused = opened.as_ref().err().is_some_and(is_refused);
+    let is_refused = matches!(&opened, Err(Failure::Sqlite(error)) if is_refused(error));
     if is_refused
         && beside(path, "-wal")
             .try_exists()
             .is_ok_and(|is_there| !is_there)
     {
         let uri = immutable(path);
-        return Ok(read_only(&uri, OpenFlags::SQLITE_OPEN_URI)?);
+        return read_only(&uri, OpenFlags::SQLITE_OPEN_URI);
     }
-    Ok(opened?)
+    opened
 }
 
 /// Opened, and found to be a database: SQLite reads the file only at the first query.
-fn read_only(path: &Path, more: OpenFlags) -> rusqlite::Result<Connection> {
+fn read_only(path: &Path, more: OpenFlags) -> Result<Connection, Failure> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
+    is_known(&connection)?;
     let mut statement =
         connection.prepare("SELECT name FROM sqlite_master WHERE type = 'table'")?;
     let tables = statement.query_map([], |row| row.get::<_, String>(0))?;
@@ -141,7 +164,7 @@ fn immutable(path: &Path) -> PathBuf {
     format!("file://{path}?immutable=1").into()
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
@@ -167,6 +190,11 @@ mod tests {
     use rusqlite::OptionalExtension as _;
 
     use super::*;
+
+    #[test]
+    fn the_newest_layout_is_the_last_one() {
+        assert_eq!(usize::try_from(LAYOUT), Ok(LAYOUTS.len()));
+    }
 
     #[test]
     fn any_path_can_be_opened_as_immutable() {
@@ -202,7 +230,7 @@ mod tests {
             }
             drop(old);
             assert_eq!(rows(&for_reading(&path).unwrap()), expected);
-            assert_eq!(rows(&for_writing(&path).unwrap()), expected);
+            assert_eq!(rows(&for_writing(&path).unwrap().0), expected);
             assert_eq!(rows(&for_reading(&path).unwrap()), expected);
         }
     }

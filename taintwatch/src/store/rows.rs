@@ -4,13 +4,34 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
-use super::{Filter, error::Failure};
-use crate::event::{Event, SCHEMA, Time};
+use super::{Filter, Write, error::Failure, unread::Unread};
+use crate::event::{Event, Time};
 
 /// Writes an event and gives it its sequence; false, and nothing written, when its id is there already.
 pub(super) fn append(db: &mut Connection, event: &mut Event) -> Result<bool, Failure> {
     let transaction = db.transaction()?;
-    let known: Option<u64> = transaction
+    let is_new = insert(&transaction, event)?;
+    transaction.commit()?;
+    Ok(is_new)
+}
+
+/// Writes all of it, or nothing; an event whose id is there already gets the sequence that it has.
+pub(super) fn write<'a>(
+    db: &mut Connection,
+    all: impl Iterator<Item = &'a mut Write>,
+) -> Result<(), Failure> {
+    let transaction = db.transaction()?;
+    for write in all {
+        // What is to be amended may have been in another file.
+        if !(write.is_amendment && amend(&transaction, &write.event)?) {
+            insert(&transaction, &mut write.event)?;
+        }
+    }
+    Ok(transaction.commit()?)
+}
+
+fn insert(db: &Connection, event: &mut Event) -> Result<bool, Failure> {
+    let known: Option<u64> = db
         .query_row("SELECT seq FROM event WHERE id = ?1", [&event.id], |row| {
             row.get(0)
         })
@@ -19,15 +40,12 @@ pub(super) fn append(db: &mut Connection, event: &mut Event) -> Result<bool, Fai
         event.seq = seq;
         return Ok(false);
     }
-    event.seq =
-        transaction.query_row("SELECT coalesce(max(seq), 0) + 1 FROM event", [], |row| {
-            row.get(0)
-        })?;
+    event.seq = last_seq(db)? + 1;
     let body = serde_json::to_string(event)?;
     let nanoseconds = i64::try_from(event.time.0.as_nanosecond()).unwrap_or(i64::MAX);
     let bit = event.bit();
     let module = event.module_name();
-    transaction.execute(
+    db.execute(
         "INSERT INTO event (seq, id, boot_id, kind, time_ns, bit, module, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
@@ -41,18 +59,17 @@ pub(super) fn append(db: &mut Connection, event: &mut Event) -> Result<bool, Fai
             body
         ],
     )?;
-    transaction.commit()?;
     Ok(true)
 }
 
-/// Writes an event in the place of the one with its sequence; what it is about stays as it was.
-pub(super) fn amend(db: &Connection, event: &Event) -> Result<(), Failure> {
+/// Writes an event in the place of the one with its id, if there is one; what it is about stays as it was.
+pub(super) fn amend(db: &Connection, event: &Event) -> Result<bool, Failure> {
     let body = serde_json::to_string(event)?;
-    db.execute(
-        "UPDATE event SET module = ?2, body = ?3 WHERE seq = ?1",
-        params![event.seq, event.module_name(), body],
+    let changed = db.execute(
+        "UPDATE event SET module = ?3, body = ?4 WHERE id = ?1 AND seq = ?2",
+        params![event.id, event.seq, event.module_name(), body],
     )?;
-    Ok(())
+    Ok(changed > 0)
 }
 
 /// Notes that the daemon of this boot runs at this time.
@@ -88,9 +105,13 @@ pub(super) fn last_heartbeat(
 }
 
 /// The events of a boot, oldest first.
-pub(super) fn of_boot(db: &Connection, boot_id: &str) -> Result<Vec<Event>, Failure> {
-    let query = "SELECT body FROM event WHERE boot_id = ?1 ORDER BY seq";
-    read(db, query, [boot_id])
+pub(super) fn of_boot(
+    db: &Connection,
+    unread: &Unread,
+    boot_id: &str,
+) -> Result<Vec<Event>, Failure> {
+    let query = "SELECT seq, body FROM event WHERE boot_id = ?1 ORDER BY seq";
+    read(db, unread, query, [boot_id])
 }
 
 /// The boots that the history knows, in no order.
@@ -103,8 +124,8 @@ pub(super) fn boots(db: &Connection) -> Result<Vec<String>, Failure> {
 
 /// The last time of a boot that the history knows, by an event or by a heartbeat.
 pub(super) fn last_of(db: &Connection, boot_id: &str) -> Result<Option<(Time, u64)>, Failure> {
-    let query = "SELECT time_ns, body ->> '$.boottime_ns' AS at FROM event
-        WHERE boot_id = ?1 AND at IS NOT NULL ORDER BY at DESC LIMIT 1";
+    let query = "SELECT time_ns, CASE WHEN json_valid(body) THEN body ->> '$.boottime_ns' END AS at FROM event
+        WHERE boot_id = ?1 AND typeof(at) = 'integer' ORDER BY at DESC LIMIT 1";
     let row = db.query_row(query, [boot_id], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, u64>(1)?))
     });
@@ -117,13 +138,13 @@ pub(super) fn last_of(db: &Connection, boot_id: &str) -> Result<Option<(Time, u6
 }
 
 /// The newest coverage event of each boot whose monitoring has no recorded end.
-pub(super) fn unended(db: &Connection) -> Result<Vec<Event>, Failure> {
-    let query = "SELECT body FROM event AS newest WHERE kind = 'coverage'
-        AND body ->> '$.coverage.state' <> 'ended'
+pub(super) fn unended(db: &Connection, unread: &Unread) -> Result<Vec<Event>, Failure> {
+    let query = "SELECT seq, body FROM event AS newest WHERE kind = 'coverage'
+        AND CASE WHEN json_valid(body) THEN body ->> '$.coverage.state' END <> 'ended'
         AND seq = (SELECT max(seq) FROM event
-            WHERE kind = 'coverage' AND boot_id IS newest.boot_id)
+            WHERE kind = 'coverage' AND boot_id IS newest.boot_id AND json_valid(body))
         ORDER BY seq";
-    read(db, query, [])
+    read(db, unread, query, [])
 }
 
 /// The sequence of the last event; 0 where there is none.
@@ -133,28 +154,23 @@ pub(super) fn last_seq(db: &Connection) -> Result<u64, Failure> {
 }
 
 /// The events after this sequence number, in order.
-pub(super) fn after(db: &Connection, seq: u64) -> Result<Vec<Event>, Failure> {
-    read(
-        db,
-        "SELECT body FROM event WHERE seq > ?1 ORDER BY seq",
-        [seq],
-    )
+pub(super) fn after(db: &Connection, unread: &Unread, seq: u64) -> Result<Vec<Event>, Failure> {
+    let query = "SELECT seq, body FROM event WHERE seq > ?1 ORDER BY seq";
+    read(db, unread, query, [seq])
 }
 
 /// The events that `filter` lets pass, oldest first; with `last`, only so many of the newest.
 pub(super) fn events(
     db: &Connection,
+    unread: &Unread,
     filter: &Filter,
     last: Option<usize>,
 ) -> Result<Vec<Event>, Failure> {
-    let mut statement = db.prepare("SELECT body FROM event ORDER BY seq DESC")?;
-    let bodies = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let mut statement = db.prepare("SELECT seq, body FROM event ORDER BY seq DESC")?;
+    let mut rows = statement.query([])?;
     let mut events = Vec::new();
-    for body in bodies {
-        let event = event(&body?)?;
-        if filter.passes(&event) {
-            events.push(event);
-        }
+    while let Some(row) = rows.next()? {
+        events.extend(unread.event(row)?.filter(|event| filter.passes(event)));
         if last.is_some_and(|last| events.len() >= last) {
             break;
         }
@@ -163,18 +179,18 @@ pub(super) fn events(
     Ok(events)
 }
 
-/// The events of a query, each a body.
-fn read(db: &Connection, query: &str, conditions: impl Params) -> Result<Vec<Event>, Failure> {
+/// The events of a query for their numbers and bodies.
+fn read(
+    db: &Connection,
+    unread: &Unread,
+    query: &str,
+    conditions: impl Params,
+) -> Result<Vec<Event>, Failure> {
     let mut statement = db.prepare(query)?;
-    let bodies = statement.query_map(conditions, |row| row.get::<_, String>(0))?;
-    bodies.map(|body| event(&body?)).collect()
-}
-
-/// An event that this program can read.
-fn event(body: &str) -> Result<Event, Failure> {
-    let event: Event = serde_json::from_str(body)?;
-    if event.schema > SCHEMA {
-        return Err(Failure::Newer(event.schema));
+    let mut rows = statement.query(conditions)?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        events.extend(unread.event(row)?);
     }
-    Ok(event)
+    Ok(events)
 }

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, thread::sleep, time::Duration};
 
 use crate::{
     attribute::log_excerpt::{Logged, TEXT_FOLLOWS, lines_of},
-    event::Event,
+    event::{Event, Kind},
     kernel::{
         identity,
         kmsg::{From, Kmsg, Next, Sequence},
@@ -91,18 +91,29 @@ impl Log {
         }
     }
 
-    /// Adds an event's lines to it.
+    /// Adds an event's lines to it, as far as they are printed.
     pub(super) fn add_to(&mut self, event: &mut Event) {
-        let flag = event.bit();
-        if flag == Some(bit::DIE) {
-            sleep(REST);
+        if event.bit() != Some(bit::DIE) {
+            self.find(event);
         }
-        let follows = flag.is_some_and(|flag| TEXT_FOLLOWS.contains(&flag));
-        for _ in 0..TRIES {
-            if self.find(event) || !follows {
-                return;
+    }
+
+    /// Adds the lines that are printed after the flag is set; it waits for them, so the event is recorded before. Whether
+    /// there were some.
+    pub(super) fn complete(&mut self, event: &mut Event) -> bool {
+        if event.kind != Kind::Taint || !event.log.is_empty() {
+            return false;
+        }
+        match event.bit() {
+            Some(bit::DIE) => {
+                sleep(REST);
+                self.find(event)
             }
-            sleep(REST);
+            Some(flag) if TEXT_FOLLOWS.contains(&flag) => (0..TRIES).any(|_| {
+                sleep(REST);
+                self.find(event)
+            }),
+            _ => false,
         }
     }
 

@@ -21,7 +21,7 @@ fn taintwatch(args: &[&str]) -> Value {
 /// An event that has everything that a journal entry can show.
 fn event() -> Event {
     let event = json!({
-        "schema": 1, "id": "x", "seq": 0, "kind": "taint", "time": "2026-01-02T03:04:05Z",
+        "schema": 1, "id": "x", "seq": 1, "kind": "taint", "time": "2026-01-02T03:04:05Z",
         "boot_id": Identity::read().unwrap().boot_id, "caller": "f+0x1", "context": "task",
         "taint": {"bit": 13, "letter": "E", "name": "UNSIGNED_MODULE", "mask_before": "0x0", "mask_after": "0x2000"},
         "cause": {"class": "module_load", "summary": "", "confidence": "observed", "sources": []},

@@ -38,12 +38,12 @@ const fn kind(name: &'static str, cell: &'static str, seconds: u32) -> Kind {
 
 /// Those of the kernels: `runs` says on which.
 pub(super) const KINDS: [Kind; 8] = [
-    kind("all", "guest of the scenarios", 80),
-    kind("causes", "guest of the causes", 70),
-    kind("fallbacks", "guest of the fallbacks", 100),
+    kind("all", "guest of the scenarios", 240),
+    kind("causes", "guest of the causes", 170),
+    kind("fallbacks", "guest of the fallbacks", 300),
     kind("late", "guest whose recorder starts late", 50),
     kind("power-cut", "an event survives a power cut", 30),
-    kind("crash", "a panic is in the history of its boot", 40),
+    kind("crash", "a panic is in the history of its boot", 60),
     kind("file-systems", "guest of the file systems", 30),
     kind("unprivileged", "without rights: a status and an error", 15),
 ];

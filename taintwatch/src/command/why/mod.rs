@@ -34,11 +34,13 @@ pub struct Args {
 /// Exit 0; 2 as for any error.
 pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let id = Identity::read()?.boot_id;
+    let store = Store::open(db)?;
     let boot = CurrentBoot {
         mask: mask::read()?,
         table: os_release::vendor_table().unwrap_or(LINUX),
-        events: Store::open(db)?.of_boot(&id)?,
+        events: store.of_boot(&id)?,
     };
+    store.warn_of_unread();
     let about = About::of(&args.about, &boot.modules(modules::names()))?;
     let answers = boot.answers(&about);
     if args.json {

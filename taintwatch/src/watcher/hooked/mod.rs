@@ -148,7 +148,7 @@ impl Hooked {
         if added {
             loaded_file::explain(event);
         }
-        added
+        self.log.complete(event) || added
     }
 
     /// The last check: what can no longer be read is in no event, and the coverage ends all the same.
