@@ -20,6 +20,14 @@ use crate::{
     },
 };
 
+/// Where an event goes besides the history.
+pub(crate) struct Outlets<'a> {
+    pub(crate) socket: &'a Path,
+    /// The group that may connect to the socket.
+    pub(crate) group: &'a str,
+    pub(crate) journal: bool,
+}
+
 /// Where a recorded event goes, the history first.
 pub(crate) struct Recorder {
     store: Store,
@@ -31,7 +39,7 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// Opens the history and the socket; one recorder for each history.
-    pub(crate) fn new(db: &Path, socket: &Path) -> Result<Self> {
+    pub(crate) fn new(db: &Path, outlets: &Outlets) -> Result<Self> {
         let store = Store::create(db)?;
         let lock = lock::take(db).with_context(|| format!("lock {}", db.display()))?;
         let lock = lock.with_context(|| {
@@ -40,10 +48,15 @@ impl Recorder {
                 db.display()
             )
         })?;
+        let journal = if outlets.journal {
+            JournalQueue::begin()
+        } else {
+            JournalQueue::off()
+        };
         Ok(Self {
             store,
-            feed: Feed::listen(socket)?,
-            journal: JournalQueue::begin(),
+            feed: Feed::listen(outlets.socket, outlets.group)?,
+            journal,
             boot_id: Identity::read()?.boot_id,
             _lock: lock,
         })

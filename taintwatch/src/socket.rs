@@ -28,7 +28,7 @@ use crate::event::Event;
 /// Where the daemon listens.
 pub const DEFAULT_PATH: &str = "/run/taintwatch/events.sock";
 /// The group that may read, where the machine has it.
-const GROUP: &str = "taintwatch";
+pub const DEFAULT_GROUP: &str = "taintwatch";
 /// Readers at once: each takes a descriptor of the recorder's.
 const READERS: usize = 128;
 /// Events kept for a slow reader.
@@ -41,8 +41,8 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Listens at `path`; a socket that an earlier daemon left is replaced, one in use is not.
-    pub fn listen(path: &Path) -> Result<Self> {
+    /// Listens at `path`, for root and a group; a socket that an earlier daemon left is replaced, one in use is not.
+    pub fn listen(path: &Path, group: &str) -> Result<Self> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
         }
@@ -68,7 +68,7 @@ impl Feed {
         let listener =
             UnixListener::bind(path).with_context(|| format!("listen at {}", path.display()))?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
-        if let Ok(Some(group)) = nix::unistd::Group::from_name(GROUP) {
+        if let Ok(Some(group)) = nix::unistd::Group::from_name(group) {
             nix::unistd::chown(path, None, Some(group.gid))?;
         }
         let (events, _) = broadcast::channel(BACKLOG);
@@ -161,7 +161,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("precious");
         fs::write(&file, b"x").unwrap();
-        assert!(Feed::listen(&file).is_err());
+        assert!(Feed::listen(&file, DEFAULT_GROUP).is_err());
         assert_eq!(fs::read(&file).unwrap(), b"x");
     }
 }
