@@ -83,16 +83,13 @@ pub fn parse(text: &str) -> Result<Config, Faults> {
     }
     faults.clone().into_result()?;
     unknown_keys(text, table.get_ref(), &mut faults);
-    match toml::from_str(text) {
-        Ok(config) => faults.into_result().map(|()| config),
-        Err(error) => {
-            // Where keys are unknown, serde's own error is the first of them.
-            if faults.0.is_empty() {
-                add(&mut faults, text, &error);
-            }
-            Err(faults)
-        }
-    }
+    // What serde says of a text with unknown keys is the first of them.
+    faults.into_result()?;
+    toml::from_str(text).map_err(|error| {
+        let mut faults = Faults::default();
+        add(&mut faults, text, &error);
+        faults
+    })
 }
 
 fn add(faults: &mut Faults, text: &str, error: &toml::de::Error) {

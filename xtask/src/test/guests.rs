@@ -8,6 +8,7 @@ use super::{crash, file_systems, matrix::Matrix, power_cut};
 use crate::{
     acpi, demo, journal,
     kernels::{self, Kernel},
+    package,
     progress::Spinner,
     qemu::{Ended, Flow, Guest, Heard},
     vm,
@@ -49,13 +50,14 @@ pub(super) const KINDS: [Kind; 8] = [
 ];
 
 /// What runs under systemd, each in a guest of its own: the events held against the journal, with udev and kmod; and
-/// a recorder that starts late and has the journal to ask.
-pub(super) const UNDER_SYSTEMD: [(&str, &str); 2] = [
+/// a recorder that starts late and has the journal to ask; and the package.
+pub(super) const UNDER_SYSTEMD: [(&str, &str); 3] = [
     (
         "journal",
         "scenarios all 20000 && journalctl --sync && scenarios journal && depmod && scenarios system",
     ),
     ("late", "scenarios late"),
+    ("package", "scenarios package"),
 ];
 
 /// The demo, on one kernel, and about how long it takes.
@@ -100,6 +102,9 @@ pub(super) fn under_systemd(name: &str, script: &str, matrix: &mut Matrix) {
         let mut guest = journal::guest(&kernel, name, script)?;
         if name == "late" {
             guest.files.file(acpi::PATH, 0o644, acpi::table());
+        }
+        if name == "package" {
+            guest.files.copy(&package::deb()?, "taintwatch.deb")?;
         }
         judged(&guest, "systemd", false, matrix)
     };
