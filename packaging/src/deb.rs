@@ -5,7 +5,7 @@
 use std::io::{Cursor, Write as _};
 
 use anyhow::Result;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use liblzma::write::XzEncoder;
 use md5::{Digest as _, Md5};
 
@@ -69,7 +69,7 @@ fn indented() -> String {
 }
 
 fn changes(date: u32) -> Result<String> {
-    let date = Timestamp::from_second(date.into())?.to_zoned(TimeZone::UTC);
+    let date = Timestamp::from_second(date.into())?;
     let date = date.strftime("%a, %d %b %Y %H:%M:%S +0000");
     Ok(format!(
         "taintwatch ({VERSION}) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- {MAINTAINER}  {date}\n"

@@ -35,7 +35,8 @@ fn add(name: &str, command: &Command, pages: &mut Vec<(String, Vec<u8>)>) -> Res
         add(&format!("{name}-{}", below.get_name()), below, pages)?;
     }
     let mut page = Vec::new();
-    Man::new(command.clone().name(name.to_owned()))
+    Man::new(command.clone())
+        .title(name)
         .date("")
         .source(format!("taintwatch {VERSION}"))
         .manual("taintwatch")
