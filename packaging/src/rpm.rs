@@ -33,9 +33,6 @@ pub(crate) fn make(files: &[File], date: u32) -> Result<Vec<u8>> {
         .description(DESCRIPTION)
         .build_host("localhost")
         .requires(Dependency::any("systemd"))
-        .requires(Dependency::script_post("/bin/sh"))
-        .requires(Dependency::script_preun("/bin/sh"))
-        .requires(Dependency::script_postun("/bin/sh"))
         .post_install_script(include_str!("../rpm/post"))
         .pre_uninstall_script(include_str!("../rpm/preun"))
         .post_uninstall_script(include_str!("../rpm/postun"));
