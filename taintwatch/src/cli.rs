@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
-use crate::{command, store};
+use crate::{command, config};
 
 /// Record exactly what tainted this kernel, and when
 ///
@@ -28,8 +28,8 @@ pub struct WithHistory<A: clap::Args> {
 }
 
 /// With the path of `store::DEFAULT_PATH`.
-const DB: &str =
-    "Where the history is, for the verbs that use it [default: /var/lib/taintwatch/events.db]";
+const DB: &str = "Where the history is, for the verbs that use it [default: that of the configuration, or \
+    /var/lib/taintwatch/events.db]";
 
 impl Cli {
     /// The arguments of this process; ends it where they are wrong.
@@ -42,10 +42,20 @@ impl Cli {
         cli
     }
 
-    /// The history that a verb uses: named after the verb, before it, or the default.
-    pub fn history<'a, A: clap::Args>(&'a self, verb: &'a WithHistory<A>) -> &'a Path {
-        let named = verb.db.as_ref().or(self.db.as_ref());
-        named.map_or(Path::new(store::DEFAULT_PATH), PathBuf::as_path)
+    /// The history that a verb reads: the named one, or that of the daemon's configuration.
+    pub fn history<A: clap::Args>(&self, verb: &WithHistory<A>) -> Result<PathBuf, config::Error> {
+        match self.named_history(verb) {
+            Some(named) => Ok(named.to_owned()),
+            None => Ok(config::load_or_default(None)?.history.path),
+        }
+    }
+
+    /// The history that is named after the verb, or before it.
+    pub fn named_history<'a, A: clap::Args>(
+        &'a self,
+        verb: &'a WithHistory<A>,
+    ) -> Option<&'a Path> {
+        verb.db.as_deref().or(self.db.as_deref())
     }
 
     /// `--db` before a verb that uses no history would do nothing.
@@ -55,6 +65,7 @@ impl Cli {
             Verb::Explain(_) => "explain",
             Verb::Analyze(_) => "analyze",
             Verb::Check(_) => "check",
+            Verb::Config(_) => "config",
             _ => return Ok(()),
         };
         if self.db.is_none() {
@@ -86,6 +97,8 @@ pub enum Verb {
     Check(command::check::Args),
     #[command(after_help = DAEMON)]
     Daemon(WithHistory<command::daemon::Args>),
+    #[command(after_help = CONFIG)]
+    Config(command::config::Args),
 }
 
 const STATUS: &str = "\
@@ -142,9 +155,18 @@ Examples:
   taintwatch check --without breakpoint    # what is missing while a debugger has the breakpoints";
 
 const DAEMON: &str = "\
+SIGHUP makes it read its configuration again, SIGTERM and SIGINT end it
+
 Examples:
-  taintwatch daemon                        # as root, until SIGTERM or SIGINT
+  taintwatch daemon                        # as root, in the foreground
   taintwatch daemon --without breakpoint   # leaves the debug registers to a debugger";
+
+const CONFIG: &str = "\
+Exit codes: 0 right, 2 wrong, or an error of another kind
+
+Examples:
+  taintwatch config check                  # /etc/taintwatch/taintwatch.toml
+  taintwatch config check new.toml         # before it is put there";
 
 #[cfg(test)]
 mod tests {
@@ -183,7 +205,7 @@ mod tests {
 
     #[test]
     fn verbs_with_exit_codes_of_their_own_list_them() {
-        for name in ["status", "check", "analyze"] {
+        for name in ["status", "check", "analyze", "config"] {
             let cli = Cli::command();
             let help = cli
                 .find_subcommand(name)
@@ -197,13 +219,15 @@ mod tests {
 
     #[test]
     fn the_history_is_named_before_or_after_the_verbs_that_use_it() {
-        assert!(DB.contains(store::DEFAULT_PATH));
+        assert!(DB.contains(crate::store::DEFAULT_PATH));
         for verb in Cli::command().get_subcommands() {
             let name = verb.get_name();
             let uses = ["status", "why", "tail", "report", "daemon"].contains(&name);
             let mut words = vec!["taintwatch", "--db", "before", name];
             if name == "decode" || name == "analyze" {
                 words.push("x");
+            } else if name == "config" {
+                words.push("check");
             }
             let cli = Cli::try_parse_from(&words).unwrap();
             assert_eq!(cli.check().is_ok(), uses, "{name}");
@@ -218,11 +242,10 @@ mod tests {
                 &["taintwatch", "--db", "before", "why", "--db", "after"],
                 "after",
             ),
-            (&["taintwatch", "why"], store::DEFAULT_PATH),
         ] {
             let cli = Cli::try_parse_from(words).unwrap();
             let Verb::Why(args) = &cli.verb else { panic!() };
-            assert_eq!(cli.history(args), Path::new(expected));
+            assert_eq!(cli.history(args).unwrap(), Path::new(expected));
         }
     }
 

@@ -37,6 +37,10 @@ pub mod socket;
 
 mod recorder;
 
+pub mod config;
+pub mod logging;
+mod service_manager;
+
 pub mod command;
 
 pub mod cli;

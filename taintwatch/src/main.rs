@@ -7,7 +7,7 @@ use std::{
 
 use taintwatch::{
     cli::{Cli, Verb},
-    command, log_queue,
+    command, logging,
     output::escape::Escaped,
 };
 
@@ -16,17 +16,8 @@ const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse_or_exit();
-    let mut logger =
-        env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"));
-    // Warnings look like errors: they are for the same user.
-    logger.format(|out, record| writeln!(out, "taintwatch: {}", record.args()));
     let is_daemon = matches!(cli.verb, Verb::Daemon(_));
-    let _flush = is_daemon.then(|| {
-        let (queue, flush) = log_queue::begin(io::stderr());
-        logger.target(env_logger::Target::Pipe(Box::new(queue)));
-        flush
-    });
-    logger.init();
+    let _flush = logging::begin(is_daemon);
     match run(&cli) {
         Ok(code) => code.into(),
         // The reader closed the pipe: it wants no more.
@@ -46,15 +37,16 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<u8> {
     let mut out = anstream::stdout().lock();
     let code = match &cli.verb {
-        Verb::Status(args) => command::status::run(&args.own, cli.history(args), &mut out),
-        Verb::Why(args) => command::why::run(&args.own, cli.history(args), &mut out),
-        Verb::Tail(args) => command::tail::run(&args.own, cli.history(args), &mut out),
-        Verb::Report(args) => command::report::run(&args.own, cli.history(args), &mut out),
+        Verb::Status(args) => command::status::run(&args.own, &cli.history(args)?, &mut out),
+        Verb::Why(args) => command::why::run(&args.own, &cli.history(args)?, &mut out),
+        Verb::Tail(args) => command::tail::run(&args.own, &cli.history(args)?, &mut out),
+        Verb::Report(args) => command::report::run(&args.own, &cli.history(args)?, &mut out),
         Verb::Decode(args) => command::decode::run(args, &mut out),
         Verb::Explain(args) => command::explain::run(args, &mut out),
         Verb::Analyze(args) => command::analyze::run(args, &mut out),
         Verb::Check(args) => command::check::run(args, &mut out),
-        Verb::Daemon(args) => command::daemon::run(&args.own, cli.history(args), &mut out),
+        Verb::Daemon(args) => command::daemon::run(&args.own, cli.named_history(args), &mut out),
+        Verb::Config(args) => command::config::run(args, &mut out),
     }?;
     out.flush()?;
     Ok(code)

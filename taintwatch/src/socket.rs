@@ -24,6 +24,8 @@ use crate::{event::Event, store::access};
 
 /// Where the daemon listens.
 pub const DEFAULT_PATH: &str = "/run/taintwatch/events.sock";
+/// The group that may read, where the machine has it.
+pub const DEFAULT_GROUP: &str = access::GROUP;
 /// Readers at once: each takes a descriptor of the recorder's.
 const READERS: usize = 128;
 /// Events kept for a slow reader.
@@ -37,8 +39,8 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Listens at `path`; a socket that an earlier daemon left is replaced, one in use is not.
-    pub fn listen(path: &Path) -> Result<Self> {
+    /// Listens at `path`, for root and a group; a socket that an earlier daemon left is replaced, one in use is not.
+    pub fn listen(path: &Path, group: &str) -> Result<Self> {
         if let Some(folder) = path.parent().filter(|folder| folder.as_os_str() != "") {
             access::folder(folder, false).with_context(|| format!("make {}", folder.display()))?;
         }
@@ -63,7 +65,8 @@ impl Feed {
         }
         let listener =
             UnixListener::bind(path).with_context(|| format!("listen at {}", path.display()))?;
-        access::socket(path).with_context(|| format!("say who may read {}", path.display()))?;
+        access::socket(path, group)
+            .with_context(|| format!("say who may read {}", path.display()))?;
         let (events, _) = broadcast::channel(BACKLOG);
         tokio::spawn(accept(listener, events.clone()));
         Ok(Self {
@@ -182,7 +185,7 @@ mod tests {
     #[tokio::test]
     async fn readers_learn_once_that_events_wait() {
         let folder = tempfile::tempdir().unwrap();
-        let mut feed = Feed::listen(&folder.path().join("socket")).unwrap();
+        let mut feed = Feed::listen(&folder.path().join("socket"), DEFAULT_GROUP).unwrap();
         let mut events = feed.events.subscribe();
         for waiting in [0, 3, 4, 0, 0] {
             feed.announce(waiting);
@@ -200,7 +203,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("precious");
         fs::write(&file, b"x").unwrap();
-        assert!(Feed::listen(&file).is_err());
+        assert!(Feed::listen(&file, DEFAULT_GROUP).is_err());
         assert_eq!(fs::read(&file).unwrap(), b"x");
     }
 }

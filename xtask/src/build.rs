@@ -33,39 +33,31 @@ pub(crate) fn dist() -> Result<PathBuf> {
 }
 
 fn build() -> Result<PathBuf> {
-    let checkout = cache::checkout()?;
-    let host = run::quiet(Command::new("rustc").args(["--print", "host-tuple"]))?
-        .trim()
-        .to_owned();
-    step("build taintwatch, static", || {
-        let mut cargo = Command::new("cargo");
-        cargo.args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--release",
-            "--target",
-            &host,
-            "--bins",
-        ]);
-        cargo.args(["--package", "taintwatch", "--package", "taintwatch-tests"]);
-        cargo
-            .current_dir(&checkout)
-            .env("RUSTFLAGS", "-C target-feature=+crt-static");
-        run::quiet(&mut cargo)
+    let built = step("build taintwatch, static", || {
+        binaries(&["taintwatch", "taintwatch-tests"])
     })?;
-    let dist = checkout.join("target/dist");
+    let dist = cache::checkout()?.join("target/dist");
     for (program, name) in PROGRAMS {
-        put(
-            &checkout
-                .join("target")
-                .join(&host)
-                .join("release")
-                .join(program),
-            &dist.join(name),
-        )?;
+        put(&built.join(program), &dist.join(name))?;
     }
     Ok(dist)
+}
+
+/// Builds the static executables of packages, and gives the folder that they are in.
+pub(crate) fn binaries(packages: &[&str]) -> Result<PathBuf> {
+    let checkout = cache::checkout()?;
+    let host = run::quiet(Command::new("rustc").args(["--print", "host-tuple"]))?;
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--quiet", "--locked", "--release", "--bins"]);
+    cargo.args(["--target", host.trim()]);
+    for package in packages {
+        cargo.args(["--package", package]);
+    }
+    cargo
+        .current_dir(&checkout)
+        .env("RUSTFLAGS", "-C target-feature=+crt-static");
+    run::quiet(&mut cargo)?;
+    Ok(checkout.join("target").join(host.trim()).join("release"))
 }
 
 /// Copies beside and renames over: a program that runs meanwhile keeps its own file.

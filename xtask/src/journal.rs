@@ -39,7 +39,7 @@ pub(crate) fn guest(kernel: &Kernel, name: &str, script: &str) -> Result<Guest> 
     let mut files = Initramfs::default();
     files.file("etc/job", 0o755, job.into());
     Ok(Guest {
-        name: format!("systemd-{name}-{}", kernel.series),
+        name: format!("{name}-{}", kernel.series),
         image: kernel.image.clone(),
         base: image::once(&format!("systemd-{}", kernel.series), || base(kernel))?,
         files,

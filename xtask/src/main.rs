@@ -11,6 +11,7 @@ mod initramfs;
 mod journal;
 mod kernels;
 mod modules;
+mod package;
 mod patched;
 mod prefetch;
 mod progress;
@@ -39,6 +40,8 @@ enum Verb {
     Setup,
     /// Build the static release binary, target/dist/taintwatch
     Build,
+    /// Make the packages: a .deb, an .rpm and a tarball in target/dist
+    Package,
     /// Write the generated parts of the documents anew
     Docs,
     /// Show a kernel being tainted, live, in a throwaway guest
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().verb {
         Verb::Setup => setup::run().map(|()| 0),
         Verb::Build => setup::run().and_then(|()| build::run()).map(|()| 0),
+        Verb::Package => setup::run().and_then(|()| package::run()).map(|()| 0),
         Verb::Docs => setup::run().and_then(|()| docs::run()).map(|()| 0),
         Verb::Demo(args) => setup::run().and_then(|()| demo::run(&args)),
         // It does without the tools until they are built.

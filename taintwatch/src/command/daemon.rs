@@ -1,41 +1,48 @@
 //! `taintwatch daemon`: the recorder. In the foreground, for a service manager to run.
 
+mod turns;
+
 use std::{
     io::Write,
     path::{Path, PathBuf},
-    time::Duration,
+    pin::pin,
 };
 
-use anyhow::{Context as _, Result};
-use tokio::signal::unix::{SignalKind, signal};
+use anyhow::Result;
 
 use crate::{
+    config::{self, Config},
+    event::Event,
+    logging,
     output::journald,
     probe::{Without, attempts},
-    recorder::Recorder,
-    socket,
-    watcher::Watcher,
+    recorder::{Outlets, Recorder},
+    service_manager::ServiceManager,
+    watcher::{self, Watcher},
 };
-
-/// How often the heartbeat is written: the longest time that an unclean end leaves open.
-const HEARTBEAT: Duration = Duration::from_mins(1);
+use turns::{Due, Turns};
 
 /// Record what taints the kernel, until it is stopped
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where live readers connect
-    #[arg(long, value_name = "PATH", default_value = socket::DEFAULT_PATH)]
-    socket: PathBuf,
+    /// The configuration to read [default: /etc/taintwatch/taintwatch.toml, where it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where live readers connect [default: that of the configuration, or /run/taintwatch/events.sock]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
     #[command(flatten)]
     without: Without,
 }
 
-/// Records until SIGTERM or SIGINT.
-pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
+/// Records until SIGTERM or SIGINT, to `db` or where the configuration says.
+pub fn run(args: &Args, db: Option<&Path>, out: &mut dyn Write) -> Result<u8> {
+    let config = config::load_or_default(args.config.as_deref())?;
+    logging::set_level(config.log.level.into());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(record(args, db, out))
+    runtime.block_on(record(args, config, db, out))
 }
 
 /// With hooks; without them where none can be attached, which the first event records.
@@ -47,15 +54,57 @@ fn begin(without: &Without) -> Result<Watcher> {
     }
 }
 
-async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
-    let mut watcher = begin(&args.without)?;
+async fn record(args: &Args, config: Config, db: Option<&Path>, out: &mut dyn Write) -> Result<u8> {
     // Before anything is recorded: a stop is then recorded as the end of the coverage.
-    let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
+    let mut turns = Turns::begin(ServiceManager::watchdog())?;
+    let mut watcher = begin(&args.without)?;
     // What is made is nobody else's until it says whose it is.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
-    let mut recorder = Recorder::new(db, &args.socket)?;
+    let db = db.unwrap_or(&config.history.path).to_owned();
+    let outlets = Outlets {
+        socket: args.socket.as_deref().unwrap_or(&config.socket.path),
+        group: &config.socket.group,
+        journal: config.journal.enabled,
+    };
+    let mut recorder = Recorder::new(&db, &outlets)?;
+    let mut manager = ServiceManager::new();
+    manager.ready();
     watcher.explain_before(recorder.past(), usize::MAX);
+    announce(&db, &watcher, out)?;
+    let mut daemon = Daemon {
+        config_file: args.config.as_deref(),
+        config,
+        recorder,
+        manager,
+    };
+    let mut failed = None;
+    let reason = loop {
+        let event = match daemon.wait(&mut watcher, &mut turns).await {
+            Ok(Ok(event)) => event,
+            Ok(Err(error)) => {
+                failed = Some(error.into());
+                break "monitoring failed";
+            }
+            Err(reason) => break reason,
+        };
+        daemon.record(event, &mut watcher);
+        // Readers are served between two events.
+        tokio::task::yield_now().await;
+    };
+    daemon.manager.stopping(reason);
+    for mut event in watcher.end(reason) {
+        daemon.config.record.restrict(&mut event);
+        daemon.recorder.record(event);
+    }
+    if let Err(error) = daemon.recorder.end() {
+        failed.get_or_insert(error);
+    }
+    tokio::task::yield_now().await;
+    failed.map_or(Ok(0), Err)
+}
+
+/// What is recorded where, for who started it.
+fn announce(db: &Path, watcher: &Watcher, out: &mut dyn Write) -> Result<()> {
     writeln!(
         out,
         "taintwatch records to {}\n{}",
@@ -68,35 +117,75 @@ async fn record(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
             "note: this machine has no journal; events go to the history alone"
         )?;
     }
-    out.flush()?;
-    let mut heartbeat = tokio::time::interval(HEARTBEAT);
-    let mut failed = None;
-    let reason = loop {
-        tokio::select! {
-            event = watcher.next(), if recorder.has_room() => match event {
-                Ok(event) => {
-                    let complete = |event: &mut _| watcher.complete(event);
-                    recorder.record_and_complete(event, complete);
-                }
-                Err(error) => {
-                    failed = Some(error.into());
-                    break "monitoring failed";
-                }
-            },
-            () = recorder.due() => recorder.retry(),
-            _ = heartbeat.tick() => recorder.heartbeat(),
-            _ = terminate.recv() => break "stopped by SIGTERM",
-            _ = interrupt.recv() => break "stopped by SIGINT",
+    Ok(out.flush()?)
+}
+
+/// A daemon that records.
+struct Daemon<'a> {
+    config_file: Option<&'a Path>,
+    config: Config,
+    recorder: Recorder,
+    manager: ServiceManager,
+}
+
+impl Daemon<'_> {
+    /// The next event, and until then all that is due; or the reason to end. The wait for an event goes on while other
+    /// things are done: begun anew each time, it would never come to its checks.
+    async fn wait(
+        &mut self,
+        watcher: &mut Watcher,
+        turns: &mut Turns,
+    ) -> Result<Result<Event, watcher::Error>, &'static str> {
+        let mut next = pin!(watcher.next());
+        loop {
+            let due = tokio::select! {
+                event = &mut next, if self.recorder.has_room() => return Ok(event),
+                due = turns.due() => due,
+                () = self.recorder.due() => Due::Retry,
+            };
+            match due {
+                Due::Heartbeat => self.recorder.heartbeat(),
+                Due::Retry => self.recorder.retry(),
+                Due::Alive => self.manager.alive(),
+                Due::Reload => self.reload(),
+                Due::Stop(reason) => return Err(reason),
+            }
         }
-        // Readers are served between two events.
-        tokio::task::yield_now().await;
-    };
-    for event in watcher.end(reason) {
-        recorder.record(event);
     }
-    if let Err(error) = recorder.end() {
-        failed.get_or_insert(error);
+
+    fn record(&mut self, mut event: Event, watcher: &mut Watcher) {
+        let kept = &self.config.record;
+        kept.restrict(&mut event);
+        self.manager.recorded(&event);
+        self.recorder.record_and_complete(event, |event| {
+            let added = watcher.complete(event);
+            kept.restrict(event);
+            added
+        });
     }
-    tokio::task::yield_now().await;
-    failed.map_or(Ok(0), Err)
+
+    /// Takes over what can change while it records; the rest is named. A wrong file changes nothing.
+    fn reload(&mut self) {
+        self.manager.reloading();
+        match config::load_or_default(self.config_file) {
+            Ok(new) => self.take_over(new),
+            Err(error) => log::error!("the configuration stays as it was: {error}"),
+        }
+        self.manager.ready();
+    }
+
+    fn take_over(&mut self, new: Config) {
+        for key in config::differences(&self.config, &new) {
+            if config::AT_RUN_TIME.contains(&key.as_str()) {
+                log::info!("{key} is changed");
+            } else {
+                log::warn!(
+                    "{key} differs from what this daemon began with: restart it to change that"
+                );
+            }
+        }
+        logging::set_level(new.log.level.into());
+        self.config.log = new.log;
+        self.config.record = new.record;
+    }
 }

@@ -11,11 +11,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     baseline::Past,
+    config,
     event::Event,
     kernel::identity::Identity,
     output::{event_line, json, layout::Layout},
     probe::Without,
-    socket,
     store::{DEFAULT_PATH, Filter, Store},
     watcher::Watcher,
 };
@@ -31,22 +31,26 @@ pub struct Args {
     /// Print events as JSON, one a line
     #[arg(long)]
     json: bool,
-    /// Where the daemon listens
-    #[arg(long, value_name = "PATH", default_value = socket::DEFAULT_PATH)]
-    socket: PathBuf,
+    /// Where the daemon listens [default: that of the configuration, or /run/taintwatch/events.sock]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
     #[command(flatten)]
     without: Without,
 }
 
 /// Follows the daemon, or monitors by itself where there is none.
 pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
-    match UnixStream::connect(&args.socket) {
+    let socket = match &args.socket {
+        Some(named) => named.clone(),
+        None => config::load_or_default(None)?.socket.path,
+    };
+    match UnixStream::connect(&socket) {
         Ok(stream) => follow(args, db, stream, out),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             Err(error).with_context(|| {
                 format!(
                     "read {}: become root or a member of the group taintwatch",
-                    args.socket.display()
+                    socket.display()
                 )
             })
         }

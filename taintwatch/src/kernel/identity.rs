@@ -43,6 +43,12 @@ pub fn boottime_ns() -> u64 {
     nanoseconds(ClockId::CLOCK_BOOTTIME)
 }
 
+/// `CLOCK_MONOTONIC`, microseconds.
+#[must_use]
+pub fn monotonic_us() -> u64 {
+    nanoseconds(ClockId::CLOCK_MONOTONIC) / 1000
+}
+
 /// The wall-clock time of a time on `CLOCK_BOOTTIME`, by the wall clock as it is set now.
 #[must_use]
 pub fn wall_clock(boottime_ns: u64) -> Time {

@@ -23,6 +23,14 @@ use crate::{
 };
 use storage::{Appended, Storage};
 
+/// Where an event goes besides the history.
+pub(crate) struct Outlets<'a> {
+    pub(crate) socket: &'a Path,
+    /// The group that may connect to the socket.
+    pub(crate) group: &'a str,
+    pub(crate) journal: bool,
+}
+
 /// Where a recorded event goes, the history first.
 pub(crate) struct Recorder {
     storage: Storage,
@@ -35,11 +43,15 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// Opens the history and the socket; one recorder for each history.
-    pub(crate) fn new(db: &Path, socket: &Path) -> Result<Self> {
+    pub(crate) fn new(db: &Path, outlets: &Outlets) -> Result<Self> {
         let mut recorder = Self {
-            feed: Feed::listen(socket)?,
+            feed: Feed::listen(outlets.socket, outlets.group)?,
             storage: Storage::start(db)?,
-            journal: JournalQueue::begin(),
+            journal: if outlets.journal {
+                JournalQueue::begin()
+            } else {
+                JournalQueue::off()
+            },
             boot_id: Identity::read()?.boot_id,
             has_begun: false,
         };

@@ -18,7 +18,7 @@ const GROUPS: &str = "/etc/group";
 
 /// Gives an open file or folder to root and the group; what cannot be given to the group is root's alone.
 fn share(file: &File, shared: u32, private: u32) -> io::Result<()> {
-    let group = group();
+    let group = gid_of(GROUP);
     let has_group = |gid: Gid| fchown(file, own_uid(), Some(gid)).is_ok();
     let mode = if group.is_some_and(has_group) {
         shared
@@ -29,8 +29,8 @@ fn share(file: &File, shared: u32, private: u32) -> io::Result<()> {
 }
 
 /// The socket, in a folder where no other can replace it.
-pub fn socket(path: &Path) -> io::Result<()> {
-    if let Some(group) = group() {
+pub fn socket(path: &Path, group: &str) -> io::Result<()> {
+    if let Some(group) = gid_of(group) {
         chown(path, own_uid(), Some(group))?;
     }
     fs::set_permissions(path, fs::Permissions::from_mode(0o660))
@@ -44,14 +44,14 @@ fn own_uid() -> Option<Uid> {
 
 /// The group's number. The file is read instead of asking the C library, which would load the machine's own plugins
 /// into a static program; packages make the group there.
-fn group() -> Option<Gid> {
+fn gid_of(group: &str) -> Option<Gid> {
     let groups = fs::read_to_string(GROUPS).ok()?;
-    group_in(&groups)
+    gid_in(&groups, group)
 }
 
-fn group_in(groups: &str) -> Option<Gid> {
+fn gid_in(groups: &str, group: &str) -> Option<Gid> {
     let mut lines = groups.lines().map(|line| line.split(':'));
-    let mut fields = lines.find(|fields| fields.clone().next() == Some(GROUP))?;
+    let mut fields = lines.find(|fields| fields.clone().next() == Some(group))?;
     fields.nth(2)?.parse().ok().map(Gid::from_raw)
 }
 
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn the_group_is_found_by_its_whole_name() {
         let groups = "root:x:0:\ntaintwatchers:x:5:a\ntaintwatch:x:977:a,b\n";
-        assert_eq!(group_in(groups), Some(Gid::from_raw(977)));
+        assert_eq!(gid_in(groups, GROUP), Some(Gid::from_raw(977)));
         for none in [
             "",
             "taintwatch",
@@ -122,7 +122,7 @@ mod tests {
             "taintwatch:x:y:",
             "x:taintwatch:1:",
         ] {
-            assert_eq!(group_in(none), None, "{none}");
+            assert_eq!(gid_in(none, GROUP), None, "{none}");
         }
     }
 
@@ -131,7 +131,13 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let path = base.path().join("a/b/events.db");
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
-        let expected = |shared, private| if group().is_some() { shared } else { private };
+        let expected = |shared, private| {
+            if gid_of(GROUP).is_some() {
+                shared
+            } else {
+                private
+            }
+        };
         let parent = path.parent().unwrap();
         folder(parent, false).unwrap();
         assert_eq!(mode(parent), expected(0o750, 0o700));

@@ -1,7 +1,7 @@
 //! What is written from the code: the schema, and the tables of `docs/events.md`.
 
 use serde_json::Value;
-use taintwatch::{event, probe::hooks};
+use taintwatch::{config, event, probe::hooks};
 
 use super::{
     files::{generated, generated_part, read},
@@ -29,6 +29,12 @@ fn the_tables_of_events_are_those_of_the_schema() {
 #[test]
 fn the_table_of_hooks_is_that_of_the_code() {
     generated_part("README.md", "hooks", &hooks::markdown_table());
+}
+
+#[test]
+fn the_configuration_is_that_of_the_code() {
+    let block = format!("```toml\n{}```", config::template());
+    generated_part("README.md", "config", &block);
 }
 
 fn published() -> String {

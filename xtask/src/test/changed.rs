@@ -70,6 +70,7 @@ fn need(file: &str, needs: &mut Needs) {
         .any(|end| file.ends_with(end));
     match folder {
         _ if is_text || file.starts_with("LICENSE") => needs.add(Host::Tests, &[], &[]),
+        "packaging" => needs.add(Host::Lints, &["systemd"], &ONE),
         "xtask" if rest == "src/demo.rs" => needs.add(Host::Lints, &["demo"], &ONE),
         "xtask" => needs.add(Host::Lints, &["unprivileged"], &ONE),
         "tests" => of_tests(rest, needs),
@@ -89,7 +90,7 @@ fn of_tests(rest: &str, needs: &mut Needs) {
         "late.rs" => (&["late", "systemd"], &ENDS),
         "crashed.rs" => (&["crash"], &ONE),
         "file_systems.rs" => (&["file-systems"], &ENDS),
-        "journal.rs" | "system.rs" => (&["systemd"], &ONE),
+        "journal.rs" | "system.rs" | "package.rs" => (&["systemd"], &ONE),
         _ if scenario.starts_with("causes/") => (&["causes"], &ENDS),
         "cpus.rs" | "overflow.rs" | "follow.rs" => (&["all"], &ENDS),
         "codes.rs" => (&["fallbacks"], &ENDS),

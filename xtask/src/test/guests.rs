@@ -8,6 +8,7 @@ use super::{crash, file_systems, matrix::Matrix, power_cut};
 use crate::{
     acpi, demo, journal,
     kernels::{self, Kernel},
+    package,
     progress::Spinner,
     qemu::{Ended, Flow, Guest, Heard},
     vm,
@@ -49,13 +50,14 @@ pub(super) const KINDS: [Kind; 8] = [
 ];
 
 /// What runs under systemd, each in a guest of its own: the events held against the journal, with udev and kmod; and
-/// a recorder that starts late and has the journal to ask.
-pub(super) const UNDER_SYSTEMD: [(&str, &str); 2] = [
+/// a recorder that starts late and has the journal to ask; and the package.
+pub(super) const UNDER_SYSTEMD: [(&str, &str); 3] = [
     (
-        "journal",
+        "systemd-journal",
         "scenarios all 20000 && journalctl --sync && scenarios journal && depmod && scenarios system",
     ),
-    ("late", "scenarios late"),
+    ("systemd-late", "scenarios late"),
+    ("systemd-package", "scenarios package"),
 ];
 
 /// The demo, on one kernel, and about how long it takes.
@@ -65,7 +67,11 @@ pub(super) const DEMO_SECONDS: u32 = 60;
 /// A name that is none of these would run nothing, and look like a pass.
 pub(super) fn names() -> Vec<&'static str> {
     let names = KINDS.iter().map(|kind| kind.name);
-    names.chain(["systemd", DEMO]).collect()
+    let under_systemd = UNDER_SYSTEMD.iter().map(|(name, _)| *name);
+    names
+        .chain(["systemd", DEMO])
+        .chain(under_systemd)
+        .collect()
 }
 
 /// The kernel with `PREEMPT_RT`: what differs there is the context of code, and that is in `all`.
@@ -98,13 +104,16 @@ pub(super) fn under_systemd(name: &str, script: &str, matrix: &mut Matrix) {
     let mut run = || -> Result<()> {
         let kernel = kernels::get(JOURNAL_KERNEL)?;
         let mut guest = journal::guest(&kernel, name, script)?;
-        if name == "late" {
+        if name == "systemd-late" {
             guest.files.file(acpi::PATH, 0o644, acpi::table());
+        }
+        if name == "systemd-package" {
+            guest.files.copy(&package::deb()?, "taintwatch.deb")?;
         }
         judged(&guest, "systemd", false, matrix)
     };
     let ran = run();
-    matrix.check(&format!("systemd: guest of {name}"), ran);
+    matrix.check(&format!("guest of {name}"), ran);
 }
 
 /// The demo shows what the README says.

@@ -32,7 +32,7 @@ impl fmt::Display for Work {
         match self {
             Self::Host(_) => write!(f, "checks without a guest"),
             Self::Guest(series, kind) => write!(f, "{series}: {}", kind.name),
-            Self::Systemd(name, _) => write!(f, "systemd: {name}"),
+            Self::Systemd(name, _) => write!(f, "{JOURNAL_KERNEL}: {name}"),
             Self::Demo => write!(f, "{JOURNAL_KERNEL}: {DEMO}"),
         }
     }
@@ -80,10 +80,10 @@ impl Plan {
                 .filter(|kind| runs(kind.name, series) && wants(kind.name, series));
             works.extend(kinds.map(|kind| Work::Guest(series, kind)));
         }
-        if wants("systemd", JOURNAL_KERNEL) {
-            let systemd = UNDER_SYSTEMD.iter();
-            works.extend(systemd.map(|(name, script)| Work::Systemd(name, script)));
-        }
+        let systemd = UNDER_SYSTEMD
+            .iter()
+            .filter(|(name, _)| wants("systemd", JOURNAL_KERNEL) || wants(name, JOURNAL_KERNEL));
+        works.extend(systemd.map(|(name, script)| Work::Systemd(name, script)));
         if wants(DEMO, JOURNAL_KERNEL) {
             works.push(Work::Demo);
         }
@@ -149,5 +149,8 @@ mod tests {
         assert_eq!(names, ["7.3: late"]);
         let systemd = Plan::of(None, |name, _| name == "systemd");
         assert_eq!(systemd.series(), (vec![JOURNAL_KERNEL], true));
+        let one = Plan::of(None, |name, _| name == "systemd-package");
+        let names: Vec<_> = one.0.iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["6.1: systemd-package"]);
     }
 }

@@ -13,6 +13,7 @@
 //! | `file-systems` | modules on btrfs, on an overlay, in a container |
 //! | `system` | what needs udev and kmod |
 //! | `journal` | the history of `all` against the journal |
+//! | `package` | the Debian package, installed, used and purged |
 //! | `crash DB`, `crashed DB` | ends the kernel; looks in the next boot |
 //! | `inside ROOT PROGRAM` | a program in a mount namespace of its own |
 //! | `insmod FILE [ARGUMENTS]` | one `finit_module`, where busybox would try a second load after a failed one |
@@ -39,6 +40,7 @@ mod late;
 mod live;
 mod loading;
 mod overflow;
+mod package;
 mod patched;
 mod schema;
 mod status;
@@ -102,11 +104,12 @@ fn main() -> ExitCode {
             .and_then(causes::behalf::sockets),
         ["modprobe", ..] => causes::behalf::modprobe(),
         ["journal"] => journal::journal(),
+        ["package"] => package::all(),
         ["insmod", file, parameters @ ..] => {
             loading::load_file(file, &parameters.join(" ")).map_err(Into::into)
         }
         _ => Err(anyhow::anyhow!(
-            "scenarios all [CALLS] | only TEXT | causes | file-systems | system | late | crash DB | crashed DB | fallbacks | journal | insmod FILE [ARGUMENTS]"
+            "scenarios all [CALLS] | only TEXT | causes | file-systems | system | late | crash DB | crashed DB | fallbacks | journal | package | insmod FILE [ARGUMENTS]"
         )),
     };
     match done {

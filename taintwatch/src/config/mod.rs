@@ -1,0 +1,202 @@
+//! The configuration of the daemon: what may be set, and the defaults.
+//!
+//! In: the text of `/etc/taintwatch/taintwatch.toml`. Out: settings, or each fault with its place. The doc comments here
+//! are what the file that is shipped, the manual page and the README say of each key.
+
+mod fault;
+mod keys;
+mod load;
+mod position;
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+use crate::{event::Event, socket, store};
+pub use fault::{Fault, Faults};
+pub use keys::{Key, differences, keys, template};
+pub use load::{Error, load, load_or_default, parse};
+
+/// Where it is looked for.
+pub const DEFAULT_PATH: &str = "/etc/taintwatch/taintwatch.toml";
+/// The keys that a running daemon takes over when it reads the file again.
+pub const AT_RUN_TIME: [&str; 2] = ["log.level", "record.cmdline"];
+
+/// Everything that may be set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub history: History,
+    pub journal: Journal,
+    pub log: Log,
+    pub record: Record,
+    pub socket: Socket,
+}
+
+/// The history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct History {
+    /// The SQLite file that events are recorded to, for the daemon and for every verb that reads it; `--db` goes before
+    /// it. Under systemd, another folder needs `ReadWritePaths=` in a drop-in of the unit.
+    #[serde(deserialize_with = "absolute")]
+    pub path: PathBuf,
+}
+
+/// The journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Journal {
+    /// Whether each event becomes an entry of the journal, too.
+    pub enabled: bool,
+}
+
+/// What the daemon says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// What the daemon says of itself on standard error: "off", "error", "warn", "info", "debug" or "trace". The
+    /// environment variable `RUST_LOG` goes before it.
+    pub level: Level,
+}
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    Off,
+    Error,
+    #[default]
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// What an event contains.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Record {
+    /// Whether events contain the arguments of processes, which may hold secrets. What was recorded before stays.
+    pub cmdline: bool,
+}
+
+/// The socket for live readers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Socket {
+    /// Where `taintwatch tail` connects to the daemon; `--socket` goes before it.
+    #[serde(deserialize_with = "absolute")]
+    pub path: PathBuf,
+    /// The group that may connect. Where the machine has no such group, root alone may.
+    pub group: String,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            path: store::DEFAULT_PATH.into(),
+        }
+    }
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self { cmdline: true }
+    }
+}
+
+impl Default for Socket {
+    fn default() -> Self {
+        Self {
+            path: socket::DEFAULT_PATH.into(),
+            group: socket::DEFAULT_GROUP.to_owned(),
+        }
+    }
+}
+
+impl Record {
+    /// Takes out of an event what it is not to contain.
+    pub fn restrict(&self, event: &mut Event) {
+        if self.cmdline {
+            return;
+        }
+        let requester = event.requested_by.as_mut().and_then(|by| by.task.as_mut());
+        for task in event.task.as_mut().into_iter().chain(requester) {
+            task.cmdline.clear();
+        }
+    }
+}
+
+impl From<Level> for log::LevelFilter {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Off => Self::Off,
+            Level::Error => Self::Error,
+            Level::Warn => Self::Warn,
+            Level::Info => Self::Info,
+            Level::Debug => Self::Debug,
+            Level::Trace => Self::Trace,
+        }
+    }
+}
+
+/// A path that means the same file wherever the program is started.
+fn absolute<'de, D: Deserializer<'de>>(value: D) -> Result<PathBuf, D::Error> {
+    let path = PathBuf::deserialize(value)?;
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    Err(D::Error::custom(
+        "the path is relative: write it from the root on, with a `/` at its beginning",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Kind, RequestedBy, Task, Time};
+
+    #[test]
+    fn command_lines_are_left_out_wherever_an_event_has_one() {
+        let task = Task {
+            cmdline: vec!["mount".into(), "-o".into(), "password=x".into()],
+            comm: "mount".into(),
+            ..Task::default()
+        };
+        let mut event = Event::blank("x".to_owned(), Kind::Taint, Time::unknown());
+        event.task = Some(task.clone());
+        event.requested_by = Some(RequestedBy {
+            alias: "fs-nfs".into(),
+            task: Some(task),
+            devices: Vec::new(),
+        });
+        let whole = event.clone();
+        Record { cmdline: true }.restrict(&mut event);
+        assert_eq!(event, whole);
+        Record { cmdline: false }.restrict(&mut event);
+        let text = serde_json::to_string(&event).unwrap();
+        assert!(!text.contains("password") && !text.contains("cmdline"));
+        assert!(text.contains("\"comm\":\"mount\""), "{text}");
+    }
+
+    #[test]
+    fn each_level_is_one_of_the_logs() {
+        assert_eq!(
+            log::LevelFilter::from(Level::default()),
+            log::LevelFilter::Warn
+        );
+        for level in ["off", "error", "warn", "info", "debug", "trace"] {
+            let config = parse(&format!("[log]\nlevel = \"{level}\"\n")).unwrap();
+            let filter = log::LevelFilter::from(config.log.level);
+            assert_eq!(filter.as_str().to_lowercase(), level);
+        }
+    }
+}
