@@ -44,9 +44,11 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// Opens the history and the socket; one recorder for each history.
     pub(crate) fn new(db: &Path, outlets: &Outlets) -> Result<Self> {
+        // Who finds the socket finds the history, too.
+        let storage = Storage::start(db)?;
         let mut recorder = Self {
             feed: Feed::listen(outlets.socket, outlets.group)?,
-            storage: Storage::start(db)?,
+            storage,
             journal: if outlets.journal {
                 JournalQueue::begin()
             } else {
