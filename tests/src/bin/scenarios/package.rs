@@ -29,9 +29,12 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// and that modules are read.
 const EXPOSURE: &str = "26";
 
+/// A name, and what is done.
+type Step = (&'static str, fn() -> Result<()>);
+
 pub(crate) fn all() -> Result<()> {
     let mut tally = Tally::default();
-    let steps: [(&str, fn() -> Result<()>); 9] = [
+    let steps: [Step; 9] = [
         ("package: install", install),
         ("package: enable and start", start),
         ("package: report and journal agree", agree),
