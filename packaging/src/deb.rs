@@ -23,12 +23,12 @@ const LEVEL: u32 = 6;
 pub(crate) fn make(files: &[File], date: u32) -> Result<Vec<u8>> {
     let files = placed(files, date)?;
     let control = archive(&control(&files), "./", date)?;
-    let data = archive(&files, "./", date)?;
+    let contents = archive(&files, "./", date)?;
     let mut package = ar::Builder::new(Vec::new());
     for (name, bytes) in [
         ("debian-binary", b"2.0\n".to_vec()),
         ("control.tar.xz", xz(&control)?),
-        ("data.tar.xz", xz(&data)?),
+        ("data.tar.xz", xz(&contents)?),
     ] {
         let mut header = ar::Header::new(name.as_bytes().to_vec(), bytes.len() as u64);
         header.set_mtime(date.into());
@@ -87,13 +87,13 @@ fn control(files: &[File]) -> Vec<File> {
     );
     let sum = |file: &File| {
         let digest = Md5::digest(&file.bytes);
-        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{digest}  {}\n", file.path)
+        format!("{}  {}\n", hex::encode(digest), file.path)
     };
     let of_kind = |kind: Kind| files.iter().filter(move |file| file.kind == kind);
-    let conffiles: String = of_kind(Kind::Configuration)
-        .map(|file| format!("/{}\n", file.path))
-        .collect();
+    let mut conffiles = String::new();
+    for file in of_kind(Kind::Configuration) {
+        conffiles = format!("{conffiles}/{}\n", file.path);
+    }
     let sums: String = files
         .iter()
         .filter(|file| file.kind != Kind::Configuration)
@@ -125,12 +125,12 @@ fn folded(text: &str) -> String {
     let mut line = String::new();
     for word in text.split_whitespace() {
         if line.len() + word.len() > 76 {
-            lines += &format!(" {}\n", line.trim_end());
+            lines = format!("{lines} {}\n", line.trim_end());
             line.clear();
         }
-        line += &format!("{word} ");
+        line = format!("{line}{word} ");
     }
-    lines + &format!(" {}\n", line.trim_end())
+    format!("{lines} {}\n", line.trim_end())
 }
 
 fn xz(bytes: &[u8]) -> Result<Vec<u8>> {

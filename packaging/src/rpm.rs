@@ -70,7 +70,7 @@ mod tests {
         let entries = read.metadata.get_file_entries().unwrap();
         let paths: Vec<_> = entries
             .iter()
-            .map(|entry| entry.path.display().to_string())
+            .map(|entry| entry.path().display().to_string())
             .collect();
         for wanted in [
             "/usr/bin/taintwatch",

@@ -53,16 +53,17 @@ pub fn template() -> String {
     let mut text = HEAD.to_owned();
     let mut table = String::new();
     for key in keys() {
-        if key.table != table {
-            text += &format!("\n[{}]\n", key.table);
+        let begins = key.table != table;
+        if begins {
+            text = format!("{text}\n[{}]\n", key.table);
             table.clone_from(&key.table);
         } else {
             text += "\n";
         }
         for line in textwrap::wrap(&key.about, 78) {
-            text += &format!("# {line}\n");
+            text = format!("{text}# {line}\n");
         }
-        text += &format!("#{} = {}\n", key.name, key.default);
+        text = format!("{text}#{} = {}\n", key.name, key.default);
     }
     text
 }

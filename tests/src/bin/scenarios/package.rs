@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// and that modules are read.
 const EXPOSURE: &str = "26";
 
-/// What is done, one thing after the other.
+/// A name, and what is done.
 type Step = (&'static str, fn() -> Result<()>);
 
 pub(crate) fn all() -> Result<()> {
