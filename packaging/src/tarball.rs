@@ -2,7 +2,7 @@
 //!
 //! In: files. Out: a tar archive with folders, owners and one time for all, so that two of the same files are the same.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use tar::{Builder, EntryType, Header};
 
 use crate::{
@@ -24,14 +24,30 @@ pub(crate) fn archive(files: &[File], top: &str, date: u32) -> Result<Vec<u8>> {
         .map(|file| format!("{top}{}", file.path))
         .collect();
     for folder in folders(paths.iter().map(String::as_str)) {
-        let mut header = header(EntryType::Directory, 0o755, 0, date);
-        archive.append_data(&mut header, format!("{folder}/"), &[][..])?;
+        let header = header(EntryType::Directory, 0o755, 0, date);
+        append(&mut archive, header, &format!("{folder}/"), &[])?;
     }
     for (path, file) in paths.iter().zip(files) {
-        let mut header = header(EntryType::Regular, file.mode, file.bytes.len(), date);
-        archive.append_data(&mut header, path, file.bytes.as_slice())?;
+        let header = header(EntryType::Regular, file.mode, file.bytes.len(), date);
+        append(&mut archive, header, path, &file.bytes)?;
     }
     Ok(archive.into_inner()?)
+}
+
+/// With the path as it is: the library takes `./` away, with which paths in a .deb begin.
+fn append(
+    archive: &mut Builder<Vec<u8>>,
+    mut header: Header,
+    path: &str,
+    bytes: &[u8],
+) -> Result<()> {
+    let gnu = header.as_gnu_mut().context("it is no header of GNU")?;
+    let place = gnu.name.get_mut(..path.len());
+    place
+        .with_context(|| format!("{path} is too long for a tar archive"))?
+        .copy_from_slice(path.as_bytes());
+    header.set_cksum();
+    Ok(archive.append(&header, bytes)?)
 }
 
 fn header(kind: EntryType, mode: u32, size: usize, date: u32) -> Header {
