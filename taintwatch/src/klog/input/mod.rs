@@ -147,8 +147,7 @@ fn kind(path: &str) -> Option<Kind> {
     let path = path.trim_start_matches("./");
     let name = path.rsplit('/').next()?;
     let ends = |end: &str| path == end || path.ends_with(&format!("/{end}"));
-    if ends("proc/sys/kernel/tainted") || name == "tainted" || name.ends_with("kernel_tainted.txt")
-    {
+    if name == "tainted" || name.ends_with("kernel_tainted.txt") {
         return Some(Kind::Fact(Fact::Tainted));
     }
     if ends("proc/modules") || name == "proc_modules.txt" {
@@ -222,6 +221,24 @@ mod tests {
             ("sos/etc/passwd", None),
         ] {
             assert_eq!(kind(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn each_name_of_a_file_is_known_by_itself() {
+        for (path, expected) in [
+            ("tainted", Some(Fact::Tainted)),
+            ("x/cat_proc_sys_kernel_tainted.txt", Some(Fact::Tainted)),
+            ("proc_modules.txt", Some(Fact::Modules)),
+            ("proc/version", Some(Fact::Version)),
+            ("uname", Some(Fact::Version)),
+            ("uname_-a", Some(Fact::Version)),
+            ("basic-health-check.txt", Some(Fact::Sections)),
+            ("basic-environment.txt", Some(Fact::Sections)),
+            ("notes/taint", None),
+            ("sys/module/nvidia/refcnt", None),
+        ] {
+            assert_eq!(kind(path), expected.map(Kind::Fact), "{path}");
         }
     }
 }
