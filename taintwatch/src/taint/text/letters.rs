@@ -186,7 +186,8 @@ mod tests {
     use super::*;
     use crate::taint::version::Version;
 
-    /// Some kernels print two flags alike; one that came later than a kernel is not in it, unless it alone can be meant.
+    /// Some kernels print two flags alike; one that came later than a kernel is not in it, unless it alone can be
+    /// meant.
     #[test]
     fn age_decides_between_two_flags_of_a_letter() {
         let mut tried = 0;
