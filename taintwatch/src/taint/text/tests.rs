@@ -204,7 +204,7 @@ fn halves_without_a_release_are_two_lines() {
     assert_eq!(reader.whole("x Tainted: G", "W"), None);
 }
 
-/// `sig_enforce` and F: 3.7 (`106a4ee2`) to 3.14; E has its own letter since 3.15.
+/// Since 3.15 such a module has a letter of its own, E.
 #[test]
 fn an_unsigned_module_is_f_in_some_kernels_alone() {
     let (forced, warned) = (decode("F").unwrap(), decode("W").unwrap());
