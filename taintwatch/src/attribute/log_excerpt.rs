@@ -259,7 +259,8 @@ mod tests {
         assert!(lines_of(&event, &lines, &[]).is_some());
     }
 
-    /// `page_fault_oops` names the flag first, and `__die` again (`arch/x86/mm/fault.c`, `arch/x86/kernel/dumpstack.c`).
+    /// Both of its lines name the flag (`show_fault_oops`, `arch/x86/mm/fault.c`; `__die_header`,
+    /// `arch/x86/kernel/dumpstack.c`).
     #[test]
     fn an_oops_is_taken_from_its_first_line() {
         let oops = [
