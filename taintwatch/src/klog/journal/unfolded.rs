@@ -267,4 +267,22 @@ Tue 2026-11-24 12:00:03.123456 UTC [s=0a;i=5;b=4f;m=4e2d43;t=64bd2c0a0;x=3]
             assert_eq!(read(&format!("{fields}{next}")).0, [], "{next}");
         }
     }
+
+    #[test]
+    fn a_long_entry_is_whole_up_to_the_limit_of_a_line() {
+        use std::fmt::Write as _;
+        let mut json = "{\n  \"_TRANSPORT\": \"kernel\",\n".to_owned();
+        let mut verbose =
+            "Tue 2026-11-24 12:00:00.123456 UTC [s=0a;i=1;b=4f;m=4e2d40;t=64bd2c0a0;x=3]
+        _TRANSPORT=kernel
+        MESSAGE=x"
+                .to_owned();
+        for number in 100..300 {
+            writeln!(json, "  \"F{number}\": \"{}\",", "a".repeat(100)).unwrap();
+            write!(verbose, "\n            {number}{}", "a".repeat(100)).unwrap();
+        }
+        json.push_str("  \"MESSAGE\": \"x\"\n}");
+        assert_eq!(read(&json).0, [("x".to_owned(), None)]);
+        assert_eq!(read(&verbose).0[0].0.len(), 1 + 200 * 104);
+    }
 }
