@@ -272,11 +272,8 @@ Tue 2026-11-24 12:00:03.123456 UTC [s=0a;i=5;b=4f;m=4e2d43;t=64bd2c0a0;x=3]
     fn a_long_entry_is_whole_up_to_the_limit_of_a_line() {
         use std::fmt::Write as _;
         let mut json = "{\n  \"_TRANSPORT\": \"kernel\",\n".to_owned();
-        let mut verbose =
-            "Tue 2026-11-24 12:00:00.123456 UTC [s=0a;i=1;b=4f;m=4e2d40;t=64bd2c0a0;x=3]
-        _TRANSPORT=kernel
-        MESSAGE=x"
-                .to_owned();
+        let head = "Tue 2026-11-24 12:00:00.123456 UTC [s=0a;i=1;b=4f;m=4e2d40;t=64bd2c0a0;x=3]";
+        let mut verbose = format!("{head}\n    _TRANSPORT=kernel\n    MESSAGE=x");
         for number in 100..300 {
             writeln!(json, "  \"F{number}\": \"{}\",", "a".repeat(100)).unwrap();
             write!(verbose, "\n            {number}{}", "a".repeat(100)).unwrap();
