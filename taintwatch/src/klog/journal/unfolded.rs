@@ -278,8 +278,9 @@ Tue 2026-11-24 12:00:03.123456 UTC [s=0a;i=5;b=4f;m=4e2d43;t=64bd2c0a0;x=3]
             writeln!(json, "  \"F{number}\": \"{}\",", "a".repeat(100)).unwrap();
             write!(verbose, "\n            {number}{}", "a".repeat(100)).unwrap();
         }
-        json.push_str("  \"MESSAGE\": \"x\"\n}");
-        assert_eq!(read(&json).0, [("x".to_owned(), None)]);
+        let message = "x".repeat(900);
+        write!(json, "  \"MESSAGE\": \"{message}\"\n}}").unwrap();
+        assert_eq!(read(&json).0, [(message, None)]);
         assert_eq!(read(&verbose).0[0].0.len(), 1 + 200 * 104);
     }
 }
