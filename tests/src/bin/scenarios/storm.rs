@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use crate::{DB, history::History, loading::load, tamper::mask_address};
 
-/// What the recorder may use, in KiB, and by how much the history may grow, in bytes.
+/// What the recorder may use, in KiB, and by how much the history may grow, in bytes: SQLite's log alone has 4 MB before
+/// it is taken over. An event for each call would be hundreds of times that.
 const MEMORY: u64 = 32 * 1024;
-const GROWTH: u64 = 1 << 20;
+const GROWTH: u64 = 4 * 1024 * 1024;
 
 /// Calls from two CPUs; meanwhile a module is loaded and the sysctl is written.
 pub(crate) fn storm(history: &mut History) -> Result<()> {
