@@ -260,4 +260,18 @@ mod tests {
         assert_eq!(behind_jump(&code[..7], WORK, ADD_TAINT), None);
         assert_eq!(behind_jump(&[], WORK, ADD_TAINT), None);
     }
+
+    /// A full record has all that were found; one more was left out.
+    #[test]
+    fn a_full_record_leaves_none_out() {
+        let elsewhere = jumps(WORK, ADD_TAINT + 0x100);
+        let mut functions = vec![(WORK, "work+0x0/0x20 [m]", &elsewhere[..]); CALLEES - 1];
+        let fitting = jumps(OTHER, ADD_TAINT);
+        functions.push((OTHER, "other+0x0/0x20 [n]", &fitting[..]));
+        let mut full = callees(&functions);
+        let found = first(&caller(link::INDIRECT, 0), Some(&full));
+        assert_eq!(found.as_deref(), Ok("other+0xc [n]"));
+        full.found += 1;
+        assert_eq!(first(&caller(link::INDIRECT, 0), Some(&full)), Err(0));
+    }
 }

@@ -118,7 +118,7 @@ fn fits(event: &Event, class: Class, named: &TaintLine, line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{kernel::kmsg::Line, klog::marks::END, taint::release::Release};
+    use crate::{kernel::kmsg::Line, klog::marks::END, taint::flags::bit, taint::release::Release};
 
     fn log(texts: &[&str]) -> Vec<Logged> {
         let line = |(seq, text): (u64, &&str)| Logged {
@@ -257,5 +257,21 @@ mod tests {
         assert!(lines_of(&event, &lines, &[]).is_none());
         lines[0].release = Release::parse("4.12.14-122.74-default");
         assert!(lines_of(&event, &lines, &[]).is_some());
+    }
+
+    /// Both of its lines name the flag (`show_fault_oops`, `arch/x86/mm/fault.c`; `__die_header`,
+    /// `arch/x86/kernel/dumpstack.c`).
+    #[test]
+    fn an_oops_is_taken_from_its_first_line() {
+        let oops = [
+            "BUG: kernel NULL pointer dereference, address: 0000000000000000",
+            "Oops: 0000 [#1] PREEMPT SMP",
+            "CPU: 1 PID: 7 Comm: x Not tainted 6.1.0 #1",
+            "---[ end trace 0000000000000000 ]---",
+        ];
+        let event = event("kernel_code", bit::DIE, 1, "f+0x2", "");
+        let (lines, seq) = lines_of(&event, &log(&oops), &[]).unwrap();
+        assert_eq!((lines.len(), seq), (4, vec![1]));
+        assert_eq!(lines[0], oops[0]);
     }
 }

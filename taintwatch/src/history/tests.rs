@@ -356,6 +356,23 @@ fn two_boots_differ_by_kernel_flags_and_versions() {
     assert!(diff(a, a).is_empty() && !found.is_empty());
 }
 
+#[test]
+fn what_was_watched_in_part_counts_as_not_watched() {
+    let (events, liveness) = fixture();
+    let mut history = History::of(&events, &liveness);
+    let boot = history
+        .boots
+        .iter_mut()
+        .find(|boot| !boot.coverage.gaps.is_empty())
+        .unwrap();
+    for interval in &mut boot.coverage.intervals {
+        interval.full = false;
+    }
+    let expected = boot.coverage.gaps.len() + boot.coverage.intervals.len();
+    assert_eq!(diff(boot, boot).a.not_watched, expected);
+    assert!(expected > boot.coverage.gaps.len());
+}
+
 proptest::proptest! {
     /// Whatever order and clocks events have: each is in one boot, and none gets lost.
     #[test]

@@ -65,3 +65,60 @@ pub struct LoggedBoot {
     /// The kernel's release, from its first line or from a report.
     pub release: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REPORT: &str = "WARNING: CPU: 1 PID: 7 at x.c:1 f+0x1/0x2";
+    const LOAD: &str = "m: loading out-of-tree module taints kernel.";
+    const STATE: &str = "CPU: 1 PID: 7 Comm: x Not tainted 6.1.0 #1";
+
+    /// From the first place to the last.
+    fn finding(text: &str, since_boot: Option<u64>, first: u64, last: u64) -> Finding {
+        Finding {
+            what: TaintLine::parse(text).map_or(What::State, What::TaintLine),
+            host: None,
+            boot: LoggedBoot::default(),
+            at: Moment {
+                since_boot,
+                place: first,
+                ..Moment::default()
+            },
+            last_place: last,
+            lines: Vec::new(),
+            facts: Facts::default(),
+        }
+    }
+
+    #[test]
+    fn a_state_denies_only_what_was_written_before_it() {
+        const AT: u64 = 5_000_000_000;
+        for (flag, flags_last, state, expected) in [
+            (LOAD, 1, AT - 1, true),
+            (LOAD, 1, AT, false),
+            (LOAD, 9, AT + 1, false),
+            (REPORT, 3, AT, true),
+            (REPORT, 3, AT + AT_ONCE_NS - 1, true),
+            (REPORT, 3, AT + AT_ONCE_NS, false),
+            (REPORT, 5, AT + 60_000_000_000, false),
+            (REPORT, 6, AT + 60_000_000_000, true),
+        ] {
+            let flag = finding(flag, Some(AT), 1, flags_last);
+            let shown = finding(STATE, Some(state), 5, 7);
+            assert_eq!(
+                shown.says_nothing_of(&flag),
+                expected,
+                "{flags_last} {state}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_times_two_reports_can_be_of_one_moment() {
+        let report = finding(REPORT, None, 1, 3);
+        assert!(finding(REPORT, None, 5, 7).says_nothing_of(&report));
+        assert!(!finding(STATE, None, 5, 7).says_nothing_of(&report));
+        assert!(!finding(REPORT, None, 5, 7).says_nothing_of(&finding(LOAD, None, 1, 1)));
+    }
+}

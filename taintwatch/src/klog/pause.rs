@@ -64,6 +64,13 @@ mod tests {
                 false,
             ),
             ("Tue Nov 24 12:00:00 2026", "Wed Nov 25 12:00:00 2026", true),
+            ("Tue Nov 24 23:00:00 2026", "Wed Nov 25 00:00:10 2026", true),
+            ("Tue Nov 24 23:00:00 2026", "Wed Nov 25 00:00:00 2026", true),
+            (
+                "Tue Nov 24 23:59:59 2026",
+                "Wed Nov 25 00:00:02 2026",
+                false,
+            ),
             ("Jun  1 10:00:00", "Jun  1 10:10:00", true),
             ("Jun  1 10:00:00", "Jun  1 09:00:00", true),
             ("2026-11-24T12:00:00.123", "2026-11-24T12:00:02.456", false),
@@ -114,5 +121,23 @@ mod tests {
         // Over midnight.
         assert!(at("Jun  1 23:59:59", "Jun  2 00:01:59"));
         assert!(!at("Jun  1 23:59:59", "Jun  2 00:00:00"));
+    }
+
+    #[test]
+    fn the_longest_time_is_no_pause_yet() {
+        let boot = |since_boot| Line {
+            since_boot: Some(since_boot),
+            ..Line::default()
+        };
+        let last = (&boot(7)).into();
+        assert!(!lies_between(&last, &boot(7 + LONGEST_NS)));
+        assert!(lies_between(&last, &boot(8 + LONGEST_NS)));
+        let wall = |seconds| Line {
+            wall: jiff::Timestamp::from_second(seconds).ok(),
+            ..Line::default()
+        };
+        let last = (&wall(7)).into();
+        assert!(!lies_between(&last, &wall(7 + LONGEST_BY_WALL)));
+        assert!(lies_between(&last, &wall(8 + LONGEST_BY_WALL)));
     }
 }

@@ -229,3 +229,30 @@ fn what_is_known_of_a_module_is_said_of_no_other() {
     let event = attributor.logged(&line, text, 1, 1);
     assert_eq!(event.module_name(), Some("m"));
 }
+
+/// It runs before the record of its module is sent: the stage of the load ties it to the file.
+#[test]
+fn a_setter_of_a_parameter_is_of_the_file_that_is_loaded() {
+    let path = |stage: u32, name: &str, function: &str| {
+        let mut attributor = attributor();
+        is_silent(&mut attributor, &[reads(named_task(), 0)]);
+        let mut taint = entry(bit::WARN, &["__warn+0x1/0x9", function]);
+        taint.loading.stage = stage;
+        taint.loading.file_ns = READ_NS;
+        put(&mut taint.loading.name, name);
+        let event = event_of(&mut attributor, &Record::TaintEntry(Box::new(taint)));
+        event.module?.path
+    };
+    let setter = "set_level+0x1/0x9 [m]";
+    assert_eq!(
+        path(stage::UNFORMED, "m", setter).as_deref(),
+        Some("/lib/m.ko")
+    );
+    assert_eq!(
+        path(stage::COMING, "m", setter),
+        None,
+        "its record tells the file"
+    );
+    assert_eq!(path(stage::UNFORMED, "n", setter), None, "another module");
+    assert_eq!(path(stage::UNFORMED, "m", "parse_args+0x1/0x9"), None);
+}

@@ -237,4 +237,29 @@ mod tests {
         ];
         assert_eq!(of(&trace, None), Ran::Task);
     }
+
+    /// `stack_type_name` of x86 names them (`arch/x86/kernel/dumpstack_64.c`).
+    #[test]
+    fn the_names_of_stacks_show_what_ran() {
+        let trace = |name| ["Call Trace:", name, " f+0x1/0x2"];
+        assert_eq!(
+            of(&trace("<SOFTIRQ>"), None),
+            Ran::Interrupt(Some(Context::Softirq))
+        );
+        assert_eq!(of(&trace("<#MC>"), None), Ran::Interrupt(None));
+        assert_eq!(of(&trace("<TASK>"), None), Ran::Task);
+    }
+
+    #[test]
+    fn an_entry_of_a_vector_has_the_names_beginning_and_end() {
+        for (function, expected) in [
+            ("smp_apic_timer_interrupt", true),
+            ("sysvec_apic_timer_interrupt", true),
+            ("common_interrupt", true),
+            ("smp_call_function", false),
+            ("request_interrupt", false),
+        ] {
+            assert_eq!(is_entry(function), expected, "{function}");
+        }
+    }
 }

@@ -234,4 +234,26 @@ mod tests {
         #[test]
         fn never_panics(lines: Vec<String>) { _ = Facts::read(&lines); }
     }
+
+    #[test]
+    fn an_old_header_has_a_number_or_a_task() {
+        for (line, expected) in [
+            ("CPU 6 ", true),
+            ("CPU 6", true),
+            ("CPU ", false),
+            ("CPU x", false),
+            ("Pid: 7, comm: x", true),
+            ("Pid: 7", false),
+            ("x, comm: y", false),
+        ] {
+            assert_eq!(is_old(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_release_stands_before_the_number_of_its_build() {
+        assert_eq!(release("x 6.1.0-generic #1 SMP"), Some("6.1.0-generic"));
+        assert_eq!(release("x 6.1.0-64 #SMP"), None);
+        assert_eq!(release("x generic #1"), None);
+    }
 }

@@ -118,4 +118,12 @@ mod tests {
             _ = place(&format!("{}{line}+0x1", PLACES[begin]));
         }
     }
+
+    #[test]
+    fn a_module_stands_alone_before_its_code() {
+        assert_eq!(module_before(":lustre:"), Some("lustre"));
+        assert_eq!(module_before("0010: :lustre:"), Some("lustre"));
+        assert_eq!(module_before("x:lustre:"), None);
+        assert_eq!(module_before(":no module:"), None);
+    }
 }

@@ -320,4 +320,13 @@ mod tests {
             assert_eq!(caller(text), (None, text.to_owned()), "{text}");
         }
     }
+
+    #[test]
+    fn seconds_are_digits_alone() {
+        assert_eq!(seconds("5.123456"), Some(5_123_456_000));
+        assert_eq!(seconds("240."), Some(240_000_000_000));
+        for text in ["+5.0", ".5", "5.-1", "5", "x.0", "5.0123456789"] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
 }

@@ -35,20 +35,9 @@ pub(super) fn iso(line: &str) -> Option<Stamp<'_>> {
     })
 }
 
-/// Only with a zone.
+/// Only with a zone, whose colon may be missing.
 pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
-    let mut text = text.replacen(',', ".", 1);
-    // `+0100`: the zone's colon may be missing.
-    let zone = text.len().checked_sub(5)?;
-    if text.get(zone..)?.starts_with(['+', '-'])
-        && text
-            .get(zone + 1..)?
-            .bytes()
-            .all(|byte| byte.is_ascii_digit())
-    {
-        text.insert(zone + 3, ':');
-    }
-    text.parse().ok()
+    text.replacen(',', ".", 1).parse().ok()
 }
 
 /// `1795521600.123456 ` of `journalctl -o short-unix`.

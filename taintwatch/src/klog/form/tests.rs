@@ -275,6 +275,30 @@ fn a_line_without_a_time_goes_on_where_the_last_was_broken() {
 }
 
 #[test]
+fn lines_are_counted_where_their_reader_does_not() {
+    let mut source = Source::default();
+    for (raw, expected) in [("a", Some(1)), ("", None), ("[    1.000000] b", Some(3))] {
+        assert_eq!(source.line(raw).map(|line| line.number), expected, "{raw}");
+    }
+}
+
+#[test]
+fn the_rest_of_a_programs_line_is_a_programs() {
+    let mut source = Source::default();
+    assert!(source.line("Nov 24 12:00:00 web1 kernel: a").is_some());
+    assert_eq!(source.line("Nov 24 12:00:00 web1 sshd[12]: b"), None);
+    assert_eq!(source.line("the rest of b"), None);
+    assert!(source.line("Nov 24 12:00:00 web1 kernel: c").is_some());
+    assert_eq!(source.line("the rest of c").unwrap().text, "the rest of c");
+}
+
+#[test]
+fn a_time_with_a_comma_can_have_a_writer_behind_it() {
+    let found = line("2026-11-24T12:00:00,123456+01:00 web1 kernel: a");
+    assert_eq!((found.text, found.host), ("a", Some("web1")));
+}
+
+#[test]
 fn what_only_looks_like_a_time_stays_in_the_text() {
     for raw in [
         "[   12.345678] @[<80012345>] (unwind_backtrace) from [<8001a>]",

@@ -147,8 +147,7 @@ fn kind(path: &str) -> Option<Kind> {
     let path = path.trim_start_matches("./");
     let name = path.rsplit('/').next()?;
     let ends = |end: &str| path == end || path.ends_with(&format!("/{end}"));
-    if ends("proc/sys/kernel/tainted") || name == "tainted" || name.ends_with("kernel_tainted.txt")
-    {
+    if name == "tainted" || name.ends_with("kernel_tainted.txt") {
         return Some(Kind::Fact(Fact::Tainted));
     }
     if ends("proc/modules") || name == "proc_modules.txt" {
@@ -223,5 +222,70 @@ mod tests {
         ] {
             assert_eq!(kind(path), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn each_name_of_a_file_is_known_by_itself() {
+        for (path, expected) in [
+            ("tainted", Some(Fact::Tainted)),
+            ("x/cat_proc_sys_kernel_tainted.txt", Some(Fact::Tainted)),
+            ("proc_modules.txt", Some(Fact::Modules)),
+            ("proc/version", Some(Fact::Version)),
+            ("uname", Some(Fact::Version)),
+            ("uname_-a", Some(Fact::Version)),
+            ("basic-health-check.txt", Some(Fact::Sections)),
+            ("basic-environment.txt", Some(Fact::Sections)),
+            ("notes/taint", None),
+            ("sys/module/nvidia/refcnt", None),
+        ] {
+            assert_eq!(kind(path), expected.map(Kind::Fact), "{path}");
+        }
+    }
+
+    #[derive(Default)]
+    struct Logs(Vec<String>);
+
+    impl Visitor for Logs {
+        fn log(&mut self, _: &str, input: &mut dyn BufRead) -> io::Result<()> {
+            let mut text = String::new();
+            input.read_to_string(&mut text)?;
+            self.0.push(text);
+            Ok(())
+        }
+        fn fact(&mut self, _: Fact, _: &str, _: &str) {}
+        fn refused(&mut self, name: &str, why: &str) {
+            panic!("{name}: {why}");
+        }
+    }
+
+    /// `/sys/fs/pstore` as support tools pack it: the first part is the end of the log.
+    #[test]
+    fn parts_of_a_crash_in_an_archive_are_one_log() {
+        let mut packed = tar::Builder::new(Vec::new());
+        for (name, text) in [
+            (
+                "sos/sys/fs/pstore/dmesg-efi_pstore-170000000001001",
+                "Panic#2 Part1\nb\n",
+            ),
+            (
+                "sos/sys/fs/pstore/dmesg-efi_pstore-170000000002001",
+                "Panic#2 Part2\na\n",
+            ),
+            ("sos/dmesg", "another\n"),
+        ] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(text.len() as u64);
+            header.set_cksum();
+            packed
+                .append_data(&mut header, name, text.as_bytes())
+                .unwrap();
+        }
+        let packed = packed.into_inner().unwrap();
+        let mut logs = Logs::default();
+        archive(Box::new(&packed[..]), &mut logs).unwrap();
+        assert_eq!(logs.0.len(), 2, "{:?}", logs.0);
+        assert_eq!(logs.0[0], "another\n");
+        let (a, b) = (logs.0[1].find("\na\n"), logs.0[1].find("b\n"));
+        assert!(a.is_some() && a < b, "{:?}", logs.0);
     }
 }

@@ -250,4 +250,31 @@ mod tests {
         assert_eq!(inflated(&packed(b"")), None);
         assert_eq!(inflated(&packed(b"a\0")), None);
     }
+
+    /// ramoops writes a line of its own before the header (`ramoops_write_kmsg_hdr`, `fs/pstore/ram.c`).
+    #[test]
+    fn a_header_is_the_first_line_or_the_second() {
+        let expected = ("Panic#2".to_owned(), 3);
+        assert_eq!(header(b"Panic#2 Part3\nx\ny"), expected);
+        assert_eq!(
+            header(b"====1700000000.123456-D\nPanic#2 Part3\nx"),
+            expected
+        );
+        assert_eq!(header(b"x\ny"), (String::new(), 1));
+    }
+
+    #[test]
+    fn what_is_packed_and_no_text_is_none() {
+        let packed = |bytes: &[u8]| {
+            let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+            zlib.write_all(bytes).unwrap();
+            zlib.finish().unwrap()
+        };
+        assert_eq!(
+            inflated(&packed(b"a line\n")).as_deref(),
+            Some(&b"a line\n"[..])
+        );
+        assert_eq!(inflated(&packed(&[0, 1, 2])), None);
+        assert_eq!(inflated(&packed(b"")), None);
+    }
 }

@@ -171,4 +171,38 @@ mod tests {
         assert_eq!(flags, [("a", 12289), ("c", 8192)]);
         assert!(Snapshot::default().finding().is_none());
     }
+
+    #[test]
+    fn a_module_with_letters_is_one_however_many_files_name_it() {
+        let mut snapshot = Snapshot::default();
+        assert_eq!(snapshot.finding(), None);
+        snapshot.take(
+            Fact::Modules,
+            "",
+            "a 1 0 - Live 0x0 (POE)\nb 1 0 - Live 0x0\n",
+        );
+        snapshot.take(Fact::ModuleTaint, "sys/module/a/taint", "POE\n");
+        snapshot.take(Fact::ModuleTaint, "sys/module/b/taint", "\n");
+        snapshot.take(Fact::Version, "", "Linux version 6.1.0 (x)");
+        let finding = snapshot.finding().unwrap();
+        let names: Vec<_> = finding
+            .facts
+            .modules
+            .iter()
+            .map(|module| module.name.as_str())
+            .collect();
+        assert_eq!(names, ["a"]);
+        assert_eq!(finding.facts.release.as_deref(), Some("6.1.0"));
+        for number in 0..=MOST_MODULES {
+            snapshot.module(&format!("m{number}"), "O");
+        }
+        assert_eq!(snapshot.modules.len(), MOST_MODULES);
+    }
+
+    #[test]
+    fn a_mask_alone_is_a_state() {
+        let mut snapshot = Snapshot::default();
+        snapshot.take(Fact::Tainted, "", "512\n");
+        assert_eq!(snapshot.finding().unwrap().facts.mask, Some(Mask(512)));
+    }
 }

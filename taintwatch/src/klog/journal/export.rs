@@ -156,4 +156,42 @@ mod tests {
         assert_eq!(read, 2 * LONGEST_LINE as u64 + 1);
         assert_eq!(line.len(), LONGEST_LINE);
     }
+
+    #[test]
+    fn each_field_that_can_come_first_shows_the_form() {
+        for begin in ["__CURSOR=s", "__REALTIME_TIMESTAMP=1", "__SEQNUM=1"] {
+            assert!(is_export(begin.as_bytes()), "{begin}");
+        }
+        assert!(!is_export(b"MESSAGE=x"));
+    }
+
+    #[test]
+    fn all_bytes_are_counted() {
+        let mut bytes = b"__CURSOR=s=1\n_TRANSPORT=kernel\nMESSAGE\n".to_vec();
+        bytes.extend(3_u64.to_le_bytes());
+        bytes.extend(b"a\nb\nA=1\n\n__CURSOR=s=2\n\n");
+        let read = export(&mut &bytes[..], &mut |_| ()).unwrap();
+        assert_eq!(read, bytes.len() as u64);
+    }
+
+    #[test]
+    fn a_line_that_just_fits_hides_none_behind_it() {
+        let text = format!("{}\nnext\n", "a".repeat(LONGEST_LINE - 1));
+        let mut line = Vec::new();
+        let read = bounded_line(&mut text.as_bytes(), &mut line).unwrap();
+        assert_eq!((read, line.len()), (LONGEST_LINE as u64, LONGEST_LINE));
+    }
+
+    #[test]
+    fn an_end_is_none_and_a_failure_is_one() {
+        struct Broken;
+        impl io::Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("broken"))
+            }
+        }
+        assert!(!read_whole(&mut &b"1234567"[..], &mut [0; 8]).unwrap());
+        assert!(read_whole(&mut &b"12345678"[..], &mut [0; 8]).unwrap());
+        assert!(read_whole(&mut io::BufReader::new(Broken), &mut [0; 8]).is_err());
+    }
 }

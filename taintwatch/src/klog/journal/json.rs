@@ -85,6 +85,10 @@ mod tests {
             None
         );
         assert_eq!(text(r#"{"_TRANSPORT":"kernel","MESSAGE":null}"#), None);
+        let twice = r#"{"_TRANSPORT":"kernel","MESSAGE":["a","b"]}"#;
+        assert_eq!(text(twice).as_deref(), Some("a"), "given twice");
+        let number = text(r#"{"_TRANSPORT":"kernel","MESSAGE":5}"#);
+        assert_eq!(number.as_deref(), Some("5"));
     }
 
     #[test]

@@ -256,4 +256,31 @@ Tue 2026-11-24 12:00:03.123456 UTC [s=0a;i=5;b=4f;m=4e2d43;t=64bd2c0a0;x=3]
             _ = read(&format!("a [s=1;b=2]\n    {}", lines.join("\n    ")));
         }
     }
+
+    /// What a cut log has of an entry may lack the field that says that it is another program's.
+    #[test]
+    fn an_object_without_its_end_is_no_entry() {
+        let fields = "{\n  \"_TRANSPORT\": \"kernel\",\n  \"MESSAGE\": \"x\"\n";
+        let whole = read(&format!("{fields}}}")).0;
+        assert_eq!(whole, [("x".to_owned(), None)]);
+        for next in ["another line", "{"] {
+            assert_eq!(read(&format!("{fields}{next}")).0, [], "{next}");
+        }
+    }
+
+    #[test]
+    fn a_long_entry_is_whole_up_to_the_limit_of_a_line() {
+        use std::fmt::Write as _;
+        let mut json = "{\n  \"_TRANSPORT\": \"kernel\",\n".to_owned();
+        let head = "Tue 2026-11-24 12:00:00.123456 UTC [s=0a;i=1;b=4f;m=4e2d40;t=64bd2c0a0;x=3]";
+        let mut verbose = format!("{head}\n    _TRANSPORT=kernel\n    MESSAGE=x");
+        for number in 100..300 {
+            writeln!(json, "  \"F{number}\": \"{}\",", "a".repeat(100)).unwrap();
+            write!(verbose, "\n            {number}{}", "a".repeat(100)).unwrap();
+        }
+        let message = "x".repeat(900);
+        write!(json, "  \"MESSAGE\": \"{message}\"\n}}").unwrap();
+        assert_eq!(read(&json).0, [(message, None)]);
+        assert_eq!(read(&verbose).0[0].0.len(), 1 + 200 * 104);
+    }
 }

@@ -324,3 +324,42 @@ fn a_machine_check_of_powerpc_is_a_flag_of_its_own() {
     let other = "Oops: Kernel access of bad area, sig: 11 [#1]";
     assert_eq!(of("5.10.0", other), ["D"]);
 }
+
+fn events(lines: &[(u64, &str)]) -> Vec<Event> {
+    Reconstruction::events(Origin::default(), findings(lines))
+}
+
+#[test]
+fn a_module_of_a_list_is_recorded_with_its_letters() {
+    let events = events(&[
+        (2, "WARNING: CPU: 1 PID: 7 at a.c:1 f+0x1/0x2"),
+        (2, "Modules linked in: vsock(E)"),
+        (
+            2,
+            "CPU: 1 PID: 7 Comm: x Tainted: G            E      6.1.0 #1",
+        ),
+    ]);
+    let listed = events
+        .iter()
+        .find(|event| event.module_name() == Some("vsock"));
+    let module = listed.and_then(|event| event.module.as_ref()).unwrap();
+    assert_eq!(
+        (module.taints.as_deref(), module.loaded),
+        (Some("E"), Some(true))
+    );
+    let warning = events.iter().find(|event| event.module.is_none()).unwrap();
+    let task = warning.task.as_ref().unwrap();
+    assert_eq!((task.pid, task.tid, task.comm.as_str()), (7, 7, "x"));
+}
+
+#[test]
+fn the_line_on_lock_debugging_has_the_mask_before_it() {
+    let events = events(&[
+        (1, "nvidia: loading out-of-tree module taints kernel."),
+        (9, "Disabling lock debugging due to kernel taint"),
+    ]);
+    let masks = events
+        .iter()
+        .map(|event| event.taint.as_ref().unwrap().mask_before);
+    assert_eq!(masks.collect::<Vec<_>>(), [Some(Mask(0)), Some(Mask(4096))]);
+}

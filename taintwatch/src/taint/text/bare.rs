@@ -119,4 +119,11 @@ mod tests {
             assert_eq!(mask(text), None, "{text}");
         }
     }
+
+    #[test]
+    fn seven_is_an_octal_digit_and_eight_is_none() {
+        assert_eq!(no_octal("0778"), Some('8'));
+        assert_eq!(no_octal("0777"), None);
+        assert_eq!(no_octal("08x"), None);
+    }
 }

@@ -192,11 +192,41 @@ fn unknown(bit: u32) -> Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::taint::tables::TABLES;
 
     #[test]
     fn flags_are_the_same_where_all_of_them_is() {
         let flag = |bit| crate::taint::flags::by_bit(bit).unwrap();
         assert!(same(flag(9), flag(9)));
         assert!(!same(flag(9), flag(12)));
+    }
+
+    #[test]
+    fn a_release_is_a_version_or_has_a_build() {
+        let release = |behind| {
+            Decoded::of(&[], "", Vec::new())
+                .with_release(behind)
+                .release
+        };
+        assert_eq!(release("6.1.0").as_deref(), Some("6.1.0"));
+        assert_eq!(release("syzkaller #0").as_deref(), Some("syzkaller"));
+        assert_eq!(release("some words"), None);
+        assert_eq!(release(")#1"), None);
+    }
+
+    /// Upstream prints nothing for a bit that it does not have: it may be the printer too.
+    #[test]
+    fn a_vendors_flag_is_not_believed_where_upstream_may_have_printed() {
+        let upstream = TABLES.iter().find(|table| table.vendor == VENDOR).unwrap();
+        let of_vendor = TABLES.iter().find_map(|table| {
+            let bit =
+                (0..64).find(|bit| table.flag(*bit).is_some() && upstream.flag(*bit).is_none());
+            Some((table, bit?))
+        });
+        let (vendor, bit) = of_vendor.unwrap();
+        let mask = Mask(1 << bit);
+        let verdict = verdict(bit, &[(upstream, mask), (vendor, mask)], false);
+        assert!(verdict.believed.is_none() && verdict.is_ambiguous);
+        assert_eq!(verdict.all, [reading(vendor, vendor.flag(bit).unwrap())]);
     }
 }

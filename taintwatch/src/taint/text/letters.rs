@@ -184,8 +184,10 @@ fn bits(table: &Table, (letter, name): Wanted<'_>, hint: KernelHint) -> Vec<u32>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::taint::version::Version;
 
-    /// Some kernels print two flags alike; one that came later than a kernel is not in it, unless it alone can be meant.
+    /// Some kernels print two flags alike; one that came later than a kernel is not in it, unless it alone can be
+    /// meant.
     #[test]
     fn age_decides_between_two_flags_of_a_letter() {
         let mut tried = 0;
@@ -212,6 +214,11 @@ mod tests {
                 assert_eq!(of(None), both);
                 assert_eq!(of(Some(young.since)), both);
                 assert_eq!(of(Some(old.since)), [old.bit]);
+                assert_eq!(
+                    of(Version::parse("1.0.0")),
+                    both,
+                    "neither is too young alone"
+                );
                 let name = bits(
                     table,
                     (letter, Some(old.name)),
@@ -231,5 +238,26 @@ mod tests {
         let text = "ab cd ef";
         assert_eq!(end_of(text, &text[3..5]), 5);
         assert_eq!(end_of(text, &text[6..]), 8);
+    }
+
+    fn read(rest: &str) -> Option<(u64, bool)> {
+        let (fits, _, notes) = collapsed(rest, KernelHint::default())?;
+        Some((fits.first()?.1.0, notes.is_empty()))
+    }
+
+    #[test]
+    fn letters_that_stand_together_have_lost_their_blanks() {
+        assert_eq!(read("W"), Some((512, true)));
+        assert_eq!(read("GW"), Some((512, false)));
+        assert_eq!(read("P W"), Some((513, false)));
+    }
+
+    /// Marks for clear flags can stand between letters, where the text is no longer than a kernel's places.
+    #[test]
+    fn a_long_text_has_no_letters_between_marks() {
+        let padded = |text: &str, len: usize| format!("{text}{}", " ".repeat(len - text.len()));
+        assert_eq!(read(&padded("G  W-", 32)), Some((512, false)));
+        assert_eq!(read(&padded("G  W-", 33)), Some((0, false)));
+        assert_eq!(read(&padded("G  W", 33)), Some((512, false)));
     }
 }

@@ -69,3 +69,32 @@ pub(super) fn is_cut(before: &str) -> bool {
         .iter()
         .any(|mark| before.contains(mark))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_end_where_something_else_begins() {
+        for (text, places, whole, release) in [
+            ("G        W   6.1.0 #1", "G        W  ", true, "6.1.0 #1"),
+            ("P      VLI", "P     ", true, ""),
+            ("G    B )", "G    B ", true, ""),
+            ("P      (2.6.32 #1)", "P    ", true, "2.6.32 #1"),
+            (
+                "G     U              syzkaller #0",
+                "G     U             ",
+                true,
+                "syzkaller #0",
+            ),
+            ("G        W", "G        W", false, ""),
+        ] {
+            let split = split(text);
+            assert_eq!(
+                (split.places, split.whole, split.release),
+                (places, whole, release),
+                "{text}"
+            );
+        }
+    }
+}

@@ -41,6 +41,8 @@ mod tests {
                 "OS kernel is NOT un-tainted (is: 102400, Flags:OKX)",
                 Some("102400"),
             ),
+            ("tainted (is: not known, Flags:OKX)", Some("OKX")),
+            ("tainted (is: , Flags:OKX)", Some("OKX")),
             ("Kernel tainting module (is: hid_hyperv:X)", None),
             ("flags: ", None),
         ] {

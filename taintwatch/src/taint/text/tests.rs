@@ -195,3 +195,39 @@ proptest! {
         _ = line(&format!("Tainted: {tail}"));
     }
 }
+
+/// Two lines are halves of one only where the second has the release that the first lacks.
+#[test]
+fn halves_without_a_release_are_two_lines() {
+    let reader = Reader::default();
+    assert!(reader.line("x Tainted: G").is_some());
+    assert_eq!(reader.whole("x Tainted: G", "W"), None);
+}
+
+/// Since 3.15 such a module has a letter of its own, E.
+#[test]
+fn an_unsigned_module_is_f_in_some_kernels_alone() {
+    let (forced, warned) = (decode("F").unwrap(), decode("W").unwrap());
+    assert!(unsigned(&forced, Some("3.10.0 #1")).is_some());
+    assert_eq!(unsigned(&warned, Some("3.10.0 #1")), None);
+    assert_eq!(unsigned(&forced, Some("6.1.0 #1")), None);
+}
+
+#[test]
+fn no_flag_is_too_young_for_the_kernel_that_brought_it() {
+    for flag in &flags::UPSTREAM {
+        let found = decode(&(1_u64 << flag.bit).to_string()).unwrap();
+        assert_eq!(too_young(&found, Some(flag.since)), None, "{}", flag.letter);
+    }
+    let randstruct = decode("131072").unwrap();
+    assert!(too_young(&randstruct, Version::parse("3.10.0")).is_some());
+}
+
+/// Lock debugging prints the release before the state (`print_kernel_ident`, `kernel/locking/lockdep.c`).
+#[test]
+fn a_release_can_stand_before_the_state() {
+    let found = line("6.1.0-13-amd64 #1 Tainted: G        W         ").unwrap();
+    assert_eq!(found.release.as_deref(), Some("6.1.0-13-amd64"));
+    let found = line("x #1 Tainted: G        W         ").unwrap();
+    assert_eq!(found.release, None);
+}
