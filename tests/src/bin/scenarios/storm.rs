@@ -9,7 +9,7 @@ use crate::{DB, history::History, loading::load, tamper::mask_address};
 
 /// What the recorder may use, in KiB, and by how much the history may grow, in bytes: SQLite's log alone has 4 MB before
 /// it is taken over. An event for each call would be hundreds of times that.
-const MEMORY: u64 = 32 * 1024;
+const MEMORY: u64 = 36 * 1024;
 const GROWTH: u64 = 4 * 1024 * 1024;
 
 /// Calls from two CPUs; meanwhile a module is loaded and the sysctl is written.
