@@ -119,3 +119,26 @@ fn warnings_and_errors_have_one_form_and_say_what_to_do() {
         "{output}"
     );
 }
+
+#[test]
+fn config_check_says_where_and_what_and_the_daemon_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.toml");
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_taintwatch"));
+        command.args(args).arg(&file).output().unwrap()
+    };
+    fs::write(&file, taintwatch::config::template()).unwrap();
+    let shipped = run(&["config", "check"]);
+    assert_eq!(shipped.status.code(), Some(0), "{shipped:?}");
+    fs::write(&file, "[record]\ncmdlin = true\n\"\\u001b[2J\" = 1\n").unwrap();
+    for args in [&["config", "check"][..], &["daemon", "--config"]] {
+        let wrong = run(args);
+        assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+        let said = text(&wrong.stderr);
+        let expected = format!("{}:2:1: unknown key \"cmdlin\"", file.display());
+        assert!(said.contains(&expected), "{said}");
+        assert!(said.contains("did you mean \"cmdline\"?"), "{said}");
+        assert!(!said.contains('\u{1b}'), "{said}");
+    }
+}
