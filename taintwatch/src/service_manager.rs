@@ -1,4 +1,4 @@
-//! What the service manager is told: that the daemon records, what it does, that it is alive.
+//! Messages to the service manager: that the daemon records, what it does, that it is alive.
 //!
 //! In: turns of the daemon, and the events that it recorded. Out: messages of `sd_notify(3)`; nothing without systemd.
 

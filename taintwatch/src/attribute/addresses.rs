@@ -306,7 +306,7 @@ mod tests {
         addresses.name("m", &[(0x1000, "first".into()), (0x1100, "second".into())]);
         assert_eq!(addresses.room(0x1000), Some(0x100));
         assert_eq!(addresses.room(0x1100), Some(0xf00), "the last one");
-        assert_eq!(addresses.room(0x9000), None, "nobody's");
+        assert_eq!(addresses.room(0x9000), None, "no code is there");
         // Of two ranges that overlap, the one whose code is known.
         addresses.add_loaded("rough", 0x1800..0x3000);
         let module = addresses.resolve(0x1900).unwrap();

@@ -158,8 +158,7 @@ mod tests {
         assert_eq!(first(&ended, 2), 2, "the line of the report before");
     }
 
-    /// Without writers, which the kernel names since 5.10 where it is told to, a report in a report cannot be taken
-    /// apart.
+    /// Without writers, which a kernel with `CONFIG_PRINTK_CALLER` names, a report in a report cannot be taken apart.
     #[test]
     fn a_report_that_begins_in_another_leaves_the_first_line_alone() {
         let mixed = log(&[(1, "", WARNS), (1, "", "Call Trace:"), (1, "", CUT_HERE)]);

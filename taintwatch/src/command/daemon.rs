@@ -58,7 +58,7 @@ async fn record(args: &Args, config: Config, db: Option<&Path>, out: &mut dyn Wr
     // Before anything is recorded: a stop is then recorded as the end of the coverage.
     let mut turns = Turns::begin(ServiceManager::watchdog())?;
     let mut watcher = begin(&args.without)?;
-    // What is made is nobody else's until it says whose it is.
+    // New files are closed to others until their owner and mode are set.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let db = db.unwrap_or(&config.history.path).to_owned();
     let outlets = Outlets {

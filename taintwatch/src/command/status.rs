@@ -234,6 +234,17 @@ mod tests {
     }
 
     #[test]
+    fn what_may_not_be_read_is_not_said_to_be_unmonitored() {
+        let mut status = status(Mask(0), LINUX, &History::default());
+        status.unreadable = Some("the history x cannot be read".to_owned());
+        insta::assert_snapshot!(printed(&status), @r"
+        not tainted
+        whether this boot was monitored is not known here: a flag that was set and
+        cleared again is not seen, nor when and by what a flag was set
+        ");
+    }
+
+    #[test]
     fn kinds_are_words() {
         assert!(
             Kind::ALL

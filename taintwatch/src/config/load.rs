@@ -18,10 +18,19 @@ const ALIKE: f64 = 0.7;
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("read the configuration {}: {why}", path.display())]
+    #[error("read the configuration {}: {why}{}", path.display(), advice(why))]
     Unreadable { path: PathBuf, why: io::Error },
     #[error("{}", list(path, faults))]
     Wrong { path: PathBuf, faults: Faults },
+}
+
+/// What to do where it cannot be read.
+fn advice(why: &io::Error) -> &'static str {
+    match why.kind() {
+        io::ErrorKind::NotFound => ": name a file that is there",
+        io::ErrorKind::PermissionDenied => ": become root",
+        _ => "",
+    }
 }
 
 /// One line a fault, as compilers print it, and what to do.
@@ -214,6 +223,10 @@ mod tests {
         let path = folder.path().join("x.toml");
         let missing = load_or_default(Some(&path)).unwrap_err().to_string();
         assert!(missing.starts_with("read the configuration /"), "{missing}");
+        assert!(
+            missing.ends_with(": name a file that is there"),
+            "{missing}"
+        );
         fs::write(&path, "[log]\nlevle = 1\n").unwrap();
         let wrong = load_or_default(Some(&path)).unwrap_err().to_string();
         let expected = format!("{}:2:1: unknown key", path.display());

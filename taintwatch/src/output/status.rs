@@ -152,13 +152,12 @@ fn coverage(status: &Status, layout: &mut Layout) {
             let text = format!("not monitored since {since}: {}", first_line(ended));
             layout.line(0, &text);
         }
+        // The error is printed at the end, with its own advice.
+        None if status.unreadable.is_some() => layout.indented(0, NOT_KNOWN),
         None => {
             layout.indented(0, NOT_MONITORED);
-            // Without a history the error that is printed at the end has the same advice.
-            if status.unreadable.is_none() {
-                let advice = "`systemctl start taintwatch`, or `taintwatch daemon` as root";
-                layout.marked(0, "next", 6, style::DIM, advice);
-            }
+            let advice = "`systemctl start taintwatch`, or `taintwatch daemon` as root";
+            layout.marked(0, "next", 6, style::DIM, advice);
         }
     }
     let gaps: SignedDuration = status.gaps.iter().map(|gap| gap.period.length()).sum();
@@ -175,6 +174,9 @@ fn coverage(status: &Status, layout: &mut Layout) {
     }
 }
 
+/// What it means that there is no history, or that this user may not read it.
+const NOT_KNOWN: &str = "whether this boot was monitored is not known here: a flag that was set and cleared again is not \
+                         seen, nor when and by what a flag was set";
 /// What it means that no daemon ran in this boot.
 const NOT_MONITORED: &str = "this boot was not monitored: a flag that was set and cleared again is not seen, and when \
                              and by what a flag was set is not recorded";

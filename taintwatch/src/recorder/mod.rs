@@ -86,13 +86,19 @@ impl Recorder {
                 self.storage.amend(&event);
             }
         }
+        self.pass_on(event, appended);
+        if appended == Appended::Waits {
+            self.retry();
+        }
+    }
+
+    /// Sends an event to the journal and the socket, or lets it wait until the history has it.
+    fn pass_on(&mut self, event: Event, appended: Appended) {
         match appended {
-            Appended::Waits => {
-                self.storage.wait(event);
-                self.retry();
-            }
+            Appended::Known => {}
+            Appended::Waits => self.storage.wait(event),
             Appended::Refused => self.journal.send(&event),
-            Appended::Written | Appended::Known => {
+            Appended::Written => {
                 self.journal.send(&event);
                 self.feed.publish(&event);
             }
@@ -170,15 +176,8 @@ impl Recorder {
     /// Records what is to be in the history before all that waits.
     fn record_first(&mut self, mut event: Event) {
         addresses::mask(&mut event);
-        match self.storage.append(&mut event, true) {
-            Appended::Known => {}
-            Appended::Waits => self.storage.wait(event),
-            Appended::Refused => self.journal.send(&event),
-            Appended::Written => {
-                self.journal.send(&event);
-                self.feed.publish(&event);
-            }
-        }
+        let appended = self.storage.append(&mut event, true);
+        self.pass_on(event, appended);
     }
 
     /// Records what crashed kernels left; what is in the history already stays as it is.

@@ -13,7 +13,7 @@ pub enum Error {
         "there is no history at {0}: `taintwatch daemon` records one (as root), and `--db` names another"
     )]
     Missing(String),
-    #[error("the history {path} cannot be read: {error}")]
+    #[error("the history {path} cannot be read: {error}{}", advice_to_read(error))]
     Unreadable { path: String, error: io::Error },
     #[error("the history {0} is no file")]
     NoFile(String),
@@ -32,6 +32,14 @@ pub enum Error {
     Lock { path: String, error: io::Error },
     #[error("another taintwatch records to {0}: stop it first")]
     Taken(String),
+}
+
+/// What a reader can do.
+fn advice_to_read(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => ": become root or a member of the group taintwatch",
+        _ => "",
+    }
 }
 
 /// What a writer can do about an error.
@@ -79,7 +87,7 @@ impl Error {
         match self {
             Self::Broken { path, reason } => format!("{path} is damaged ({reason})"),
             Self::Failed { path, failure } => failure.for_writer(path),
-            other => format!("{other}: see to that"),
+            other => other.to_string(),
         }
     }
 }
@@ -148,7 +156,7 @@ impl Failure {
             },
             Self::Overwritten => Error::Broken {
                 path,
-                reason: "its begin was overwritten".to_owned(),
+                reason: "its first bytes were overwritten".to_owned(),
             },
             failure => Error::Failed { path, failure },
         }

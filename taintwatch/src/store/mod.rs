@@ -394,6 +394,12 @@ mod tests {
             };
             assert!(error.to_string().contains(said), "{error}");
         }
+        let closed = Error::Unreadable {
+            path: "x".to_owned(),
+            error: std::io::ErrorKind::PermissionDenied.into(),
+        };
+        let advice = ": become root or a member of the group taintwatch";
+        assert!(closed.to_string().ends_with(advice), "{closed}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Rows of the history that are no event: one of them keeps nobody from the others.
+//! Rows of the history that are no event: one of them does not hide the others.
 //!
 //! In: rows as SQLite gives them. Out: events, and a sentence on what is left out.
 

@@ -61,8 +61,6 @@ pub(super) struct Matrix {
     names: Vec<Names>,
     /// What is printed of it at once.
     lines: Vec<String>,
-    /// Those of the lines that tell of a failure.
-    failures: Vec<String>,
     /// How often a guest's first process ran.
     pub(super) boots: u32,
     passed: u32,
@@ -85,7 +83,6 @@ impl Matrix {
             cells,
             names,
             lines,
-            failures,
             boots,
             passed,
         } = part;
@@ -94,7 +91,6 @@ impl Matrix {
         self.lines.extend(lines);
         self.boots += boots;
         self.passed += passed;
-        self.failures.extend(failures);
     }
 
     /// The result of a scenario on a kernel.
@@ -141,9 +137,8 @@ impl Matrix {
                 self.lines.push(format!("ok      {name}"));
             }
             Err(error) => {
-                let line = format!("FAILED  {name}: {error:#}");
-                self.lines.push(line.clone());
-                self.failures.push(line);
+                let line = format!("{FAILED}{name}: {error:#}");
+                self.lines.push(line);
             }
         }
     }
@@ -154,7 +149,11 @@ impl Matrix {
     }
 
     pub(super) fn failed(&self) -> usize {
-        self.failures.len()
+        self.failures().count()
+    }
+
+    fn failures(&self) -> impl Iterator<Item = &String> {
+        self.lines.iter().filter(|line| line.starts_with(FAILED))
     }
 
     /// The tables.
@@ -165,7 +164,7 @@ impl Matrix {
     /// The last lines: what failed, once more, for who sees the end of a long output alone; and the sum.
     pub(super) fn sum(&self) -> String {
         let (passed, failed) = (self.passed, self.failed());
-        let shortened = self.failures.iter().map(|line| shorten(line) + "\n");
+        let shortened = self.failures().map(|line| shorten(line) + "\n");
         let again: String = shortened.collect();
         format!("{again}{passed} passed, {failed} failed")
     }
@@ -234,6 +233,8 @@ impl Matrix {
     }
 }
 
+/// How the line of a failure begins.
+const FAILED: &str = "FAILED  ";
 /// The longest that a failure is when it is printed again.
 const AGAIN: usize = 300;
 

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every check, three guests at once on two processors.
+//! `cargo xtask test`: every check, three parts at once on two processors.
 //!
 //! Out: the results of a guest when it ends; then tables of kernels and scenarios, of named causes and of the time, and
 //! `N passed, N failed`.
@@ -83,7 +83,7 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
             parts.push(ran);
             sum.show(format!("{} of {number} parts are done", parts.len()));
         };
-        // A guest waits a third of its time, for looks at the counts and for its own disk.
+        // Guests wait now and then: for the daemon to read its counts, for a disk.
         let places = processors.saturating_mul(3).div_ceil(2).min(AT_ONCE);
         queue::run(jobs, places, work, show);
         anyhow::Ok(())

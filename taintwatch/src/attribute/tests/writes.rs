@@ -59,7 +59,7 @@ fn a_write_by_add_taint_is_the_flag_that_it_set() {
 }
 
 #[test]
-fn a_flag_that_was_set_again_is_told_by_the_instruction_alone() {
+fn a_flag_that_was_set_again_is_known_by_the_instruction_alone() {
     let stack = ["add_taint+0x1/0x9", "f+0x1/0x9"];
     let again = written(W, write(writer::ADD_TAINT, (W, W), &stack));
     let said =
@@ -74,21 +74,21 @@ fn a_flag_that_was_set_again_is_told_by_the_instruction_alone() {
         ..Taint::default()
     };
     assert_eq!(again.taint, Some(nothing_new));
-    let mut told = write(writer::ADD_TAINT, (W, W), &stack);
-    told.bit = bit::WARN;
-    let event = written(W, told.clone());
+    let mut by_bit = write(writer::ADD_TAINT, (W, W), &stack);
+    by_bit.bit = bit::WARN;
+    let event = written(W, by_bit.clone());
     assert_eq!(event.bit(), Some(bit::WARN));
     assert_eq!(event.taint.unwrap().first, Some(false));
     // A register that does not hold a bit of the mask tells nothing.
-    told.bit = bit::CRAP;
+    by_bit.bit = bit::CRAP;
     assert_eq!(
-        written(W, told.clone()).bit(),
+        written(W, by_bit.clone()).bit(),
         None,
         "it is clear afterwards"
     );
-    told.bit = u64::BITS;
-    told.mask_after = W | 1;
-    assert_eq!(written(W, told.clone()).bit(), Some(0), "what changed");
+    by_bit.bit = u64::BITS;
+    by_bit.mask_after = W | 1;
+    assert_eq!(written(W, by_bit.clone()).bit(), Some(0), "what changed");
     // Two at once: which of them this write set is not known, and no letter is claimed.
     let two = written(0, write(writer::ADD_TAINT, (0, W | 1), &stack));
     assert_eq!((two.kind, two.bit()), (Kind::MaskWrite, None));

@@ -42,10 +42,12 @@ pub(super) fn await_coming(stream: &mut Stream, addresses: &mut Addresses, recor
         Record::MaskWrite(write) => (&write.task, &write.loading, &write.stack),
         _ => return,
     };
+    if loading.stage != stage::UNFORMED {
+        return;
+    }
     let depth = usize::try_from(stack.depth).unwrap_or(usize::MAX);
     let mut frames = stack.frames.iter().take(depth);
-    let is_known = frames.all(|address| addresses.resolve(address.wrapping_sub(1)).is_some());
-    if loading.stage != stage::UNFORMED || is_known {
+    if frames.all(|address| addresses.resolve(address.wrapping_sub(1)).is_some()) {
         return;
     }
     let began = Instant::now();

@@ -162,7 +162,7 @@ impl History {
         Ok(())
     }
 
-    /// Waits a while for the event of a marker: on the socket, and where nobody speaks there, in the history.
+    /// Waits a while for the event of a marker: on the socket, and without a recorder that listens there, in the history.
     fn is_recorded(&self, marker: &str) -> Result<bool> {
         let is_it = |event: &Value| event["module"]["path"] == marker;
         if self.live.find(HEARD, is_it).is_some() {
