@@ -40,6 +40,18 @@ pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
     text.replacen(',', ".", 1).parse().ok()
 }
 
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+impl Stamp<'_> {
+    /// It does not begin with a word that is a month only in some language.
+    pub(super) fn is_certain(&self) -> bool {
+        let word = self.text.split(' ').next().unwrap_or_default();
+        !is_month(word) || MONTHS.contains(&word) || DAYS.contains(&word)
+    }
+}
+
 /// `1795521600.123456 ` of `journalctl -o short-unix`.
 pub(super) fn unix(line: &str) -> Option<Stamp<'_>> {
     let (text, rest) = line.split_once(' ')?;

@@ -27,7 +27,9 @@ pub(super) fn line<'a>(stamp: &Stamp<'a>) -> Parsed<'a> {
     let mut is_open = false;
     for _ in 0..MOST_WORDS {
         if let Some(text) = kernels(rest, names) {
-            return Parsed::Line(with(stamp, host, text));
+            // A word, a number and a clock may be the prefix of any tool: a machine follows them where `kernel:` says so.
+            let is_named = stamp.is_certain() || rest.starts_with("kernel");
+            return Parsed::Line(with(stamp, host.filter(|_| is_named), text));
         }
         let (word, behind) = rest.split_once(' ').unwrap_or((rest, ""));
         if word.is_empty() {
@@ -176,5 +178,22 @@ mod tests {
         assert!(!is_channel(&month, "[vm3]"));
         assert!(!is_channel(&year, "[vm3"));
         assert!(!is_channel(&year, "vm3]"));
+    }
+
+    #[test]
+    fn a_word_that_is_no_english_month_is_followed_by_a_machine_only_with_the_kernels_name() {
+        let host = |text: &'static str| {
+            let stamp = super::super::stamp::short(text).unwrap();
+            match line(&stamp) {
+                Parsed::Line(line) => line.host,
+                _ => panic!("it is the kernel's: {text}"),
+            }
+        };
+        assert_eq!(host("Nov 24 12:00:00 web1 [   12.345678] x"), Some("web1"));
+        assert_eq!(
+            host("okt 24 12:00:00 web1 kernel: [   12.345678] x"),
+            Some("web1")
+        );
+        assert_eq!(host("aa 01 00:00:00 bb [   12.345678] x"), None);
     }
 }
