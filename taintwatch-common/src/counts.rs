@@ -37,6 +37,9 @@ pub struct Count {
     pub since_ns: u64,
     /// The last occurrence of any kind.
     pub last_ns: u64,
+    /// When the kernel began to count this key: with the key it tells this count from an earlier one of the same key,
+    /// which was removed.
+    pub created_ns: u64,
     /// One of [`crate::link`], of the key's `caller`.
     pub link: u32,
     pub reserved: u32,

@@ -48,5 +48,5 @@ const _: () = {
     assert!(size_of::<CountKey>() == 40);
     assert!(size_of::<Writer>() == 16);
     assert!(size_of::<Left>() == 24);
-    assert!(size_of::<Count>() == 48 + size_of::<Loading>() + SYMBOL_LEN);
+    assert!(size_of::<Count>() == 56 + size_of::<Loading>() + SYMBOL_LEN);
 };

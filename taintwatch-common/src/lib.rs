@@ -19,7 +19,7 @@ pub use records::{
 };
 
 /// The version of every layout in this crate.
-pub const VERSION: u16 = 5;
+pub const VERSION: u16 = 6;
 
 /// `MODULE_NAME_LEN` on 64-bit kernels since 2.6 (`include/linux/module.h`), NUL included.
 pub const MODULE_NAME_LEN: usize = 56;
@@ -143,8 +143,10 @@ pub mod counter {
     pub const SPURIOUS: u32 = 6;
     /// Requests for modules beyond the limit that each user has: they have no record.
     pub const LIMITED: u32 = 7;
+    /// Proofs that the watchpoint on the mask counts on the CPU that asked.
+    pub const ALIVE: u32 = 8;
     /// How many counters there are.
-    pub const END: u32 = 8;
+    pub const END: u32 = 9;
 }
 
 /// A type of which any bytes are a value.

@@ -31,6 +31,7 @@ static NEW: Count = Count {
     spent: 0,
     since_ns: 0,
     last_ns: 0,
+    created_ns: 0,
     link: 0,
     reserved: 0,
     loading: Loading::NONE,
@@ -148,6 +149,10 @@ fn slot(key: &CountKey, link: u32) -> Option<*mut Count> {
     let new: &Count = &NEW;
     _ = COUNTS.insert(key, new, NO_REPLACE);
     let count = COUNTS.get_ptr_mut(key)?;
+    // SAFETY: no arguments.
+    let now = unsafe { bpf_ktime_get_boot_ns() };
+    // SAFETY: a map's value. Another CPU may write it, too: both times are before the count was read by anybody.
+    unsafe { (*count).created_ns = now };
     // SAFETY: a map's value; another CPU that reads it meanwhile finds an empty name.
     loader::fill(unsafe { &raw mut (*count).loading }, key.context);
     // SAFETY: as above.

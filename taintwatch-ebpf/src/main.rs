@@ -43,6 +43,7 @@ mod taint_entry;
 mod target;
 mod task;
 mod warn;
+mod watch_alive;
 
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]

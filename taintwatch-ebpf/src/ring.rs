@@ -15,6 +15,8 @@ const RING_BYTES: usize = 1 << 20;
 const FOR_DETAIL: u64 = RING_BYTES as u64 / 2;
 /// `BPF_RB_AVAIL_DATA`: bytes that were not read yet.
 const UNREAD: u64 = 0;
+/// `BPF_RB_FORCE_WAKEUP`.
+const FORCE_WAKEUP: u64 = 2;
 
 #[btf_map]
 pub static EVENTS: RingBuf<u64, RING_BYTES> = RingBuf::new();
@@ -52,9 +54,10 @@ pub fn reserve_detail<T: Wire>() -> Option<*mut T> {
     reserve()
 }
 
-/// Hands a record over and wakes the reader.
+/// Hands a record over and wakes the reader. Always: the kernel does so by itself only for a reader that has given back
+/// all that it read (`bpf_ringbuf_commit`, `kernel/bpf/ringbuf.c`), and ours keeps the last records.
 #[inline(always)]
 pub fn submit<T>(record: *mut T) {
     // SAFETY: `record` came from `reserve` and is given away here.
-    unsafe { bpf_ringbuf_submit(record.cast(), 0) };
+    unsafe { bpf_ringbuf_submit(record.cast(), FORCE_WAKEUP) };
 }

@@ -66,6 +66,7 @@ impl Cli {
             Verb::Analyze(_) => "analyze",
             Verb::Check(_) => "check",
             Verb::Config(_) => "config",
+            Verb::Detach(_) => "detach",
             _ => return Ok(()),
         };
         if self.db.is_none() {
@@ -97,9 +98,17 @@ pub enum Verb {
     Check(command::check::Args),
     #[command(after_help = DAEMON)]
     Daemon(WithHistory<command::daemon::Args>),
+    #[command(after_help = DETACH)]
+    Detach(command::detach::Args),
     #[command(after_help = CONFIG)]
     Config(command::config::Args),
 }
+
+const DETACH: &str = "\
+A daemon that ends leaves its eBPF programs attached, so that nothing is missed until the next one takes over.
+
+Examples:
+  systemctl stop taintwatch && taintwatch detach   # monitor no more";
 
 const STATUS: &str = "\
 Exit codes: 0 untainted, 1 tainted, also where the mask was cleared since; 2 cannot tell, as for any error

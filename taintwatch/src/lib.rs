@@ -9,9 +9,10 @@ pub mod taint;
 pub mod klog;
 
 pub mod kernel;
+pub mod ring;
+
 pub mod probe;
 pub mod record;
-pub mod ring;
 
 pub mod enrich;
 

@@ -5,7 +5,7 @@
 use taintwatch_common::{Count, CountKey, DIRECT_WRITE, MODULE_NAME_LEN, link, stage};
 
 use super::{
-    Attributor,
+    Attributor, count_id,
     evidence::RecordEvidence,
     frames::{self, Frame},
     jump::Gap,
@@ -19,14 +19,7 @@ impl Attributor {
     pub fn counted(&mut self, key: &CountKey, count: &Count, more: u64, mask_now: Mask) -> Event {
         let direct = key.flag == DIRECT_WRITE;
         let kind = if direct { Kind::MaskWrite } else { Kind::Taint };
-        // The total grows with each: two events of one key differ even where nothing moved its time.
-        let total = count.suppressed.wrapping_add(count.unsent);
-        // Where in its page the code lies tells it from others, and not where the kernel does.
-        let [caller, jumped] = [key.caller, key.jumped].map(|address| address & 0xfff);
-        let number = format!(
-            "{caller:x}.{jumped:x}.{:x}.{}.{total}.count",
-            key.flag, key.context
-        );
+        let number = count_id::of_event(key, count);
         let mut event = self.blank(kind, count.last_ns, &number);
         // What each of many writes changed is not known, only the mask now.
         let mut taint = if direct {

@@ -7,6 +7,7 @@ pub mod addresses;
 mod attempts;
 mod cause;
 pub mod chain;
+pub(crate) mod count_id;
 mod counts;
 mod evidence;
 pub mod frames;
@@ -67,7 +68,7 @@ pub struct Attributor {
     /// Functions that may have left no frame, of records that come next.
     callees: VecDeque<Box<wire::Callees>>,
     /// How many modules and init codes have been freed.
-    epoch: u64,
+    pub epoch: u64,
 }
 
 impl Attributor {

@@ -94,6 +94,11 @@ impl Past {
         settled
     }
 
+    /// Adds an interval in which the hooks saw all, though no daemon ran.
+    pub fn cover(&mut self, interval: Range<u64>) {
+        self.covered.push(interval);
+    }
+
     /// Adds what the hooks saw before coverage began: the log has lines of that, too.
     pub fn saw(&mut self, events: &[Event]) {
         self.learn(events);

@@ -44,7 +44,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
 }
 
 async fn check(without: &Without) -> Result<Check> {
-    let (mut watcher, is_hooked) = match Watcher::hooked(without) {
+    let (mut watcher, is_hooked) = match Watcher::hooked(without, None) {
         Ok(watcher) => (watcher, true),
         Err(error) => (Watcher::polled(&error)?, false),
     };

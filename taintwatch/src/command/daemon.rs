@@ -11,11 +11,12 @@ use std::{
 use anyhow::Result;
 
 use crate::{
+    baseline::Past,
     config::{self, Config},
     event::Event,
     logging,
     output::journald,
-    probe::{Without, attempts},
+    probe::{Without, attempts, pins::Pins},
     recorder::{Outlets, Recorder},
     service_manager::ServiceManager,
     watcher::{self, Watcher},
@@ -45,9 +46,23 @@ pub fn run(args: &Args, db: Option<&Path>, out: &mut dyn Write) -> Result<u8> {
     runtime.block_on(record(args, config, db, out))
 }
 
+/// Where programs are pinned; nothing where they cannot be, which is no reason not to record.
+fn pins(config: &config::Pins) -> Option<Pins> {
+    if !config.enabled {
+        return None;
+    }
+    match Pins::open(&config.path) {
+        Ok(pins) => Some(pins),
+        Err(why) => {
+            log::warn!("not pinned, so the hooks end with this daemon: {why}");
+            None
+        }
+    }
+}
+
 /// With hooks; without them where none can be attached, which the first event records.
-fn begin(without: &Without) -> Result<Watcher> {
-    match Watcher::hooked(without) {
+fn begin(without: &Without, pins: Option<&Pins>) -> Result<Watcher> {
+    match Watcher::hooked(without, pins) {
         Ok(watcher) => Ok(watcher),
         Err(error) if !nix::unistd::geteuid().is_root() => Err(error.into()),
         Err(error) => Ok(Watcher::polled(&error)?),
@@ -57,7 +72,8 @@ fn begin(without: &Without) -> Result<Watcher> {
 async fn record(args: &Args, config: Config, db: Option<&Path>, out: &mut dyn Write) -> Result<u8> {
     // Before anything is recorded: a stop is then recorded as the end of the coverage.
     let mut turns = Turns::begin(ServiceManager::watchdog())?;
-    let mut watcher = begin(&args.without)?;
+    let pins = pins(&config.pins);
+    let mut watcher = begin(&args.without, pins.as_ref())?;
     // New files are closed to others until their owner and mode are set.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let db = db.unwrap_or(&config.history.path).to_owned();
@@ -66,10 +82,13 @@ async fn record(args: &Args, config: Config, db: Option<&Path>, out: &mut dyn Wr
         group: &config.socket.group,
         journal: config.journal.enabled,
     };
-    let mut recorder = Recorder::new(&db, &outlets)?;
+    let mut recorder = Recorder::new(&db, &outlets, watcher.is_adopted())?;
     let mut manager = ServiceManager::new();
     manager.ready();
-    watcher.explain_before(recorder.past(), usize::MAX);
+    let recorded = recorder.of_this_boot();
+    watcher.resume(&recorded)?;
+    watcher.explain_before(Past::of(&recorded, 0), usize::MAX);
+    drop(recorded);
     announce(&db, &watcher, out)?;
     let mut daemon = Daemon {
         config_file: args.config.as_deref(),
@@ -162,6 +181,7 @@ impl Daemon<'_> {
             kept.restrict(event);
             added
         });
+        watcher.set_recorded(!self.recorder.is_waiting());
     }
 
     /// Takes over what can change while it records; the rest is named. A wrong file changes nothing.

@@ -5,6 +5,7 @@ pub mod check;
 pub mod config;
 pub mod daemon;
 pub mod decode;
+pub mod detach;
 pub mod explain;
 mod liveness;
 pub mod report;

@@ -130,7 +130,7 @@ fn catch_up(args: &Args, store: &Store, last: u64, out: &mut dyn Write) -> Resul
 async fn monitor(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     // Once, before anything is printed: a listener for each event would miss what comes between two.
     let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
-    let mut watcher = match Watcher::hooked(&args.without) {
+    let mut watcher = match Watcher::hooked(&args.without, None) {
         Ok(watcher) => watcher,
         Err(error) => Watcher::polled(&error)?,
     };

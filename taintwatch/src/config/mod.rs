@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::{event::Event, socket, store};
+use crate::{event::Event, probe::pins, socket, store};
 pub use fault::{Fault, Faults};
 pub use keys::{Key, differences, keys, template};
 pub use load::{Error, load, load_or_default, parse};
@@ -30,6 +30,7 @@ pub struct Config {
     pub history: History,
     pub journal: Journal,
     pub log: Log,
+    pub pins: Pins,
     pub record: Record,
     pub socket: Socket,
 }
@@ -74,6 +75,19 @@ pub enum Level {
     Trace,
 }
 
+/// The attached eBPF programs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pins {
+    /// Whether the eBPF programs stay attached when the daemon ends, is killed or is upgraded: what happens meanwhile waits
+    /// in the ring buffer, and the next daemon takes over. `taintwatch detach` removes them.
+    pub enabled: bool,
+    /// The folder for them, in a BPF file system. Under systemd, another folder needs `ReadWritePaths=` in a drop-in of
+    /// the unit.
+    #[serde(deserialize_with = "absolute")]
+    pub path: PathBuf,
+}
+
 /// What an event contains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -104,6 +118,15 @@ impl Default for History {
 impl Default for Journal {
     fn default() -> Self {
         Self { enabled: true }
+    }
+}
+
+impl Default for Pins {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            path: pins::DEFAULT_PATH.into(),
+        }
     }
 }
 

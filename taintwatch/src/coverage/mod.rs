@@ -56,6 +56,10 @@ pub struct BootCoverage {
 /// The reason of the gap at the start of every boot.
 const BEFORE: &str = "before monitoring began";
 
+/// How an interval is covered in which no daemon ran.
+const ATTACHED: &str =
+    "no daemon ran: the eBPF programs stayed attached, and the next one took over";
+
 /// An interval whose end is not reached yet.
 struct Open {
     from: Stamp,
@@ -69,6 +73,7 @@ pub fn of<'a>(events: impl Iterator<Item = &'a Event>, now: Now) -> BootCoverage
     let events: Vec<_> = events.collect();
     let mut found = BootCoverage::default();
     let mut open: Option<Open> = None;
+    let mut was_full = false;
     // The daemon's own times show best when the boot began; the times of what was found later are computed.
     let stamped = events.iter().find(|event| event.coverage.is_some());
     let mut end_of_last = stamped
@@ -81,18 +86,36 @@ pub fn of<'a>(events: impl Iterator<Item = &'a Event>, now: Now) -> BootCoverage
         };
         let at = Stamp::of(event);
         if let Some(interval) = open.take() {
+            was_full = interval.full;
             end_of_last = Some((at, coverage.reason.clone()));
             found.interval(interval, at, Some(coverage.reason.clone()));
         }
         if coverage.state == CoverageState::Ended {
             continue;
         }
+        let full = coverage.state == CoverageState::Began;
         if let Some((end, reason)) = end_of_last.take() {
-            found.gap(end, at, reason);
+            let since_ns = coverage.attached_since_ns;
+            let stayed = since_ns.is_some_and(|since| end.boottime_ns >= Some(since));
+            if stayed && end.is_before(at) {
+                let how = ATTACHED.to_owned();
+                let full = full && was_full;
+                found.interval(
+                    Open {
+                        from: end,
+                        full,
+                        how,
+                    },
+                    at,
+                    Some(coverage.reason.clone()),
+                );
+            } else {
+                found.gap(end, at, reason);
+            }
         }
         open = Some(Open {
             from: at,
-            full: coverage.state == CoverageState::Began,
+            full,
             how: coverage.reason.clone(),
         });
     }

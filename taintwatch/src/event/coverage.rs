@@ -18,6 +18,10 @@ pub struct Coverage {
     /// The mask when monitoring began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mask: Option<Mask>,
+    /// `CLOCK_BOOTTIME`, nanoseconds, since when the eBPF programs have been attached without a break, where a daemon
+    /// took over what an earlier one had attached: what happened while none ran was in the ring buffer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attached_since_ns: Option<u64>,
     /// Whether traps of the watchpoint reached their program on every CPU, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub self_test: Option<String>,
@@ -72,6 +76,14 @@ pub struct Lost {
 }
 
 impl Lost {
+    /// The reason of a loss that the eBPF programs counted.
+    pub(crate) const RING_WAS_FULL: &str = "the ring buffer was full";
+
+    /// Whether the eBPF programs counted it.
+    pub(crate) fn is_of_ring(&self) -> bool {
+        self.reason == Self::RING_WAS_FULL
+    }
+
     /// Only detail is lost: the occurrences are counted all the same.
     #[must_use]
     pub const fn is_detail(&self) -> bool {

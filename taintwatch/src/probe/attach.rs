@@ -12,6 +12,7 @@ use super::{
     attempts::{Refused, hook},
     contract,
     hooks::{Attachment, HOOKS, HookSpec, When, targets::Target},
+    links::{Link, Links},
     mechanism::{Mechanism, Without},
     program,
 };
@@ -31,18 +32,18 @@ pub(super) struct Plan<'a> {
 
 impl Plan<'_> {
     /// Attaches the functions and tracepoints of the table.
-    pub(super) fn attach(&self, ebpf: &mut Ebpf, when: When) -> Vec<Hook> {
+    pub(super) fn attach(&self, ebpf: &mut Ebpf, links: &mut Links, when: When) -> Vec<Hook> {
         let is_called = |spec: &&HookSpec| !matches!(spec.target, Target::Variable(_));
         HOOKS
             .iter()
             .filter(|spec| spec.when == when)
             .filter(is_called)
-            .map(|spec| self.attach_first(ebpf, spec))
+            .map(|spec| self.attach_first(ebpf, links, spec))
             .collect()
     }
 
     /// Attaches the first mechanism that works.
-    fn attach_first(&self, ebpf: &mut Ebpf, spec: &HookSpec) -> Hook {
+    fn attach_first(&self, ebpf: &mut Ebpf, links: &mut Links, spec: &HookSpec) -> Hook {
         if let Some(why) = contract::mismatch(&self.types, spec.target) {
             let mechanism = None;
             return hook(spec.name, None, &[Refused { mechanism, why }]);
@@ -50,7 +51,10 @@ impl Plan<'_> {
         let mut refused = Vec::new();
         for attachment in spec.attachments {
             match self.attach_by(ebpf, *attachment, spec.target) {
-                Ok(()) => return hook(spec.name, Some(attachment.mechanism), &refused),
+                Ok(link) => {
+                    links.add(spec.name, link);
+                    return hook(spec.name, Some(attachment.mechanism), &refused);
+                }
                 Err(why) => refused.push(Refused {
                     mechanism: Some(attachment.mechanism),
                     why,
@@ -65,17 +69,18 @@ impl Plan<'_> {
         ebpf: &mut Ebpf,
         attachment: Attachment,
         target: Target,
-    ) -> Result<(), String> {
+    ) -> Result<Link, String> {
         let Attachment { mechanism, program } = attachment;
         let program = program.ok_or("it has no eBPF program")?;
         self.without.allows(mechanism)?;
         let began = Instant::now();
         let tried = self.try_program(ebpf, mechanism, program, target.name());
         log::debug!(
-            "{} on {}: {} ms, {tried:?}",
+            "{} on {}: {} ms, {:?}",
             mechanism.name(),
             target.name(),
-            began.elapsed().as_millis()
+            began.elapsed().as_millis(),
+            tried.as_ref().err()
         );
         // What the kernel lacks says more than the error that follows from it.
         tried.map_err(|why| lacking(self.options, mechanism, target).unwrap_or(why))
@@ -87,7 +92,7 @@ impl Plan<'_> {
         mechanism: Mechanism,
         program: &str,
         target: &str,
-    ) -> Result<(), String> {
+    ) -> Result<Link, String> {
         let for_aya = || {
             let types = self.for_aya.as_ref();
             types.ok_or_else(|| "aya cannot read this kernel's types".to_owned())

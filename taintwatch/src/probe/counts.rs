@@ -3,13 +3,13 @@
 //! In: the maps. Out: plain numbers, since the programs were loaded. Reading changes nothing; keys that can grow no
 //! more are removed on request.
 
-use aya::{
-    Ebpf,
-    maps::{Array, HashMap, MapData, PerCpuArray},
-};
+use aya::maps::{Array, HashMap, MapData, PerCpuArray};
 use taintwatch_common::{Count, CountKey, Left, Writer, kind};
 
-use super::{error::Error, maps};
+use super::{
+    error::Error,
+    maps::{self, Maps},
+};
 
 #[repr(transparent)]
 #[derive(Clone, Copy)]
@@ -44,14 +44,14 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Takes the maps of an object whose programs are loaded.
-    pub fn take(ebpf: &mut Ebpf) -> Result<Self, Error> {
+    /// Takes its maps.
+    pub(super) fn take(maps: &mut Maps<'_>) -> Result<Self, Error> {
         Ok(Self {
-            by_key: maps::take(ebpf, "COUNTS")?,
-            counters: maps::take(ebpf, "COUNTERS")?,
-            lost: maps::take(ebpf, "LOST")?,
-            epoch: maps::take(ebpf, "EPOCH")?,
-            pending: maps::take(ebpf, "PENDING")?,
+            by_key: maps.take("COUNTS")?,
+            counters: maps.take("COUNTERS")?,
+            lost: maps.take("LOST")?,
+            epoch: maps.take("EPOCH")?,
+            pending: maps.take("PENDING")?,
         })
     }
 

@@ -24,6 +24,12 @@ pub enum Error {
         name: &'static str,
         error: Box<aya::maps::MapError>,
     },
+    #[error("the ring buffer: {0}")]
+    Ring(#[from] std::io::Error),
+    #[error(transparent)]
+    Pin(Box<dyn std::error::Error + Send + Sync>),
+    #[error("what an earlier daemon attached cannot be taken over: {0}")]
+    Adopt(String),
     #[error("BPF is ruled out by --without")]
     RuledOut,
     /// Each hook, and why it could not be attached.

@@ -1,22 +1,49 @@
 //! The watchpoint on `tainted_mask`, on every CPU.
 //!
-//! In: the loaded object, the mask's address. Out: open watchpoints by CPU, or why there are none.
+//! In: the loaded object or the pins of an earlier daemon, the mask's address. Out: watchpoints by CPU, or why there are
+//! none. A map holds their events, so that they live as long as it does, and not only as long as this process.
 
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::{
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    path::Path,
+};
 
-use aya::{Ebpf, programs::PerfEvent};
+use aya::{
+    Ebpf,
+    maps::MapData,
+    programs::{PerfEvent, ProgramInfo},
+};
 
 use super::{
-    breakpoint,
+    bpf, breakpoint,
     hooks::MASK_WATCH,
+    maps::Maps,
     mechanism::{Mechanism, Without},
+    pins,
     program::{self, errno, explain},
 };
 use crate::kernel::{build_options::BuildOptions, capability, kallsyms::Kallsyms, mask_address};
 
-/// Open watchpoints, each with its CPU.
+/// The map of the events, and the program that asks it.
+const EVENTS: &str = "WATCHPOINTS";
+const WATCH_ALIVE: &str = "watch_alive";
+
+/// What a watchpoint needs.
+pub(super) struct Programs {
+    /// Runs at each write.
+    pub(super) mask_watch: OwnedFd,
+    /// Asks whether the watchpoint of a CPU counts.
+    pub(super) watch_alive: OwnedFd,
+    /// The map that holds the events.
+    events: OwnedFd,
+}
+
+/// Watchpoints, each with its CPU; none where the programs are missing.
 #[derive(Default)]
-pub(super) struct Watchpoints(Vec<(u32, OwnedFd)>);
+pub(super) struct Watchpoints {
+    cpus: Vec<u32>,
+    programs: Option<Programs>,
+}
 
 impl Watchpoints {
     /// Sets one on every CPU, or on none: a CPU without one would see nothing.
@@ -29,50 +56,111 @@ impl Watchpoints {
         without.allows(Mechanism::Breakpoint)?;
         let address = mask_address::find(symbols, &capability::status());
         let address = address.map_err(|hidden| hidden.to_string())?;
-        let perf_event: &mut PerfEvent = program::by_name(ebpf, MASK_WATCH)?;
-        perf_event.load().map_err(|error| explain(&error))?;
-        let program = loaded(ebpf)?;
+        let programs = Programs {
+            mask_watch: load(ebpf, MASK_WATCH)?,
+            watch_alive: load(ebpf, WATCH_ALIVE)?,
+            events: events(ebpf)?,
+        };
         let mut all = Self::default();
         for cpu in online_cpus()? {
-            let opened = breakpoint::open(address, cpu, program);
-            let opened = opened.map_err(|error| refused(cpu, &error, options))?;
-            all.0.push((cpu, opened));
+            let set = programs.set(address, cpu);
+            set.map_err(|error| refused(cpu, &error, options))?;
+            all.cpus.push(cpu);
         }
+        all.programs = Some(programs);
         Ok(all)
     }
 
+    /// Those that an earlier daemon set. Whether each still counts is not known yet.
+    pub(super) fn adopt(folder: &Path) -> Result<Self, String> {
+        let program = |name| {
+            let pinned = ProgramInfo::from_pin(pins::program_pin(folder, name));
+            let fd = pinned.and_then(|program| program.fd());
+            let fd = fd.map_err(|error| explain(&error))?;
+            fd.as_fd()
+                .try_clone_to_owned()
+                .map_err(|error| errno(&error))
+        };
+        let events = Maps::Pinned(folder.to_owned()).data(EVENTS);
+        let events = events.map_err(|error| error.to_string())?;
+        Ok(Self {
+            cpus: online_cpus()?,
+            programs: Some(Programs {
+                mask_watch: program(MASK_WATCH)?,
+                watch_alive: program(WATCH_ALIVE)?,
+                events: own(&events)?,
+            }),
+        })
+    }
+
     pub(super) fn cpus(&self) -> impl Iterator<Item = u32> {
-        self.0.iter().map(|(cpu, _)| *cpu)
+        self.cpus.iter().copied()
+    }
+
+    pub(super) const fn programs(&self) -> Option<&Programs> {
+        self.programs.as_ref()
     }
 
     /// Sets one on each CPU that has none, and forgets those of CPUs that are gone. Gives the CPUs where it failed, and
     /// why.
-    pub(super) fn follow(
-        &mut self,
-        ebpf: &mut Ebpf,
-        online: &[u32],
-        address: u64,
-    ) -> Vec<(u32, String)> {
-        self.0.retain(|(cpu, _)| online.contains(cpu));
-        let watched: Vec<_> = self.cpus().collect();
-        let mut failed = Vec::new();
-        for cpu in online.iter().filter(|cpu| !watched.contains(cpu)) {
-            let opened = loaded(ebpf).and_then(|program| {
-                breakpoint::open(address, *cpu, program).map_err(|error| errno(&error))
-            });
-            match opened {
-                Ok(fd) => self.0.push((*cpu, fd)),
-                Err(why) => failed.push((*cpu, why)),
+    pub(super) fn follow(&mut self, online: &[u32], address: u64) -> Vec<(u32, String)> {
+        let Some(programs) = &self.programs else {
+            return Vec::new();
+        };
+        for cpu in self.cpus.extract_if(.., |cpu| !online.contains(cpu)) {
+            if let Err(error) = bpf::remove_event(programs.events.as_fd(), cpu) {
+                log::warn!("the watchpoint of CPU {cpu} cannot be removed: {error}");
             }
         }
+        let mut failed = Vec::new();
+        for cpu in online {
+            if self.cpus.contains(cpu) {
+                continue;
+            }
+            match programs.set(address, *cpu) {
+                Ok(()) => self.cpus.push(*cpu),
+                Err(error) => failed.push((*cpu, errno(&error))),
+            }
+        }
+        self.cpus.sort_unstable();
         failed
+    }
+
+    /// Forgets those of these CPUs, and ends them.
+    pub(super) fn remove(&mut self, cpus: &[u32], address: u64) {
+        let stay: Vec<_> = self.cpus().filter(|cpu| !cpus.contains(cpu)).collect();
+        // None is set: each that stays is there.
+        self.follow(&stay, address);
     }
 }
 
-/// The program that a watchpoint runs, once it is loaded.
-pub(super) fn loaded(ebpf: &mut Ebpf) -> Result<BorrowedFd<'_>, String> {
-    let program: &mut PerfEvent = program::by_name(ebpf, MASK_WATCH)?;
-    Ok(program.fd().map_err(|error| explain(&error))?.as_fd())
+impl Programs {
+    /// Sets the watchpoint of a CPU, which the map then holds.
+    fn set(&self, address: u64, cpu: u32) -> std::io::Result<()> {
+        let event = breakpoint::open(address, cpu, self.mask_watch.as_fd())?;
+        bpf::keep_event(self.events.as_fd(), cpu, event.as_fd())
+    }
+}
+
+/// Loads a program for watchpoints.
+fn load(ebpf: &mut Ebpf, name: &str) -> Result<OwnedFd, String> {
+    let program: &mut PerfEvent = program::by_name(ebpf, name)?;
+    program.load().map_err(|error| explain(&error))?;
+    let fd: BorrowedFd<'_> = program.fd().map_err(|error| explain(&error))?.as_fd();
+    fd.try_clone_to_owned().map_err(|error| errno(&error))
+}
+
+/// The map that holds the events.
+fn events(ebpf: &Ebpf) -> Result<OwnedFd, String> {
+    match ebpf.map(EVENTS) {
+        Some(aya::maps::Map::PerfEventArray(map)) => own(map),
+        _ => Err(format!("the eBPF object has no map {EVENTS}")),
+    }
+}
+
+fn own(map: &MapData) -> Result<OwnedFd, String> {
+    let fd = map.fd().as_fd().try_clone_to_owned();
+    fd.map_err(|error| errno(&error))
 }
 
 /// Why a breakpoint could not be set.

@@ -5,6 +5,7 @@
 
 mod attach;
 pub mod attempts;
+mod bpf;
 mod breakpoint;
 pub mod contract;
 pub mod counts;
@@ -13,12 +14,15 @@ mod developer_log;
 mod error;
 mod globals;
 pub mod hooks;
+mod links;
 mod maps;
 mod mask_watch;
 pub mod mechanism;
 pub mod monitor;
+pub mod pins;
 mod program;
 mod self_test;
+mod shared;
 
 pub use error::Error;
 pub use mechanism::Without;

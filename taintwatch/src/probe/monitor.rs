@@ -1,12 +1,10 @@
 //! Loads the eBPF programs and attaches each hook by the best mechanism that this kernel accepts.
 //!
 //! In: the eBPF object inside this executable, the running kernel. Out: the ring buffer, the counts, and the list of
-//! hooks with the mechanism that was chosen for each. Everything stays attached as long as [`Monitor`] lives.
+//! hooks with the mechanism that was chosen for each. Everything stays attached as long as [`Monitor`] lives; with pins,
+//! until they are removed, and the next start takes it over.
 
-use aya::{
-    Ebpf, EbpfLoader,
-    maps::{MapData, RingBuf},
-};
+use aya::{Ebpf, EbpfLoader, maps::MapData};
 
 use super::{
     attach::Plan,
@@ -15,14 +13,21 @@ use super::{
     error::Error,
     globals::{self, Globals},
     hooks::{MASK_WATCH, SYSCTL_ENTRY, TAINT_ENTRY, When},
-    maps,
+    links::Links,
+    maps::{self, Maps},
     mask_watch::Watchpoints,
     mechanism::{Mechanism, Without},
+    pins::{self, About, Pins},
     self_test,
+    shared::Shared,
 };
 use crate::{
     event::{Hook, Mask},
-    kernel::{btf::Btf, build_options::BuildOptions, kallsyms::Kallsyms, mask, prerequisites},
+    kernel::{
+        btf::Btf, build_options::BuildOptions, identity::boottime_ns, kallsyms::Kallsyms, mask,
+        prerequisites,
+    },
+    ring::Ring,
 };
 
 pub use super::mask_watch::online_cpus;
@@ -47,28 +52,45 @@ pub struct Monitor {
     /// The kernel resolves addresses when an event happens.
     pub resolves_symbols: bool,
     pub counts: Counts,
-    ring: Option<RingBuf<MapData>>,
+    /// Since when the programs are attached (`CLOCK_BOOTTIME`, nanoseconds), where an earlier daemon attached them.
+    pub adopted_since_ns: Option<u64>,
+    ring: Option<Ring>,
+    shared: Shared,
     watchpoints: Watchpoints,
-    /// Holds the programs and their links.
-    ebpf: Ebpf,
+    /// Holds programs and links, where no pins do.
+    held: Option<(Ebpf, Links)>,
 }
 
 impl Monitor {
-    /// Attaches every hook. One that cannot be attached has its reason in `hooks`; it is an error only when no hook that
-    /// sees a taint can be attached.
-    pub fn start(without: &Without) -> Result<Self, Error> {
+    /// Attaches every hook, or takes over what an earlier daemon pinned. One that cannot be attached has its reason in
+    /// `hooks`; it is an error only when no hook that sees a taint can be attached.
+    pub fn start(without: &Without, pins: Option<&Pins>) -> Result<Self, Error> {
         if without.without.contains(&Mechanism::Bpf) {
             return Err(Error::RuledOut);
         }
         prerequisites::check()?;
+        if let Some(pins) = pins
+            && let Some(adopted) = Self::adopt_or_remove(without, pins)
+        {
+            return Ok(adopted);
+        }
+        match Self::attach(without, pins)? {
+            Attached::All(monitor) => Ok(*monitor),
+            Attached::Unpinned(why) => {
+                log::warn!("not pinned, so the hooks end with this daemon: {why}");
+                match Self::attach(without, None)? {
+                    Attached::All(monitor) => Ok(*monitor),
+                    Attached::Unpinned(why) => Err(Error::Pin(why.into())),
+                }
+            }
+        }
+    }
+
+    fn attach(without: &Without, pins: Option<&Pins>) -> Result<Attached, Error> {
         let mut symbols = Kallsyms::read()?;
         let options = BuildOptions::of(&symbols);
         let globals = globals::all(&Btf::read()?, &symbols);
-        let resolves_symbols = globals::resolves_symbols(&symbols);
-        if resolves_symbols {
-            // The kernel resolves code when it acts; of its list only this is needed again.
-            symbols = symbols.only(&NEEDED_AGAIN);
-        }
+        let resolves_symbols = narrow(&mut symbols);
         trim_heap();
         let mut ebpf = load(&globals)?;
         trim_heap();
@@ -79,13 +101,14 @@ impl Monitor {
             options: &options,
             without,
         };
+        let mut links = Links::default();
         // The watchpoint last: each write that it sees then has its entry.
-        let mut called = plan.attach(&mut ebpf, When::Always);
+        let mut called = plan.attach(&mut ebpf, &mut links, When::Always);
         if options
             .first_missing(["CONFIG_IA32_EMULATION"].into_iter())
             .is_none()
         {
-            called.extend(plan.attach(&mut ebpf, When::Serves32Bit));
+            called.extend(plan.attach(&mut ebpf, &mut links, When::Serves32Bit));
         }
         #[cfg(feature = "bpf-log")]
         super::developer_log::follow(&mut ebpf);
@@ -95,25 +118,98 @@ impl Monitor {
         let mut hooks = vec![mask_watch];
         hooks.extend(called);
         if !has(&hooks, MASK_WATCH) {
-            hooks.extend(plan.attach(&mut ebpf, When::WithoutMaskWatch));
+            hooks.extend(plan.attach(&mut ebpf, &mut links, When::WithoutMaskWatch));
         }
         if !has(&hooks, MASK_WATCH) && !has(&hooks, TAINT_ENTRY) {
             return Err(Error::NoHook(hooks));
         }
-        Ok(Self {
+        let mut held_links = Some(links);
+        if let Some(pins) = pins {
+            let about = About::new(OBJECT, without, boottime_ns(), hooks.clone());
+            let links = held_links.take().unwrap_or_default();
+            if let Err(why) = pins.save(&mut ebpf, links, &about) {
+                return Ok(Attached::Unpinned(why));
+            }
+        }
+        let mut maps = Maps::Loaded(&mut ebpf);
+        let ring = ring(maps.data(EVENTS)?)?;
+        let counts = Counts::take(&mut maps)?;
+        let mut shared = Shared::take(&mut maps)?;
+        if let Some(pins) = pins {
+            shared.pinned(&pins.folder())?;
+        }
+        Ok(Attached::All(Box::new(Self {
             hooks,
             mask,
             resolves_symbols,
             symbols,
-            ring: Some(maps::take(&mut ebpf, "EVENTS")?),
-            counts: Counts::take(&mut ebpf)?,
+            counts,
+            adopted_since_ns: None,
+            ring: Some(ring),
+            shared,
             watchpoints,
-            ebpf,
+            held: held_links.map(|links| (ebpf, links)),
+        })))
+    }
+
+    /// What an earlier daemon pinned, if it is what this one would attach; else that is removed.
+    fn adopt_or_remove(without: &Without, pins: &Pins) -> Option<Self> {
+        let mut adopted = None;
+        for folder in pins.found() {
+            if folder == pins.folder() {
+                match Self::adopt(without, pins) {
+                    Ok(monitor) => {
+                        adopted = Some(monitor);
+                        continue;
+                    }
+                    Err(why) => log::info!("{why}"),
+                }
+            }
+            if let Err(error) = pins::remove(&folder) {
+                log::warn!("what an earlier daemon pinned stays attached: {error}");
+            }
+        }
+        adopted
+    }
+
+    fn adopt(without: &Without, pins: &Pins) -> Result<Self, Error> {
+        let folder = pins.folder();
+        let about = pins::about(&folder).map_err(|error| Error::Adopt(error.to_string()))?;
+        let refused = |why: &str| Err(Error::Adopt(why.to_owned()));
+        if !about.is_same(OBJECT, without) {
+            return refused("it is of another version, or was started with another --without");
+        }
+        if !pins::has_links(&folder, &about.hooks) {
+            return refused("a link is missing");
+        }
+        let mut symbols = Kallsyms::read()?;
+        let resolves_symbols = narrow(&mut symbols);
+        let mut maps = Maps::Pinned(folder.clone());
+        let mut shared = Shared::take(&mut maps)?;
+        shared.pinned(&folder)?;
+        shared.forget_processes()?;
+        let watchpoints = if has(&about.hooks, MASK_WATCH) {
+            Watchpoints::adopt(&folder).map_err(Error::Adopt)?
+        } else {
+            Watchpoints::default()
+        };
+        trim_heap();
+        Ok(Self {
+            hooks: about.hooks,
+            mask: mask::read()?,
+            resolves_symbols,
+            symbols,
+            counts: Counts::take(&mut maps)?,
+            adopted_since_ns: Some(about.attached_ns),
+            ring: Some(ring(maps.data(EVENTS)?)?),
+            shared,
+            watchpoints,
+            held: None,
         })
     }
 
     /// The ring buffer; `None` when it was taken before.
-    pub fn take_ring(&mut self) -> Option<RingBuf<MapData>> {
+    pub fn take_ring(&mut self) -> Option<Ring> {
         self.ring.take()
     }
 
@@ -121,6 +217,12 @@ impl Monitor {
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         has(&self.hooks, name)
+    }
+
+    /// Whether the programs stay attached when this process ends.
+    #[must_use]
+    pub const fn outlives_process(&self) -> bool {
+        self.held.is_none()
     }
 
     /// CPUs that have a watchpoint on the mask.
@@ -131,7 +233,19 @@ impl Monitor {
 
     /// Sets a watchpoint on CPUs that came online; gives those where it failed, and why.
     pub fn follow_cpus(&mut self, online: &[u32], address: u64) -> Vec<(u32, String)> {
-        self.watchpoints.follow(&mut self.ebpf, online, address)
+        self.watchpoints.follow(online, address)
+    }
+
+    /// Forgets watchpoints that do not count any more, so that they are set anew; gives their CPUs.
+    pub fn remove_dead_watchpoints(&mut self, address: u64) -> Result<Vec<u32>, String> {
+        let Some(programs) = self.watchpoints.programs() else {
+            return Ok(Vec::new());
+        };
+        let dead = self_test::dead(programs, &self.counts, &self.watched_cpus())?;
+        if !dead.is_empty() {
+            self.watchpoints.remove(&dead, address);
+        }
+        Ok(dead)
     }
 
     /// Proves that hooks on functions fire, where there are any.
@@ -147,17 +261,58 @@ impl Monitor {
     /// that program, until [`Self::distrust_watchpoints`].
     pub fn prove_watchpoints(&mut self) -> Result<(), String> {
         let cpus = self.watched_cpus();
-        self_test::watchpoints(&mut self.ebpf, &self.counts, &cpus)?;
+        if let Some(programs) = self.watchpoints.programs() {
+            self_test::watchpoints(programs, &self.counts, &cpus)?;
+        }
         let is_every = online_cpus().is_ok_and(|online| online == cpus);
-        maps::set_traps(&mut self.ebpf, is_every).map_err(|error| error.to_string())
+        self.shared
+            .set_traps(is_every)
+            .map_err(|error| error.to_string())
     }
 
     /// A trap may be left out from now on: the hook on `add_taint` records each call itself.
     pub fn distrust_watchpoints(&mut self) {
-        if let Err(error) = maps::set_traps(&mut self.ebpf, false) {
+        if let Err(error) = self.shared.set_traps(false) {
             log::warn!("{error}");
         }
     }
+
+    /// How many records an earlier daemon took that no history has; none from now on.
+    pub fn take_unrecorded(&mut self) -> u64 {
+        let records = self.shared.unrecorded();
+        self.set_unrecorded(0);
+        records
+    }
+
+    /// So many records were taken for good that no history has yet.
+    pub fn set_unrecorded(&mut self, records: u64) {
+        self.shared.set_unrecorded(records);
+    }
+}
+
+/// What became of an attempt to attach.
+enum Attached {
+    All(Box<Monitor>),
+    /// The hooks are gone again, since they could not be pinned.
+    Unpinned(pins::Error),
+}
+
+const EVENTS: &str = "EVENTS";
+
+/// The reader of the ring.
+fn ring(map: MapData) -> Result<Ring, Error> {
+    let info = map.info().map_err(maps::failed(EVENTS))?;
+    Ok(Ring::new(map.fd(), info.max_entries())?)
+}
+
+/// Leaves out symbols that are not needed again: where the kernel resolves code when it acts, all but a few. Gives whether
+/// it does.
+fn narrow(symbols: &mut Kallsyms) -> bool {
+    let resolves_symbols = globals::resolves_symbols(symbols);
+    if resolves_symbols {
+        *symbols = std::mem::take(symbols).only(&NEEDED_AGAIN);
+    }
+    resolves_symbols
 }
 
 /// Gives free memory back to the kernel: what reading types and symbols took is not needed again.
@@ -230,7 +385,9 @@ mod tests {
         }
         let program = |it: &Attachment| Some((section(it.mechanism), it.program?));
         let planned = HOOKS.iter().flat_map(|hook| hook.attachments);
-        let planned: BTreeSet<_> = planned.filter_map(program).collect();
+        let mut planned: BTreeSet<_> = planned.filter_map(program).collect();
+        // No hook: the proof of one.
+        planned.insert(("perf_event", "watch_alive"));
         assert_eq!(found, planned);
     }
 }

@@ -1,24 +1,29 @@
 //! Loads one program of the eBPF object and attaches it.
 //!
-//! In: the object, a program's name, its target. Out: nothing, or in one line why the kernel refused.
+//! In: the object, a program's name, its target. Out: the link that keeps it attached, or in one line why the kernel
+//! refused.
 
 use std::io;
 
 use aya::{
     Ebpf,
-    programs::{FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint},
+    programs::{FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint, links::FdLink},
 };
 use nix::errno::Errno;
+
+use super::links::Link;
 
 pub(super) fn fentry(
     ebpf: &mut Ebpf,
     name: &str,
     target: &str,
     types: &aya::Btf,
-) -> Result<(), String> {
+) -> Result<Link, String> {
     let program: &mut FEntry = by_name(ebpf, name)?;
-    let loaded = program.load(target, types).and_then(|()| program.attach());
-    loaded.map(drop).map_err(|error| explain(&error))
+    let attached = program.load(target, types).and_then(|()| program.attach());
+    let link = attached.and_then(|id| program.take_link(id));
+    link.map(|link| Link::Kept(link.into()))
+        .map_err(|error| explain(&error))
 }
 
 pub(super) fn fexit(
@@ -26,24 +31,37 @@ pub(super) fn fexit(
     name: &str,
     target: &str,
     types: &aya::Btf,
-) -> Result<(), String> {
+) -> Result<Link, String> {
     let program: &mut FExit = by_name(ebpf, name)?;
-    let loaded = program.load(target, types).and_then(|()| program.attach());
-    loaded.map(drop).map_err(|error| explain(&error))
+    let attached = program.load(target, types).and_then(|()| program.attach());
+    let link = attached.and_then(|id| program.take_link(id));
+    link.map(|link| Link::Kept(link.into()))
+        .map_err(|error| explain(&error))
 }
 
 /// A kprobe or a kretprobe, as the program's section says.
-pub(super) fn kprobe(ebpf: &mut Ebpf, name: &str, target: &str) -> Result<(), String> {
+pub(super) fn kprobe(ebpf: &mut Ebpf, name: &str, target: &str) -> Result<Link, String> {
     kprobes_are_armed()?;
     let program: &mut KProbe = by_name(ebpf, name)?;
-    let loaded = program.load().and_then(|()| program.attach(target, 0));
-    loaded.map(drop).map_err(|error| explain(&error))
+    let attached = program.load().and_then(|()| program.attach(target, 0));
+    let link = attached.and_then(|id| program.take_link(id));
+    let link = link.map_err(|error| explain(&error))?;
+    if let Ok(link) = FdLink::try_from(link) {
+        return Ok(Link::Kept(link));
+    }
+    // The kernel has no link for it (before 5.15), and the attempt to make it one has ended it.
+    let attached = program.attach(target, 0);
+    attached
+        .map(|_id| Link::InObject)
+        .map_err(|error| explain(&error))
 }
 
-pub(super) fn raw_tracepoint(ebpf: &mut Ebpf, name: &str, target: &str) -> Result<(), String> {
+pub(super) fn raw_tracepoint(ebpf: &mut Ebpf, name: &str, target: &str) -> Result<Link, String> {
     let program: &mut RawTracePoint = by_name(ebpf, name)?;
-    let loaded = program.load().and_then(|()| program.attach(target));
-    loaded.map(drop).map_err(|error| explain(&error))
+    let attached = program.load().and_then(|()| program.attach(target));
+    let link = attached.and_then(|id| program.take_link(id));
+    link.map(|link| Link::Kept(link.into()))
+        .map_err(|error| explain(&error))
 }
 
 /// Disarmed kprobes can be registered and never fire (`kprobes_all_disarmed`, `kernel/kprobes.c`).

@@ -14,7 +14,6 @@ use std::{future::pending, path::Path};
 use anyhow::Result;
 
 use crate::{
-    baseline::Past,
     coverage, crash,
     event::{CoverageState, Event},
     journal_queue::JournalQueue,
@@ -39,11 +38,13 @@ pub(crate) struct Recorder {
     boot_id: String,
     /// What an earlier monitor could not record is recorded.
     has_begun: bool,
+    goes_on: bool,
 }
 
 impl Recorder {
-    /// Opens the history and the socket; one recorder for each history.
-    pub(crate) fn new(db: &Path, outlets: &Outlets) -> Result<Self> {
+    /// Opens the history and the socket; one recorder for each history. `goes_on`: the hooks of the last recorder of this
+    /// boot stayed attached, so what it monitored did not end with it.
+    pub(crate) fn new(db: &Path, outlets: &Outlets, goes_on: bool) -> Result<Self> {
         // Who finds the socket finds the history, too.
         let storage = Storage::start(db)?;
         let mut recorder = Self {
@@ -56,6 +57,7 @@ impl Recorder {
             },
             boot_id: Identity::read()?.boot_id,
             has_begun: false,
+            goes_on,
         };
         recorder.retry();
         Ok(recorder)
@@ -147,11 +149,16 @@ impl Recorder {
             .with(|store| store.heartbeat(boot_id, wall_clock(now), now));
     }
 
-    /// What the history knows of this boot.
-    pub(crate) fn past(&mut self) -> Past {
+    /// What the history has of this boot.
+    pub(crate) fn of_this_boot(&mut self) -> Vec<Event> {
         let boot_id = &self.boot_id;
         let events = self.storage.with(|store| store.of_boot(boot_id));
-        Past::of(&events.unwrap_or_default(), 0)
+        events.unwrap_or_default()
+    }
+
+    /// Whether events wait for the history.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.storage.waiting() > 0
     }
 
     /// The last try; says what is in no history.
@@ -211,9 +218,13 @@ impl Recorder {
 
     /// Records the end of each monitor that could not record it: at its last heartbeat.
     fn end_of_last(&mut self) {
+        let going_on = self.goes_on.then(|| self.boot_id.clone());
         let unended = self.storage.with(|store| {
             let mut ends = Vec::new();
             for mut last in store.unended()? {
+                if going_on.is_some() && last.boot_id == going_on {
+                    continue;
+                }
                 let boot_id = last.boot_id.clone().unwrap_or_default();
                 if let Some((time, boottime_ns)) = store.last_of(&boot_id)? {
                     last.time = time;

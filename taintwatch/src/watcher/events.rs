@@ -20,6 +20,8 @@ pub(super) struct Change {
     /// The hooks after it.
     pub(super) hooks: Vec<Hook>,
     pub(super) self_test: Option<String>,
+    /// Since when the programs are attached, where an earlier daemon attached them.
+    pub(super) attached_since_ns: Option<u64>,
 }
 
 /// The event of a change. Its reason is one line: details are with the hooks.
@@ -32,6 +34,7 @@ pub(super) fn coverage(attributor: &Attributor, change: Change) -> Event {
         mask: Some(attributor.mask),
         hooks: change.hooks,
         self_test: change.self_test,
+        attached_since_ns: change.attached_since_ns,
     });
     event
 }

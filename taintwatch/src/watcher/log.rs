@@ -40,8 +40,8 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn open() -> Self {
-        let kmsg = Kmsg::open(From::Now);
+    pub(super) fn open(from: From) -> Self {
+        let kmsg = Kmsg::open(from);
         if let Err(error) = &kmsg {
             log::warn!("no lines of the kernel log are kept with events: {error}");
         }

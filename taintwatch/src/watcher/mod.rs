@@ -9,13 +9,14 @@ mod events;
 mod hooked;
 mod log;
 mod polled;
+mod resume;
 mod tally;
 
 use crate::{
     baseline::Past,
     event::{Event, Hook},
     kernel::identity::Identity,
-    probe::Without,
+    probe::{Without, pins::Pins},
 };
 pub use error::Error;
 use hooked::Hooked;
@@ -30,9 +31,37 @@ pub enum Watcher {
 
 impl Watcher {
     /// Starts with hooks; the first event is that the coverage began.
-    pub fn hooked(without: &Without) -> Result<Self, Error> {
+    ///
+    /// With `pins` the hooks outlive this process, and those that an earlier one left there are taken over.
+    pub fn hooked(without: &Without, pins: Option<&Pins>) -> Result<Self, Error> {
         let identity = Identity::read().map_err(Error::Identity)?;
-        Ok(Self::Hooked(Box::new(Hooked::start(identity, without)?)))
+        let started = Hooked::start(identity, without, pins)?;
+        Ok(Self::Hooked(Box::new(started)))
+    }
+
+    /// Whether the hooks are those of an earlier process, which never were detached.
+    #[must_use]
+    pub fn is_adopted(&self) -> bool {
+        match self {
+            Self::Hooked(watcher) => watcher.is_adopted(),
+            Self::Polled(_) => false,
+        }
+    }
+
+    /// Goes on where an earlier process ended, if its hooks were taken over; `recorded`: the events of this boot that are
+    /// in the history.
+    pub fn resume(&mut self, recorded: &[Event]) -> Result<(), Error> {
+        match self {
+            Self::Hooked(watcher) => watcher.resume(recorded),
+            Self::Polled(_) => Ok(()),
+        }
+    }
+
+    /// Whether the history has all events that were handed out; until it is said otherwise, it has.
+    pub fn set_recorded(&mut self, is_recorded: bool) {
+        if let Self::Hooked(watcher) = self {
+            watcher.set_recorded(is_recorded);
+        }
     }
 
     /// Starts without hooks, since they cannot be attached for `reason`.

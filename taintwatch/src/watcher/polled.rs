@@ -199,6 +199,7 @@ impl Polled {
             reason,
             hooks: self.hooks.clone(),
             self_test: None,
+            attached_since_ns: None,
         };
         coverage(&self.attributor, change)
     }

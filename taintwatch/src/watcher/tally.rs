@@ -8,10 +8,12 @@ use std::collections::HashMap;
 use taintwatch_common::{Count, CountKey, Left, Loading, SYMBOL_LEN, Writer, counter, link};
 
 use crate::{
-    attribute::Attributor,
+    attribute::{Attributor, count_id},
     event::{Event, Mask},
     probe::{self, counts::Counts},
 };
+
+use super::resume::Resume;
 
 /// Between two events of one key while it grows.
 const STORM_NS: u64 = 10_000_000_000;
@@ -29,6 +31,8 @@ const UNTRAPPED_NS: u64 = 5_000_000_000;
 pub(super) struct Tally {
     reported: HashMap<CountKey, Reported>,
     unkeyed: u64,
+    /// What the history has of keys that were counted before the start.
+    recorded: HashMap<String, u64>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -41,6 +45,15 @@ struct Reported {
 type Grown = (CountKey, Count, u64);
 
 impl Tally {
+    /// Goes on where an earlier daemon ended.
+    pub(super) fn resume(resume: &Resume) -> Self {
+        Self {
+            reported: HashMap::new(),
+            unkeyed: resume.unkeyed,
+            recorded: resume.counted.clone(),
+        }
+    }
+
     /// Events for what grew; with `all`, also for keys that had one just now.
     pub(super) fn events(
         &mut self,
@@ -86,8 +99,15 @@ impl Tally {
     ) -> (Vec<Grown>, Vec<(CountKey, Count)>) {
         let (mut grown, mut over) = (Vec::new(), Vec::new());
         for (key, count) in counts {
-            let reported = self.reported.entry(key).or_default();
-            let total = count.suppressed + count.unsent;
+            let recorded = &self.recorded;
+            let reported = self.reported.entry(key).or_insert_with(|| Reported {
+                count: recorded
+                    .get(&count_id::of_key(&key, &count))
+                    .copied()
+                    .unwrap_or(0),
+                at_ns: 0,
+            });
+            let total = count_id::total(&count);
             let more = total.saturating_sub(reported.count);
             let quiet_ns = now_ns.saturating_sub(count.last_ns);
             let due =
@@ -127,6 +147,7 @@ fn untrapped(writer: &Writer, left: &Left, epoch: u64) -> (CountKey, Count) {
         spent: 0,
         since_ns: left.at_ns,
         last_ns: left.at_ns,
+        created_ns: left.at_ns,
         link: link::INDIRECT,
         reserved: 0,
         loading: Loading::NONE,

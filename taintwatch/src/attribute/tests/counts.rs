@@ -49,6 +49,7 @@ fn counted(attributor: &mut Attributor, frees: u64, by: &str) -> Event {
     };
     let mut count = Count {
         last_ns: 9,
+        created_ns: 8,
         link: link::PROVEN,
         ..zero()
     };
@@ -89,6 +90,7 @@ fn a_count_whose_caller_does_not_prove_it_names_nobody_until_a_record_does() {
     };
     let mut count = Count {
         last_ns: 9,
+        created_ns: 8,
         suppressed: 1,
         link: link::INDIRECT,
         ..zero()

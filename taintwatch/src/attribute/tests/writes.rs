@@ -197,6 +197,7 @@ fn counted(flag: u32, mask_now: u64, loading: u32) -> Event {
     let mut count = Count {
         suppressed: 3,
         last_ns: 9,
+        created_ns: 8,
         link: link::PROVEN,
         ..zero()
     };

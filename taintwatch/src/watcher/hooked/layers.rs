@@ -57,6 +57,7 @@ impl Layers {
 
     /// Tests the hooks; the change that every coverage begins with.
     pub(super) fn begin(&mut self) -> Result<Change, probe::Error> {
+        let taken_over = self.take_over();
         let is_watched = !self.monitor.watched_cpus().is_empty();
         let tested = is_watched.then(|| self.monitor.prove_watchpoints());
         let self_test = tested.as_ref().map(|tested| match tested {
@@ -72,8 +73,36 @@ impl Layers {
         self.cross_check = CrossCheck::new(self.seen()?);
         Ok(Change {
             self_test,
-            ..self.state(None)
+            attached_since_ns: self.monitor.adopted_since_ns,
+            ..self.state(taken_over.as_deref())
         })
+    }
+
+    /// Sets watchpoints anew that ended while no daemon ran, and says what was taken over.
+    fn take_over(&mut self) -> Option<String> {
+        self.monitor.adopted_since_ns?;
+        let whole = "what an earlier daemon attached is taken over";
+        let Some(address) = self.mask_address else {
+            return Some(whole.to_owned());
+        };
+        self.monitor.distrust_watchpoints();
+        match self.monitor.remove_dead_watchpoints(address) {
+            Ok(dead) if dead.is_empty() => Some(whole.to_owned()),
+            Ok(dead) => {
+                let dead: Vec<_> = dead.iter().map(u32::to_string).collect();
+                if let Ok(online) = online_cpus() {
+                    self.watch_cpus(&online, address);
+                }
+                Some(format!(
+                    "{whole}, but for the watchpoints of CPU {}, which had ended and are set anew",
+                    dead.join(", ")
+                ))
+            }
+            Err(error) => {
+                log::warn!("whether the watchpoints still count is not known: {error}");
+                Some(whole.to_owned())
+            }
+        }
     }
 
     /// What has changed since the last call.
@@ -99,6 +128,7 @@ impl Layers {
             reason,
             hooks: self.monitor.hooks.clone(),
             self_test: None,
+            attached_since_ns: None,
         }
     }
 

@@ -9,6 +9,7 @@ use crate::{
     event::{Event, Kind, Lost},
     kernel::identity::boottime_ns,
     probe::{self, counts::Counts},
+    watcher::resume::Resume,
 };
 
 /// How many were dropped, as last read.
@@ -23,6 +24,27 @@ impl LostRecords {
             dropped: [0; kind::END as usize],
             at_ns: boottime_ns(),
         }
+    }
+
+    /// Goes on where an earlier daemon ended: what the history has is not reported again.
+    pub(super) fn resume(&mut self, counts: &Counts, resume: &Resume) -> Result<(), probe::Error> {
+        let dropped = counts.lost()?;
+        let mut recorded = resume.dropped.clone();
+        // What several kinds have in common is in one sum.
+        for (kind, (dropped, before)) in (0..).zip(dropped.into_iter().zip(&mut self.dropped)) {
+            if let Some(left) = recorded.get_mut(what(kind)) {
+                *before = dropped.min(*left);
+                *left -= *before;
+            }
+        }
+        Ok(())
+    }
+
+    /// An event for records that a daemon took and could not write before it ended.
+    pub(super) fn unrecorded(&self, attributor: &Attributor, count: u64) -> Event {
+        let reason =
+            "an earlier daemon took them while it could not write its history, and then was killed";
+        self.event(attributor, count, "event", reason.to_owned())
     }
 
     /// Events for what was dropped since the last call.
@@ -40,7 +62,7 @@ impl LostRecords {
                 attributor.addresses.lost();
             }
             if more > 0 {
-                let reason = "the ring buffer was full".to_owned();
+                let reason = Lost::RING_WAS_FULL.to_owned();
                 events.push(self.event(attributor, more, what(kind), reason));
             }
         }

@@ -9,6 +9,7 @@ mod lost;
 mod modules;
 mod standing;
 mod stream;
+mod taken_over;
 
 use std::{
     collections::VecDeque,
@@ -29,14 +30,16 @@ use crate::{
     event::{CoverageState, Event, Hook, Mask},
     kernel::{
         identity::{Identity, boottime_ns},
-        kallsyms, log_clock, mask,
+        kallsyms,
+        kmsg::From,
+        log_clock, mask,
     },
     probe::{
         Without,
         monitor::{Monitor, trim_heap},
+        pins::Pins,
     },
     record::{Record, decode, text},
-    ring::Ring,
 };
 use awaited::Awaited;
 use layers::Layers;
@@ -49,6 +52,9 @@ const BUSY: Duration = Duration::from_secs(1);
 const BUSY_FOR: Duration = Duration::from_mins(1);
 /// Records taken between two checks of everything else.
 const BATCH: usize = 256;
+/// What a stop leaves.
+const STAYS: &str =
+    "the eBPF programs stay attached, and the next daemon takes over what they record";
 /// From a change of the mask to its record, at the most.
 const SETTLE: Duration = Duration::from_millis(50);
 
@@ -65,16 +71,27 @@ pub struct Hooked {
     next: VecDeque<Event>,
     last_record: Instant,
     last_check: Instant,
+    /// Whether the history has all events that were handed out.
+    is_recorded: bool,
+    /// Records given back to the kernel meanwhile.
+    unrecorded: u64,
 }
 
 impl Hooked {
-    pub(super) fn start(identity: Identity, without: &Without) -> Result<Self, Error> {
-        let mut monitor = Monitor::start(without)?;
+    pub(super) fn start(
+        identity: Identity,
+        without: &Without,
+        pins: Option<&Pins>,
+    ) -> Result<Self, Error> {
+        let mut monitor = Monitor::start(without, pins)?;
         let taken = || Error::Ring(io::Error::other("it is in use already"));
-        let ring = Ring::new(monitor.take_ring().ok_or_else(taken)?).map_err(Error::Ring)?;
-        let mut stream = Stream::new(ring);
-        // Early: events of the next steps have their lines and devices too.
-        let (log, enricher) = (Log::open(), Enricher::begin());
+        let mut stream = Stream::new(monitor.take_ring().ok_or_else(taken)?);
+        // Early: events of the next steps have their lines and devices too. What waits in the ring has older lines.
+        let from = match monitor.adopted_since_ns {
+            Some(_) => From::Oldest,
+            None => From::Now,
+        };
+        let (log, enricher) = (Log::open(from), Enricher::begin());
         let mut attributor = attributor(identity, monitor.mask);
         let symbols = std::mem::take(&mut monitor.symbols);
         let mask_address = symbols.address("tainted_mask");
@@ -87,6 +104,10 @@ impl Hooked {
         attributor.addresses = Addresses::new(symbols, generated);
         let with_names = !monitor.resolves_symbols;
         modules::add_loaded(&mut stream, &mut attributor.addresses, with_names);
+        if monitor.adopted_since_ns.is_some() {
+            let (_, freed) = stream.to_come();
+            attributor.epoch = monitor.counts.epoch()?.saturating_sub(freed);
+        }
         let mut layers = Layers::new(monitor, mask_address);
         let began = coverage(&attributor, layers.begin()?);
         let mut awaited = Awaited::default();
@@ -103,6 +124,8 @@ impl Hooked {
             next: VecDeque::from([began]),
             last_record: Instant::now(),
             last_check: Instant::now(),
+            is_recorded: true,
+            unrecorded: 0,
         };
         trim_heap();
         Ok(hooked)
@@ -118,12 +141,16 @@ impl Hooked {
             self.take(&bytes);
         }
         past.saw(self.next.make_contiguous());
+        if let Some(attached_ns) = self.layers.monitor.adopted_since_ns {
+            past.cover(attached_ns..boottime_ns());
+        }
         let events = before(self.next.front(), &self.attributor, &past, last);
         let rest = self.next.split_off(1.min(self.next.len()));
         self.next.extend(events.into_iter().chain(rest));
     }
 
     pub(super) async fn next(&mut self) -> Result<Event, Error> {
+        self.give_back();
         loop {
             if let Some(event) = self.next.pop_front() {
                 return Ok(event);
@@ -169,9 +196,14 @@ impl Hooked {
         }
         let ended = Change {
             state: CoverageState::Ended,
-            reason: reason.to_owned(),
+            reason: if self.outlives_process() {
+                format!("{reason}; {STAYS}")
+            } else {
+                reason.to_owned()
+            },
             hooks: self.hooks().to_vec(),
             self_test: None,
+            attached_since_ns: None,
         };
         let ended = coverage(&self.attributor, ended);
         let mut events: Vec<_> = std::mem::take(&mut self.next).into();

@@ -15,11 +15,18 @@ use crate::{
 pub(super) trait Source {
     /// The next record's bytes, if there is one now.
     fn try_next(&mut self) -> Option<Vec<u8>>;
+
+    /// The next so many records that came out of it are needed no more.
+    fn settle(&mut self, records: usize);
 }
 
 impl Source for Ring {
     fn try_next(&mut self) -> Option<Vec<u8>> {
         Self::try_next(self)
+    }
+
+    fn settle(&mut self, records: usize) {
+        Self::settle(self, records);
     }
 }
 
@@ -36,6 +43,8 @@ pub(super) enum Coming {
 pub(super) struct Stream<S = Ring> {
     ring: S,
     early: VecDeque<Vec<u8>>,
+    /// Records that were handed out since the last [`Self::settle`].
+    unsettled: usize,
 }
 
 impl Stream {
@@ -43,12 +52,22 @@ impl Stream {
     pub(super) async fn next(&mut self, pace: Duration) -> io::Result<Option<Vec<u8>>> {
         // What was taken early comes before anything that the ring has.
         if let Some(bytes) = self.early.pop_front() {
+            self.unsettled += 1;
             return Ok(Some(bytes));
         }
         match tokio::time::timeout(pace, self.ring.next()).await {
-            Ok(bytes) => bytes.map(Some),
+            Ok(bytes) => {
+                let bytes = bytes?;
+                self.unsettled += 1;
+                Ok(Some(bytes))
+            }
             Err(_elapsed) => Ok(None),
         }
+    }
+
+    /// Bytes of the ring that are kept for records that are not settled.
+    pub(super) fn unsettled_bytes(&self) -> u64 {
+        self.ring.unsettled()
     }
 }
 
@@ -57,12 +76,36 @@ impl<S: Source> Stream<S> {
         Self {
             ring,
             early: VecDeque::new(),
+            unsettled: 0,
         }
+    }
+
+    /// The events of all that was handed out are recorded. Gives how many records that were.
+    pub(super) fn settle(&mut self) -> usize {
+        let records = std::mem::take(&mut self.unsettled);
+        self.ring.settle(records);
+        records
+    }
+
+    /// Modules that are loaded by records which are still to come, and how many of these say that code was freed.
+    pub(super) fn to_come(&mut self) -> (Vec<String>, u64) {
+        self.look_ahead();
+        let (mut coming, mut freed) = (Vec::new(), 0);
+        for bytes in &self.early {
+            match decode(bytes) {
+                Ok(Record::ModuleComing(module)) => coming.push(text(&module.name)),
+                Ok(Record::ModuleFree(_) | Record::LoadEnd(_)) => freed += 1,
+                _ => {}
+            }
+        }
+        (coming, freed)
     }
 
     /// The next record, without waiting.
     pub(super) fn try_next(&mut self) -> Option<Vec<u8>> {
-        self.early.pop_front().or_else(|| self.ring.try_next())
+        let next = self.early.pop_front().or_else(|| self.ring.try_next());
+        self.unsettled += usize::from(next.is_some());
+        next
     }
 
     /// Whether a record that is still to come says that the module was freed.
@@ -107,6 +150,8 @@ pub(super) mod tests {
         fn try_next(&mut self) -> Option<Vec<u8>> {
             self.pop_front()
         }
+
+        fn settle(&mut self, _records: usize) {}
     }
 
     fn empty<T>(kind: u16) -> Vec<u8> {
