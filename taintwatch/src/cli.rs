@@ -108,7 +108,8 @@ const DETACH: &str = "\
 A daemon that ends leaves its eBPF programs attached, so that nothing is missed until the next one takes over.
 
 Examples:
-  systemctl stop taintwatch && taintwatch detach   # monitor no more";
+  taintwatch detach                              # after `systemctl stop taintwatch`
+  taintwatch detach --pins /sys/fs/bpf/elsewhere # where the configuration said so";
 
 const STATUS: &str = "\
 Exit codes: 0 untainted, 1 tainted, also where the mask was cleared since; 2 cannot tell, as for any error

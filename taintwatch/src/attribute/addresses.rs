@@ -22,6 +22,10 @@ pub struct Addresses {
     generated: Vec<u64>,
 }
 
+/// Modules that were set aside.
+#[derive(Debug)]
+pub struct Modules(Vec<Text>);
+
 /// A part of a module's code.
 #[derive(Debug)]
 struct Text {
@@ -82,6 +86,16 @@ impl Addresses {
         if !range.is_empty() {
             self.push(module, range, None, true);
         }
+    }
+
+    /// For records of a time when other modules were loaded: the code of modules has no names.
+    pub fn set_modules_aside(&mut self) -> Modules {
+        Modules(std::mem::take(&mut self.modules))
+    }
+
+    /// The opposite.
+    pub fn bring_modules_back(&mut self, modules: Modules) {
+        self.modules = modules.0;
     }
 
     /// A record of a module that came or went was lost.

@@ -38,10 +38,17 @@ pub(super) struct Programs {
     events: OwnedFd,
 }
 
+/// The watchpoint of a CPU.
+struct Watched {
+    cpu: u32,
+    /// Absent where an earlier daemon set it: a map gives no descriptor back.
+    _event: Option<OwnedFd>,
+}
+
 /// Watchpoints, each with its CPU; none where the programs are missing.
 #[derive(Default)]
 pub(super) struct Watchpoints {
-    cpus: Vec<u32>,
+    cpus: Vec<Watched>,
     programs: Option<Programs>,
 }
 
@@ -64,8 +71,8 @@ impl Watchpoints {
         let mut all = Self::default();
         for cpu in online_cpus()? {
             let set = programs.set(address, cpu);
-            set.map_err(|error| refused(cpu, &error, options))?;
-            all.cpus.push(cpu);
+            let set = set.map_err(|error| refused(cpu, &error, options))?;
+            all.cpus.push(set);
         }
         all.programs = Some(programs);
         Ok(all)
@@ -83,8 +90,9 @@ impl Watchpoints {
         };
         let events = Maps::Pinned(folder.to_owned()).data(EVENTS);
         let events = events.map_err(|error| error.to_string())?;
+        let adopted = |cpu| Watched { cpu, _event: None };
         Ok(Self {
-            cpus: online_cpus()?,
+            cpus: online_cpus()?.into_iter().map(adopted).collect(),
             programs: Some(Programs {
                 mask_watch: program(MASK_WATCH)?,
                 watch_alive: program(WATCH_ALIVE)?,
@@ -94,7 +102,7 @@ impl Watchpoints {
     }
 
     pub(super) fn cpus(&self) -> impl Iterator<Item = u32> {
-        self.cpus.iter().copied()
+        self.cpus.iter().map(|watched| watched.cpu)
     }
 
     pub(super) const fn programs(&self) -> Option<&Programs> {
@@ -107,22 +115,23 @@ impl Watchpoints {
         let Some(programs) = &self.programs else {
             return Vec::new();
         };
-        for cpu in self.cpus.extract_if(.., |cpu| !online.contains(cpu)) {
+        let gone = |watched: &mut Watched| !online.contains(&watched.cpu);
+        for Watched { cpu, .. } in self.cpus.extract_if(.., gone) {
             if let Err(error) = bpf::remove_event(programs.events.as_fd(), cpu) {
                 log::warn!("the watchpoint of CPU {cpu} cannot be removed: {error}");
             }
         }
         let mut failed = Vec::new();
         for cpu in online {
-            if self.cpus.contains(cpu) {
+            if self.cpus.iter().any(|watched| watched.cpu == *cpu) {
                 continue;
             }
             match programs.set(address, *cpu) {
-                Ok(()) => self.cpus.push(*cpu),
+                Ok(set) => self.cpus.push(set),
                 Err(error) => failed.push((*cpu, errno(&error))),
             }
         }
-        self.cpus.sort_unstable();
+        self.cpus.sort_unstable_by_key(|watched| watched.cpu);
         failed
     }
 
@@ -136,9 +145,13 @@ impl Watchpoints {
 
 impl Programs {
     /// Sets the watchpoint of a CPU, which the map then holds.
-    fn set(&self, address: u64, cpu: u32) -> std::io::Result<()> {
+    fn set(&self, address: u64, cpu: u32) -> std::io::Result<Watched> {
         let event = breakpoint::open(address, cpu, self.mask_watch.as_fd())?;
-        bpf::keep_event(self.events.as_fd(), cpu, event.as_fd())
+        bpf::keep_event(self.events.as_fd(), cpu, event.as_fd())?;
+        Ok(Watched {
+            cpu,
+            _event: Some(event),
+        })
     }
 }
 

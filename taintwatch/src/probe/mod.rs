@@ -14,6 +14,7 @@ mod developer_log;
 mod error;
 mod globals;
 pub mod hooks;
+pub mod leftover;
 mod links;
 mod maps;
 mod mask_watch;

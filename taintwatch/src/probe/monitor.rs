@@ -13,6 +13,7 @@ use super::{
     error::Error,
     globals::{self, Globals},
     hooks::{MASK_WATCH, SYSCTL_ENTRY, TAINT_ENTRY, When},
+    leftover::{self, Detached, Leftover},
     links::Links,
     maps::{self, Maps},
     mask_watch::Watchpoints,
@@ -54,6 +55,8 @@ pub struct Monitor {
     pub counts: Counts,
     /// Since when the programs are attached (`CLOCK_BOOTTIME`, nanoseconds), where an earlier daemon attached them.
     pub adopted_since_ns: Option<u64>,
+    /// What programs had recorded that were not taken over.
+    pub leftover: Option<Leftover>,
     ring: Option<Ring>,
     shared: Shared,
     watchpoints: Watchpoints,
@@ -69,21 +72,27 @@ impl Monitor {
             return Err(Error::RuledOut);
         }
         prerequisites::check()?;
-        if let Some(pins) = pins
-            && let Some(adopted) = Self::adopt_or_remove(without, pins)
-        {
-            return Ok(adopted);
+        let mut detached = None;
+        if let Some(pins) = pins {
+            match Self::adopt(without, pins) {
+                Ok(Some(adopted)) => return Ok(adopted),
+                Ok(None) => {}
+                Err(why) => log::info!("{why}"),
+            }
+            detached = detach(pins);
         }
-        match Self::attach(without, pins)? {
-            Attached::All(monitor) => Ok(*monitor),
+        let mut monitor = match Self::attach(without, pins)? {
+            Attached::All(monitor) => *monitor,
             Attached::Unpinned(why) => {
                 log::warn!("not pinned, so the hooks end with this daemon: {why}");
                 match Self::attach(without, None)? {
-                    Attached::All(monitor) => Ok(*monitor),
-                    Attached::Unpinned(why) => Err(Error::Pin(why.into())),
+                    Attached::All(monitor) => *monitor,
+                    Attached::Unpinned(why) => return Err(Error::Pin(why.into())),
                 }
             }
-        }
+        };
+        monitor.leftover = detached.map(Detached::read).transpose()?;
+        Ok(monitor)
     }
 
     fn attach(without: &Without, pins: Option<&Pins>) -> Result<Attached, Error> {
@@ -132,7 +141,7 @@ impl Monitor {
             }
         }
         let mut maps = Maps::Loaded(&mut ebpf);
-        let ring = ring(maps.data(EVENTS)?)?;
+        let ring = ring(&maps.data(EVENTS)?)?;
         let counts = Counts::take(&mut maps)?;
         let mut shared = Shared::take(&mut maps)?;
         if let Some(pins) = pins {
@@ -145,6 +154,7 @@ impl Monitor {
             symbols,
             counts,
             adopted_since_ns: None,
+            leftover: None,
             ring: Some(ring),
             shared,
             watchpoints,
@@ -152,28 +162,12 @@ impl Monitor {
         })))
     }
 
-    /// What an earlier daemon pinned, if it is what this one would attach; else that is removed.
-    fn adopt_or_remove(without: &Without, pins: &Pins) -> Option<Self> {
-        let mut adopted = None;
-        for folder in pins.found() {
-            if folder == pins.folder() {
-                match Self::adopt(without, pins) {
-                    Ok(monitor) => {
-                        adopted = Some(monitor);
-                        continue;
-                    }
-                    Err(why) => log::info!("{why}"),
-                }
-            }
-            if let Err(error) = pins::remove(&folder) {
-                log::warn!("what an earlier daemon pinned stays attached: {error}");
-            }
-        }
-        adopted
-    }
-
-    fn adopt(without: &Without, pins: &Pins) -> Result<Self, Error> {
+    /// Takes over what an earlier daemon pinned, if it is what this one would attach; `None` where nothing is pinned.
+    fn adopt(without: &Without, pins: &Pins) -> Result<Option<Self>, Error> {
         let folder = pins.folder();
+        if !folder.exists() {
+            return Ok(None);
+        }
         let about = pins::about(&folder).map_err(|error| Error::Adopt(error.to_string()))?;
         let refused = |why: &str| Err(Error::Adopt(why.to_owned()));
         if !about.is_same(OBJECT, without) {
@@ -194,18 +188,19 @@ impl Monitor {
             Watchpoints::default()
         };
         trim_heap();
-        Ok(Self {
+        Ok(Some(Self {
             hooks: about.hooks,
             mask: mask::read()?,
             resolves_symbols,
             symbols,
             counts: Counts::take(&mut maps)?,
             adopted_since_ns: Some(about.attached_ns),
-            ring: Some(ring(maps.data(EVENTS)?)?),
+            leftover: None,
+            ring: Some(ring(&maps.data(EVENTS)?)?),
             shared,
             watchpoints,
             held: None,
-        })
+        }))
     }
 
     /// The ring buffer; `None` when it was taken before.
@@ -299,8 +294,27 @@ enum Attached {
 
 const EVENTS: &str = "EVENTS";
 
+/// Detaches what cannot be taken over.
+fn detach(pins: &Pins) -> Option<Detached> {
+    let mut detached = None;
+    for folder in pins.found() {
+        if folder != pins.folder() {
+            leftover::remove_other(&folder);
+            continue;
+        }
+        match Detached::detach(&folder) {
+            Ok(old) => detached = Some(old),
+            Err(why) => {
+                log::warn!("what an earlier daemon had recorded since it ended is not read: {why}");
+                leftover::remove_other(&folder);
+            }
+        }
+    }
+    detached
+}
+
 /// The reader of the ring.
-fn ring(map: MapData) -> Result<Ring, Error> {
+pub(super) fn ring(map: &MapData) -> Result<Ring, Error> {
     let info = map.info().map_err(maps::failed(EVENTS))?;
     Ok(Ring::new(map.fd(), info.max_entries())?)
 }

@@ -89,6 +89,25 @@ impl Tally {
         Ok(events)
     }
 
+    /// Events for all that the history does not have of counts that grow no more.
+    pub(super) fn rest(
+        mut self,
+        counts: Vec<(CountKey, Count)>,
+        unkeyed: u64,
+        attributor: &mut Attributor,
+        (now_ns, mask_now): (u64, Mask),
+    ) -> Vec<Event> {
+        let (grown, _) = self.compare(counts, (u64::MAX, now_ns), false, true);
+        let counted = grown.into_iter();
+        let mut events: Vec<_> = counted
+            .map(|(key, count, more)| attributor.counted(&key, &count, more, mask_now))
+            .collect();
+        if unkeyed > self.unkeyed {
+            events.push(attributor.unnamed(unkeyed - self.unkeyed, now_ns));
+        }
+        events
+    }
+
     /// What grew and is due, and keys that can be forgotten.
     fn compare(
         &mut self,

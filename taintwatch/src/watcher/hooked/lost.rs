@@ -28,16 +28,25 @@ impl LostRecords {
 
     /// Goes on where an earlier daemon ended: what the history has is not reported again.
     pub(super) fn resume(&mut self, counts: &Counts, resume: &Resume) -> Result<(), probe::Error> {
-        let dropped = counts.lost()?;
-        let mut recorded = resume.dropped.clone();
-        // What several kinds have in common is in one sum.
-        for (kind, (dropped, before)) in (0..).zip(dropped.into_iter().zip(&mut self.dropped)) {
-            if let Some(left) = recorded.get_mut(what(kind)) {
-                *before = dropped.min(*left);
-                *left -= *before;
-            }
-        }
+        self.dropped = recorded(&counts.lost()?, resume);
         Ok(())
+    }
+
+    /// Events for what detached programs had dropped.
+    pub(super) fn rest(
+        &self,
+        dropped: &[u64; kind::END as usize],
+        resume: &Resume,
+        attributor: &Attributor,
+    ) -> Vec<Event> {
+        let recorded = recorded(dropped, resume).into_iter();
+        let more = dropped.iter().zip(recorded).map(|(all, of)| all - of);
+        let more = (0..).zip(more).filter(|(_, more)| *more > 0);
+        let event = |(kind, more)| {
+            let reason = Lost::RING_WAS_FULL.to_owned();
+            self.event(attributor, more, what(kind), reason)
+        };
+        more.map(event).collect()
     }
 
     /// An event for records that a daemon took and could not write before it ended.
@@ -85,6 +94,20 @@ impl LostRecords {
         });
         event
     }
+}
+
+/// How many of each kind are in the history.
+fn recorded(dropped: &[u64; kind::END as usize], resume: &Resume) -> [u64; kind::END as usize] {
+    let mut left = resume.dropped.clone();
+    let mut recorded = [0; kind::END as usize];
+    // What several kinds have in common is in one sum.
+    for (kind, (dropped, recorded)) in (0..).zip(dropped.iter().zip(&mut recorded)) {
+        if let Some(left) = left.get_mut(what(kind)) {
+            *recorded = (*dropped).min(*left);
+            *left -= *recorded;
+        }
+    }
+    recorded
 }
 
 /// What is lost with a record: occurrences of a flag or a write are counted all the same.

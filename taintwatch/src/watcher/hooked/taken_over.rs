@@ -7,6 +7,8 @@
 use super::{Error, Hooked};
 use crate::{
     event::Event,
+    kernel::identity::boottime_ns,
+    probe::leftover::Leftover,
     watcher::{resume::Resume, tally::Tally},
 };
 
@@ -16,6 +18,9 @@ const HELD: u64 = 256 << 10;
 impl Hooked {
     /// Goes on where an earlier daemon ended, if its programs were taken over; `recorded`: the events of this boot.
     pub(in crate::watcher) fn resume(&mut self, recorded: &[Event]) -> Result<(), Error> {
+        if let Some(leftover) = self.layers.monitor.leftover.take() {
+            self.take_leftover(leftover, recorded);
+        }
         let monitor = &mut self.layers.monitor;
         let Some(attached_ns) = monitor.adopted_since_ns else {
             return Ok(());
@@ -30,6 +35,29 @@ impl Hooked {
             self.next.push_back(event);
         }
         Ok(())
+    }
+
+    /// Records what detached programs had recorded, as far as the history does not have it.
+    fn take_leftover(&mut self, leftover: Leftover, recorded: &[Event]) {
+        let resume = Resume::of(recorded, leftover.attached_ns);
+        let mask = self.attributor.mask;
+        self.attributor.mask = resume.mask.unwrap_or(mask);
+        // Modules may have come and gone since, which no record tells.
+        let modules = self.attributor.addresses.set_modules_aside();
+        for bytes in leftover.records {
+            self.take(&bytes);
+        }
+        let events = Tally::resume(&resume).rest(
+            leftover.counts,
+            leftover.unkeyed,
+            &mut self.attributor,
+            (boottime_ns(), mask),
+        );
+        self.next.extend(events);
+        let dropped = self.lost.rest(&leftover.dropped, &resume, &self.attributor);
+        self.next.extend(dropped);
+        self.attributor.addresses.bring_modules_back(modules);
+        self.attributor.mask = mask;
     }
 
     /// Whether the history has all events that were handed out. If it has not, their records stay in the ring, where a

@@ -97,7 +97,7 @@ fn online() -> Result<Vec<usize>> {
     Ok(found)
 }
 
-fn switch(cpu: usize, to: &str) -> Result<()> {
+pub(crate) fn switch(cpu: usize, to: &str) -> Result<()> {
     let path = format!("/sys/devices/system/cpu/cpu{cpu}/online");
     fs::write(&path, to).with_context(|| format!("{to} to {path}"))
 }

@@ -32,6 +32,13 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts one, under the words of `before`, with further arguments, and waits until it records.
     pub(crate) fn start(before: &[&str], arguments: &[&str], db: &str) -> Result<Self> {
+        let mut daemon = Self::spawn(before, arguments, db)?;
+        daemon.wait()?;
+        Ok(daemon)
+    }
+
+    /// Starts one, and does not wait.
+    pub(crate) fn spawn(before: &[&str], arguments: &[&str], db: &str) -> Result<Self> {
         let said = said_of(db);
         let output = fs::File::create(&said)?;
         let mut words: Vec<&str> = before.to_vec();
@@ -47,7 +54,12 @@ impl Daemon {
             .stderr(output)
             .stdin(Stdio::null())
             .spawn()?;
-        let mut daemon = Self { child, said };
+        Ok(Self { child, said })
+    }
+
+    /// Waits until it records.
+    pub(crate) fn wait(&mut self) -> Result<()> {
+        let daemon = self;
         let began = Instant::now();
         // The list of hooks is printed when they are attached.
         while !daemon.said()?.contains("taintwatch records to") {
@@ -61,7 +73,7 @@ impl Daemon {
             );
             sleep(Duration::from_millis(50));
         }
-        Ok(daemon)
+        Ok(())
     }
 
     /// What it printed so far.

@@ -10,6 +10,7 @@
 //! | `causes` | what made each flag, and cases that mislead |
 //! | `late` | a recorder on a kernel that is tainted already |
 //! | `fallbacks` | one recorder for each mechanism that is taken away |
+//! | `takeover [KILLS]` | recorders that are killed or stopped, and those that take over |
 //! | `file-systems` | modules on btrfs, on an overlay, in a container |
 //! | `system` | what needs udev and kmod |
 //! | `journal` | the history of `all` against the journal |
@@ -48,6 +49,7 @@ mod storm;
 mod suse;
 mod system;
 mod tail;
+mod takeover;
 mod tamper;
 mod truth;
 
@@ -104,12 +106,14 @@ fn main() -> ExitCode {
             .and_then(causes::behalf::sockets),
         ["modprobe", ..] => causes::behalf::modprobe(),
         ["journal"] => journal::journal(),
+        ["takeover"] => takeover::all(6),
+        ["takeover", kills] => kills.parse().map_err(Into::into).and_then(takeover::all),
         ["package"] => package::all(),
         ["insmod", file, parameters @ ..] => {
             loading::load_file(file, &parameters.join(" ")).map_err(Into::into)
         }
         _ => Err(anyhow::anyhow!(
-            "scenarios all [CALLS] | only TEXT | causes | file-systems | system | late | crash DB | crashed DB | fallbacks | journal | package | insmod FILE [ARGUMENTS]"
+            "scenarios all [CALLS] | only TEXT | causes | file-systems | system | late | crash DB | crashed DB | fallbacks | takeover [KILLS] | journal | package | insmod FILE [ARGUMENTS]"
         )),
     };
     match done {
