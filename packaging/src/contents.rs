@@ -53,6 +53,10 @@ pub(crate) fn files(binary: Vec<u8>) -> Result<Vec<File>> {
             include_str!("../systemd/taintwatch.service"),
         ),
         (
+            "usr/lib/systemd/system/taintwatch-attach.service",
+            include_str!("../systemd/taintwatch-attach.service"),
+        ),
+        (
             "usr/lib/sysusers.d/taintwatch.conf",
             include_str!("../systemd/sysusers.conf"),
         ),
@@ -72,7 +76,6 @@ pub(crate) fn files(binary: Vec<u8>) -> Result<Vec<File>> {
             "event.schema.json",
             include_str!("../../docs/event.schema.json"),
         ),
-        ("early.conf", include_str!("../systemd/early.conf")),
     ] {
         let path = format!("{DOCUMENTS}{name}");
         files.push(file(&path, 0o644, Kind::Documentation, text.into()));

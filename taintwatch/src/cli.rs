@@ -65,6 +65,7 @@ impl Cli {
             Verb::Explain(_) => "explain",
             Verb::Analyze(_) => "analyze",
             Verb::Check(_) => "check",
+            Verb::Attach(_) => "attach",
             Verb::Config(_) => "config",
             Verb::Detach(_) => "detach",
             _ => return Ok(()),
@@ -98,11 +99,20 @@ pub enum Verb {
     Check(command::check::Args),
     #[command(after_help = DAEMON)]
     Daemon(WithHistory<command::daemon::Args>),
+    #[command(after_help = ATTACH)]
+    Attach(command::attach::Args),
     #[command(after_help = DETACH)]
     Detach(command::detach::Args),
     #[command(after_help = CONFIG)]
     Config(command::config::Args),
 }
+
+const ATTACH: &str = "\
+Where taintwatch.service is enabled, taintwatch-attach.service does this before udev loads the first module.
+
+Examples:
+  taintwatch attach                               # before the history's file system is mounted
+  taintwatch attach --pins /sys/fs/bpf/elsewhere  # where the configuration says so";
 
 const DETACH: &str = "\
 A daemon that ends leaves its eBPF programs attached, so that nothing is missed until the next one takes over.

@@ -46,6 +46,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Analyze(args) => command::analyze::run(args, &mut out),
         Verb::Check(args) => command::check::run(args, &mut out),
         Verb::Daemon(args) => command::daemon::run(&args.own, cli.named_history(args), &mut out),
+        Verb::Attach(args) => command::attach::run(args, &mut out),
         Verb::Detach(args) => command::detach::run(args, &mut out),
         Verb::Config(args) => command::config::run(args, &mut out),
     }?;

@@ -1,6 +1,7 @@
 //! The verbs of the command line, one a file.
 
 pub mod analyze;
+pub mod attach;
 pub mod check;
 pub mod config;
 pub mod daemon;

@@ -95,22 +95,17 @@ pub fn of<'a>(events: impl Iterator<Item = &'a Event>, now: Now) -> BootCoverage
         }
         let full = coverage.state == CoverageState::Began;
         if let Some((end, reason)) = end_of_last.take() {
-            let since_ns = coverage.attached_since_ns;
-            let stayed = since_ns.is_some_and(|since| end.boottime_ns >= Some(since));
-            if stayed && end.is_before(at) {
+            let taken_over = coverage
+                .attached_since_ns
+                .and_then(|since| at.back_to(since));
+            // What was attached after the end of the last interval has nothing of the time between.
+            let from = taken_over.unwrap_or(at).max(end);
+            found.gap(end, from, reason);
+            if from.is_before(at) {
                 let how = ATTACHED.to_owned();
-                let full = full && was_full;
-                found.interval(
-                    Open {
-                        from: end,
-                        full,
-                        how,
-                    },
-                    at,
-                    Some(coverage.reason.clone()),
-                );
-            } else {
-                found.gap(end, at, reason);
+                let full = full && (was_full || end.is_before(from));
+                let ended = Some(coverage.reason.clone());
+                found.interval(Open { from, full, how }, at, ended);
             }
         }
         open = Some(Open {

@@ -57,10 +57,17 @@ impl Stamp {
     /// When the boot of this time began.
     #[must_use]
     pub fn boot(self) -> Option<Self> {
-        let since = SignedDuration::try_from(Duration::from_nanos(self.boottime_ns?)).ok()?;
+        self.back_to(0)
+    }
+
+    /// An earlier time of the same boot, on `CLOCK_BOOTTIME`.
+    #[must_use]
+    pub fn back_to(self, boottime_ns: u64) -> Option<Self> {
+        let since = self.boottime_ns?.checked_sub(boottime_ns)?;
+        let since = SignedDuration::try_from(Duration::from_nanos(since)).ok()?;
         Some(Self {
             time: Time(self.time.0.checked_sub(since).ok()?),
-            boottime_ns: Some(0),
+            boottime_ns: Some(boottime_ns),
         })
     }
 }

@@ -160,3 +160,53 @@ fn the_boot_began_when_the_daemons_own_times_say() {
         "the only time that there is"
     );
 }
+
+/// The eBPF programs stayed attached while no daemon ran: what happened then is in the history of the next one.
+#[test]
+fn no_gap_is_left_where_the_programs_stayed_attached() {
+    let taken_over = |second, since: u32| {
+        let mut event = coverage("began", second, "taken over");
+        let coverage = event.coverage.as_mut().unwrap();
+        coverage.attached_since_ns = Some(u64::from(since) * 1_000_000_000);
+        event
+    };
+    let now = Now {
+        until: until(50),
+        running: true,
+        monitored: None,
+    };
+    let found = |events: &[Event]| {
+        let found = of(events.iter(), now);
+        let spans = found.intervals.iter();
+        let spans: Vec<_> = spans
+            .map(|it| (it.period.from, it.period.to, it.full))
+            .collect();
+        (spans, found.gaps.len())
+    };
+    let stopped = [
+        coverage("began", 5, "all"),
+        coverage("ended", 20, "stopped"),
+        taken_over(30, 5),
+    ];
+    let whole = |from, to| (at(from), at(to), true);
+    let spans = vec![whole(5, 20), whole(20, 30), whole(30, 50)];
+    assert_eq!(found(&stopped), (spans, 1), "the one before it began");
+    let killed = [coverage("began", 5, "all"), taken_over(30, 5)];
+    assert_eq!(found(&killed), (vec![whole(5, 30), whole(30, 50)], 1));
+    let incomplete = [
+        coverage("degraded", 5, "without x"),
+        coverage("ended", 20, "stopped"),
+        taken_over(30, 5),
+    ];
+    assert!(!found(&incomplete).0[1].2, "a hook was missing then");
+    let others = [
+        coverage("began", 5, "all"),
+        coverage("ended", 20, "stopped"),
+        taken_over(30, 25),
+    ];
+    let (spans, gaps) = found(&others);
+    assert_eq!(gaps, 2, "they were attached later");
+    assert_eq!(spans[1], whole(25, 30));
+    let early = [taken_over(30, 2)];
+    assert_eq!(found(&early), (vec![whole(2, 30), whole(30, 50)], 1));
+}

@@ -5,6 +5,8 @@
 
 use std::{fs, path::Path};
 
+use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
+
 use super::{
     btf,
     capability::{self, has},
@@ -63,6 +65,7 @@ pub fn survey() -> Vec<Prerequisite> {
         symbols(&status),
         log(),
         modules(),
+        bpffs(),
     ]
 }
 
@@ -123,6 +126,24 @@ fn lock(lockdown: &str) -> Prerequisite {
         found,
         without: "no BPF program may read kernel memory: boot with lockdown=integrity or none",
         vital: true,
+    }
+}
+
+fn bpffs() -> Prerequisite {
+    const MOUNTED: &str = "/sys/fs/bpf";
+    let ok = statfs(MOUNTED).is_ok_and(|it| it.filesystem_type() == BPF_FS_MAGIC);
+    let found = if ok {
+        format!("a BPF file system at {MOUNTED}")
+    } else {
+        format!("no BPF file system is mounted at {MOUNTED}")
+    };
+    Prerequisite {
+        name: "bpffs",
+        ok,
+        found,
+        without: "hooks end with the daemon, and what happens until the next one starts is in no history: \
+                  `mount -t bpf bpf /sys/fs/bpf`",
+        vital: false,
     }
 }
 

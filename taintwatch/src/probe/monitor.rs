@@ -55,6 +55,8 @@ pub struct Monitor {
     pub counts: Counts,
     /// Since when the programs are attached (`CLOCK_BOOTTIME`, nanoseconds), where an earlier daemon attached them.
     pub adopted_since_ns: Option<u64>,
+    /// The mask when the programs were attached.
+    pub attached_mask: Mask,
     /// What programs had recorded that were not taken over.
     pub leftover: Option<Leftover>,
     ring: Option<Ring>,
@@ -134,7 +136,7 @@ impl Monitor {
         }
         let mut held_links = Some(links);
         if let Some(pins) = pins {
-            let about = About::new(OBJECT, without, boottime_ns(), hooks.clone());
+            let about = About::new(OBJECT, without, (boottime_ns(), mask), hooks.clone());
             let links = held_links.take().unwrap_or_default();
             if let Err(why) = pins.save(&mut ebpf, links, &about) {
                 return Ok(Attached::Unpinned(why));
@@ -154,6 +156,7 @@ impl Monitor {
             symbols,
             counts,
             adopted_since_ns: None,
+            attached_mask: mask,
             leftover: None,
             ring: Some(ring),
             shared,
@@ -195,6 +198,7 @@ impl Monitor {
             symbols,
             counts: Counts::take(&mut maps)?,
             adopted_since_ns: Some(about.attached_ns),
+            attached_mask: about.mask,
             leftover: None,
             ring: Some(ring(&maps.data(EVENTS)?)?),
             shared,

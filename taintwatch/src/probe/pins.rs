@@ -32,7 +32,7 @@ use super::{
     maps::{self, USED},
     mechanism::Without,
 };
-use crate::event::Hook;
+use crate::event::{Hook, Mask};
 
 /// Where programs are pinned, unless the configuration says otherwise.
 pub const DEFAULT_PATH: &str = "/sys/fs/bpf/taintwatch";
@@ -71,6 +71,8 @@ pub(super) struct About {
     without: Vec<String>,
     /// `CLOCK_BOOTTIME`, nanoseconds: all hooks were attached.
     pub(super) attached_ns: u64,
+    /// The mask at that time.
+    pub(super) mask: Mask,
     pub(super) hooks: Vec<Hook>,
 }
 
@@ -78,7 +80,7 @@ impl About {
     pub(super) fn new(
         object: &[u8],
         without: &Without,
-        attached_ns: u64,
+        (attached_ns, mask): (u64, Mask),
         hooks: Vec<Hook>,
     ) -> Self {
         let ruled_out = without.without.iter();
@@ -86,6 +88,7 @@ impl About {
             build: build(object),
             without: ruled_out.map(|it| it.name().to_owned()).collect(),
             attached_ns,
+            mask,
             hooks,
         }
     }

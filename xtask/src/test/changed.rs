@@ -93,6 +93,7 @@ fn of_tests(rest: &str, needs: &mut Needs) {
         "journal.rs" | "system.rs" | "package.rs" => (&["systemd"], &ONE),
         _ if scenario.starts_with("causes/") => (&["causes"], &ENDS),
         "cpus.rs" | "overflow.rs" | "follow.rs" => (&["all"], &ENDS),
+        "takeover.rs" => (&["takeover"], &ENDS),
         "codes.rs" => (&["fallbacks"], &ENDS),
         _ if rest.starts_with("fuzz/") || rest.starts_with("fixtures/") => (&[], &[]),
         _ => (
@@ -119,7 +120,11 @@ fn of_taintwatch(rest: &str, needs: &mut Needs) {
         "store" => needs.add(Host::Lints, &["power-cut", "crash"], &ONE),
         "crash" => needs.add(Host::Lints, &["crash"], &ONE),
         "baseline" => needs.add(Host::Lints, &["late"], &ENDS),
-        "probe" => needs.add(Host::Lints, &["all", "causes", "fallbacks"], &ENDS),
+        "probe" => needs.add(
+            Host::Lints,
+            &["all", "causes", "fallbacks", "takeover"],
+            &ENDS,
+        ),
         _ => needs.add(Host::Lints, &["all", "causes"], &ENDS),
     }
 }

@@ -26,7 +26,7 @@ impl Hooked {
             return Ok(());
         };
         let resume = Resume::of(recorded, attached_ns);
-        self.attributor.mask = resume.mask.unwrap_or(self.attributor.mask);
+        self.attributor.mask = resume.mask.unwrap_or(monitor.attached_mask);
         self.tally = Tally::resume(&resume);
         self.lost.resume(&monitor.counts, &resume)?;
         let unrecorded = monitor.take_unrecorded();

@@ -195,14 +195,31 @@ fn watchdog() -> Result<()> {
 fn stop() -> Result<()> {
     run("systemctl", &["stop", UNIT])?;
     ensure!(show("Result")? == "success", "result: {}", show("Result")?);
-    let events = events()?;
-    let last = events.last().context("no events")?;
+    let events_then = events()?;
+    let last = events_then.last().context("no events")?;
     ensure!(last["coverage"]["state"] == "ended", "last: {last}");
     ensure!(
-        last["coverage"]["reason"] == "stopped by SIGTERM",
+        last["coverage"]["reason"]
+            .as_str()
+            .is_some_and(|why| why.starts_with("stopped by SIGTERM; the eBPF programs stay")),
         "last: {last}"
     );
-    run("systemctl", &["start", UNIT]).map(drop)
+    // What happens while it is stopped is in the history of the next one, and the upgrade below leaves no gap either.
+    loading::load_file("/modules/tw_storm.ko", "")?;
+    run("systemctl", &["start", UNIT])?;
+    let load = event_of("module_load", "tw_storm")?;
+    ensure!(load["module"]["path"] == "/modules/tw_storm.ko", "{load}");
+    no_gaps()
+}
+
+/// Nothing after the first daemon began is a gap.
+fn no_gaps() -> Result<()> {
+    let status = output("taintwatch", &["status", "--json"])?;
+    let status: Value = serde_json::from_str(&text(&status))?;
+    let holes = status["holes"].as_array().context("no holes")?;
+    let known = |hole: &Value| hole["reason"] == "before monitoring began";
+    ensure!(holes.iter().all(known), "gaps: {holes:?}");
+    Ok(())
 }
 
 /// The same package again, as dpkg upgrades: it runs on, and history and configuration stay.
@@ -218,7 +235,7 @@ fn upgrade() -> Result<()> {
         "the configuration was replaced"
     );
     ensure!(events()?.len() > before, "the history was replaced");
-    Ok(())
+    no_gaps()
 }
 
 fn purge() -> Result<()> {
@@ -244,6 +261,10 @@ fn purge() -> Result<()> {
         .filter(|path| !path.starts_with("/var/log/"))
         .collect();
     ensure!(left.is_empty(), "left behind: {left:?}");
+    ensure!(
+        !fs::exists("/sys/fs/bpf/taintwatch")?,
+        "pins are left behind"
+    );
     run("getent", &["group", "taintwatch"])
         .context("the group is gone")
         .map(drop)

@@ -148,13 +148,17 @@ fn killed(kills: u32) -> Result<()> {
     counted(&history, of_storm, flow.calls)?;
     let mut loads = BTreeMap::new();
     let events = history.new_events()?;
+    ensure!(
+        !events.iter().any(|event| event["kind"] == "lost"),
+        "lost: {events:?}"
+    );
     for event in events
         .iter()
         .filter(|event| event["kind"] == "module_load" && event["module"]["name"] == "tw_gpl")
     {
         let words = event["task"]["cmdline"]
             .as_array()
-            .context("a load without its command line")?;
+            .with_context(|| format!("a load without its command line: {event}"))?;
         let number = words
             .iter()
             .filter_map(Value::as_str)
@@ -173,10 +177,6 @@ fn killed(kills: u32) -> Result<()> {
         .filter(|event| event["kind"] == "module_unload" && event["module"]["name"] == "tw_gpl");
     let unloads = u64::try_from(unloads.count())?;
     ensure!(unloads == flow.loads, "{unloads} unloads of {}", flow.loads);
-    ensure!(
-        !events.iter().any(|event| event["kind"] == "lost"),
-        "lost: {events:?}"
-    );
     no_gaps()?;
     daemon.stop()
 }
@@ -203,7 +203,8 @@ fn flow(ends: &AtomicBool) -> Result<Flow> {
         delete("tw_gpl")?;
         fs::write("/sys/module/tw_storm/parameters/go", format!("{CALLS} 1 6"))?;
         done.calls += CALLS;
-        sleep(Duration::from_millis(20));
+        // What comes in the seconds until the next recorder reads has to fit the ring.
+        sleep(Duration::from_millis(200));
     }
     Ok(done)
 }
