@@ -66,7 +66,7 @@ async fn record(args: &Args, config: Config, db: Option<&Path>, out: &mut dyn Wr
         group: &config.socket.group,
         journal: config.journal.enabled,
     };
-    let mut recorder = Recorder::new(&db, &outlets)?;
+    let mut recorder = Recorder::new(&db, &outlets, watcher.completer())?;
     let mut manager = ServiceManager::new();
     manager.ready();
     watcher.explain_before(recorder.past(), usize::MAX);
@@ -87,7 +87,7 @@ async fn record(args: &Args, config: Config, db: Option<&Path>, out: &mut dyn Wr
             }
             Err(reason) => break reason,
         };
-        daemon.record(event, &mut watcher);
+        daemon.record(event);
         // Readers are served between two events.
         tokio::task::yield_now().await;
     };
@@ -141,11 +141,11 @@ impl Daemon<'_> {
             let due = tokio::select! {
                 event = &mut next, if self.recorder.has_room() => return Ok(event),
                 due = turns.due() => due,
-                () = self.recorder.due() => Due::Retry,
+                () = self.recorder.due() => Due::Recorder,
             };
             match due {
                 Due::Heartbeat => self.recorder.heartbeat(),
-                Due::Retry => self.recorder.retry(),
+                Due::Recorder => self.recorder.turn(),
                 Due::Alive => self.manager.alive(),
                 Due::Reload => self.reload(),
                 Due::Stop(reason) => return Err(reason),
@@ -153,15 +153,11 @@ impl Daemon<'_> {
         }
     }
 
-    fn record(&mut self, mut event: Event, watcher: &mut Watcher) {
-        let kept = &self.config.record;
-        kept.restrict(&mut event);
+    fn record(&mut self, mut event: Event) {
+        // What is added later holds no arguments.
+        self.config.record.restrict(&mut event);
         self.manager.recorded(&event);
-        self.recorder.record_and_complete(event, |event| {
-            let added = watcher.complete(event);
-            kept.restrict(event);
-            added
-        });
+        self.recorder.record(event);
     }
 
     /// Takes over what can change while it records; the rest is named. A wrong file changes nothing.

@@ -17,15 +17,14 @@ use std::{
 };
 
 use super::{
+    completion::Completer,
     error::Error,
     events::{Change, attributor, before, coverage, overwritten_lines},
-    log::Log,
     tally::Tally,
 };
 use crate::{
-    attribute::{Attributor, addresses::Addresses, loaded_file},
+    attribute::{Attributor, addresses::Addresses},
     baseline::Past,
-    enrich::Enricher,
     event::{CoverageState, Event, Hook, Mask},
     kernel::{
         identity::{Identity, boottime_ns},
@@ -59,8 +58,7 @@ pub struct Hooked {
     attributor: Attributor,
     tally: Tally,
     lost: LostRecords,
-    log: Log,
-    enricher: Enricher,
+    completer: Completer,
     awaited: Awaited,
     next: VecDeque<Event>,
     last_record: Instant,
@@ -74,7 +72,7 @@ impl Hooked {
         let ring = Ring::new(monitor.take_ring().ok_or_else(taken)?).map_err(Error::Ring)?;
         let mut stream = Stream::new(ring);
         // Early: events of the next steps have their lines and devices too.
-        let (log, enricher) = (Log::open(), Enricher::begin());
+        let completer = Completer::begin();
         let mut attributor = attributor(identity, monitor.mask);
         let symbols = std::mem::take(&mut monitor.symbols);
         let mask_address = symbols.address("tainted_mask");
@@ -98,8 +96,7 @@ impl Hooked {
             tally: Tally::default(),
             lost: LostRecords::new(),
             awaited,
-            log,
-            enricher,
+            completer,
             next: VecDeque::from([began]),
             last_record: Instant::now(),
             last_check: Instant::now(),
@@ -142,13 +139,8 @@ impl Hooked {
         }
     }
 
-    /// Adds what takes time to an event that was handed out. Whether there was something to add.
-    pub(super) fn complete(&mut self, event: &mut Event) -> bool {
-        let added = self.enricher.complete(event);
-        if added {
-            loaded_file::explain(event);
-        }
-        self.log.complete(event) || added
+    pub(super) fn completer(&self) -> Completer {
+        self.completer.clone()
     }
 
     /// The last check: what can no longer be read is in no event, and the coverage ends all the same.
@@ -175,9 +167,6 @@ impl Hooked {
         };
         let ended = coverage(&self.attributor, ended);
         let mut events: Vec<_> = std::mem::take(&mut self.next).into();
-        for event in &mut events {
-            self.complete(event);
-        }
         events.push(ended);
         events
     }
@@ -213,9 +202,8 @@ impl Hooked {
             modules::name_functions(&mut self.stream, addresses, &text(&live.name));
         }
         for mut event in events {
-            self.enricher.add_to(&mut event, &hints);
+            self.completer.add_to(&mut event, &hints);
             modules::mark_hidden(&mut event, &mut self.stream, monitor);
-            self.log.add_to(&mut event);
             self.next.push_back(event);
         }
     }
@@ -255,8 +243,7 @@ impl Hooked {
     /// What has to be checked now and then.
     fn check(&mut self) -> Result<(), Error> {
         log_clock::measure();
-        self.log.catch_up();
-        self.enricher.catch_up();
+        self.completer.catch_up();
         let mask = self.attributor.mask;
         let counted = self.counted(mask, false)?;
         self.next.extend(counted);
@@ -269,7 +256,7 @@ impl Hooked {
 
     fn count_lost(&mut self) -> Result<(), Error> {
         let counts = &self.layers.monitor.counts;
-        let overwritten = self.log.take_overwritten();
+        let overwritten = self.completer.take_overwritten();
         let events = self.lost.events(counts, &mut self.attributor)?;
         self.next.extend(events);
         if overwritten > 0 {

@@ -6,7 +6,7 @@ use crate::{
     causes::{alone, behalf, clock, flags, identity, imitated, misleading, reused, signer},
     contexts, cpus, file_systems, follow,
     history::History,
-    loading, overflow, patched, status, storm, system, tail, tamper,
+    loading, overflow, patched, status, storm, stuck, system, tail, tamper,
     truth::Actors,
 };
 use anyhow::Result;
@@ -130,11 +130,12 @@ pub(crate) const SYSTEM: [Scenario; 3] = [
 
 /// Where modules lie; the host gives the guest a disk, and the modules that the kernel needs for it.
 #[rustfmt::skip]
-pub(crate) const FILE_SYSTEMS: [Scenario; 6] = [
+pub(crate) const FILE_SYSTEMS: [Scenario; 7] = [
     scenario("module on a subvolume of btrfs", Nothing, file_systems::subvolume, DUMMY, SELF),
     scenario("module that was replaced since", Nothing, file_systems::replaced, DUMMY, SELF),
     scenario("module on an overlay", Nothing, file_systems::overlay, DUMMY, SELF),
     scenario("module from a file in memory", Nothing, file_systems::in_memory, DUMMY, SELF),
     scenario("module in a container", Nothing, file_systems::container, DUMMY, UNLOADED),
     scenario("module in a container that is gone", Nothing, file_systems::container_gone, DUMMY, UNLOADED),
+    scenario("module on a file system that does not answer", Nothing, stuck::file, DUMMY, SELF),
 ];

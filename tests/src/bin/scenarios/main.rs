@@ -45,6 +45,7 @@ mod patched;
 mod schema;
 mod status;
 mod storm;
+mod stuck;
 mod suse;
 mod system;
 mod tail;
