@@ -151,6 +151,7 @@ mod tests {
             release: None,
             mask: None,
             self_test: None,
+            unwatched: None,
             hooks: vec![hook(Some("fentry")), hook(None)],
         });
         event

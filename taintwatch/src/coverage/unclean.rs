@@ -46,6 +46,7 @@ mod tests {
             release: None,
             mask: None,
             self_test: None,
+            unwatched: None,
             hooks: Vec::new(),
         };
         let began = coverage(CoverageState::Began, "");

@@ -146,6 +146,7 @@ fn end(finding: &Finding, boot: Option<&CrashedBoot>) -> Option<Event> {
         release: None,
         mask: None,
         self_test: None,
+        unwatched: None,
         hooks: Vec::new(),
     });
     Some(event)

@@ -45,6 +45,13 @@ impl Watchpoints {
         self.0.iter().map(|(cpu, _)| *cpu)
     }
 
+    /// How long each has been in place.
+    pub(super) fn enabled_ns(&self) -> Vec<(u32, Option<u64>)> {
+        let all = self.0.iter();
+        all.map(|(cpu, event)| (*cpu, breakpoint::enabled_ns(event.as_fd())))
+            .collect()
+    }
+
     /// Sets one on each CPU that has none, and forgets those of CPUs that are gone. Gives the CPUs where it failed, and
     /// why.
     pub(super) fn follow(

@@ -129,6 +129,12 @@ impl Monitor {
         self.watchpoints.cpus().collect()
     }
 
+    /// How long each watchpoint has been in place, by CPU; `None`: the kernel gave it up.
+    #[must_use]
+    pub fn enabled_ns(&self) -> Vec<(u32, Option<u64>)> {
+        self.watchpoints.enabled_ns()
+    }
+
     /// Sets a watchpoint on CPUs that came online; gives those where it failed, and why.
     pub fn follow_cpus(&mut self, online: &[u32], address: u64) -> Vec<(u32, String)> {
         self.watchpoints.follow(&mut self.ebpf, online, address)

@@ -199,6 +199,7 @@ impl Polled {
             reason,
             hooks: self.hooks.clone(),
             self_test: None,
+            unwatched: None,
         };
         coverage(&self.attributor, change)
     }

@@ -3,12 +3,14 @@
 //! In: the attached hooks. Out: events, among them what was counted without a record, what was dropped, and what the mask
 //! itself shows that no record explains.
 
+mod armed;
 mod awaited;
 mod layers;
 mod lost;
 mod modules;
 mod standing;
 mod stream;
+mod wake;
 
 use std::{
     collections::VecDeque,
@@ -19,7 +21,7 @@ use std::{
 use super::{
     completion::Completer,
     error::Error,
-    events::{Change, attributor, before, coverage, overwritten_lines},
+    events::{Change, attributor, before, coverage, coverage_at, overwritten_lines},
     tally::Tally,
 };
 use crate::{
@@ -127,7 +129,14 @@ impl Hooked {
             }
             let busy = self.last_record.elapsed() < BUSY_FOR;
             let pace = if busy { BUSY } else { IDLE };
-            if let Some(bytes) = self.stream.next(pace).await.map_err(Error::Ring)? {
+            let record = tokio::select! {
+                record = self.stream.next(pace) => record.map_err(Error::Ring)?,
+                () = self.layers.woken() => {
+                    self.follow_cpus();
+                    None
+                }
+            };
+            if let Some(bytes) = record {
                 self.take(&bytes);
                 self.drain();
             }
@@ -147,6 +156,8 @@ impl Hooked {
     pub(super) fn end(mut self, reason: &str) -> Vec<Event> {
         // A record may be on its way.
         std::thread::sleep(SETTLE);
+        // What happens from here on may be in no event.
+        let until_ns = boottime_ns();
         while let Some(bytes) = self.stream.try_next() {
             self.take(&bytes);
         }
@@ -164,8 +175,9 @@ impl Hooked {
             reason: reason.to_owned(),
             hooks: self.hooks().to_vec(),
             self_test: None,
+            unwatched: None,
         };
-        let ended = coverage(&self.attributor, ended);
+        let ended = coverage_at(&self.attributor, ended, until_ns);
         let mut events: Vec<_> = std::mem::take(&mut self.next).into();
         events.push(ended);
         events
@@ -252,6 +264,13 @@ impl Hooked {
             self.next.push_back(coverage(&self.attributor, change));
         }
         Ok(())
+    }
+
+    /// A CPU came or went, or the machine woke up.
+    fn follow_cpus(&mut self) {
+        for change in self.layers.follow() {
+            self.next.push_back(coverage(&self.attributor, change));
+        }
     }
 
     fn count_lost(&mut self) -> Result<(), Error> {

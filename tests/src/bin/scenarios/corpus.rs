@@ -50,7 +50,7 @@ const LONGEST: &str = "tw_nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
 /// What happens while one recorder runs; a later one builds on what earlier ones loaded. The
 /// full ring is last: before it nothing may be lost.
 #[rustfmt::skip]
-pub(crate) const EVENTS: [Scenario; 29] = [
+pub(crate) const EVENTS: [Scenario; 30] = [
     scenario("stock module, unsigned", Nothing, patched::unsigned, DUMMY, SELF),
     scenario("stock module that fails", Nothing, patched::fails, DUMMY, SELF),
     scenario("sysctl write", Nothing, loading::sysctl_write, &[], SELF),
@@ -75,6 +75,7 @@ pub(crate) const EVENTS: [Scenario; 29] = [
     scenario("direct clear", Modules, tamper::direct_clear, &["tw_mask"], SELF),
     scenario("the mask, written from each CPU", Modules, cpus::written_from_each, &["tw_mask"], SELF),
     scenario("a CPU goes and comes back", Modules, cpus::hotplug, &["tw_mask"], SELF),
+    scenario("a CPU goes and comes back at once", Modules, cpus::quick, &["tw_mask"], SELF),
     scenario("storm of direct writes", Modules, storm::direct, &["tw_mask", "tw_storm"], &["scenarios", "tw_storm"]),
     scenario("stores beside the mask", Modules, beside::beside, &["tw_beside", "tw_mask"], SELF).unknown(1),
     scenario("tail, live", Nothing, follow::live, &[], SELF),

@@ -17,6 +17,7 @@ use fuser::{
     INodeNo, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyEntry, Request,
 };
 use nix::{
+    mount::{MntFlags, umount2},
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -137,7 +138,9 @@ pub(crate) fn file(history: &mut History) -> Result<()> {
     let (gate, session) = mounted()?;
     let done = stuck(history, &gate);
     gate.set(false);
-    session.umount_and_join().context("unmount it")?;
+    // A thread of the recorder may just be leaving it.
+    umount2(PLACE, MntFlags::MNT_DETACH).context("unmount it")?;
+    session.join()?;
     done?;
     unload("dummy")?;
     history.catch_up()?;
