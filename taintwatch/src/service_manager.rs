@@ -152,6 +152,7 @@ mod tests {
             mask: None,
             self_test: None,
             attached_since_ns: None,
+            unwatched: None,
             hooks: vec![hook(Some("fentry")), hook(None)],
         });
         event

@@ -84,6 +84,14 @@ impl Feed {
         }
     }
 
+    /// Sends an event again, with what was found out since: in a member `amended`.
+    pub fn amend(&self, event: &Event) {
+        match serde_json::to_string(event) {
+            Ok(line) => self.send(format!("{{\"amended\":{line}}}")),
+            Err(error) => log::warn!("event {} is no JSON: {error}", event.id),
+        }
+    }
+
     /// Says that so many events wait to be recorded, or that none does any more; each once.
     pub fn announce(&mut self, waiting: usize) {
         if self.is_waiting != (waiting > 0) {

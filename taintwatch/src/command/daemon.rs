@@ -82,7 +82,7 @@ async fn record(args: &Args, config: Config, db: Option<&Path>, out: &mut dyn Wr
         group: &config.socket.group,
         journal: config.journal.enabled,
     };
-    let mut recorder = Recorder::new(&db, &outlets, watcher.is_adopted())?;
+    let mut recorder = Recorder::new(&db, &outlets, watcher.completer(), watcher.is_adopted())?;
     let mut manager = ServiceManager::new();
     manager.ready();
     let recorded = recorder.of_this_boot();
@@ -160,11 +160,11 @@ impl Daemon<'_> {
             let due = tokio::select! {
                 event = &mut next, if self.recorder.has_room() => return Ok(event),
                 due = turns.due() => due,
-                () = self.recorder.due() => Due::Retry,
+                () = self.recorder.due() => Due::Recorder,
             };
             match due {
                 Due::Heartbeat => self.recorder.heartbeat(),
-                Due::Retry => self.recorder.retry(),
+                Due::Recorder => self.recorder.turn(),
                 Due::Alive => self.manager.alive(),
                 Due::Reload => self.reload(),
                 Due::Stop(reason) => return Err(reason),
@@ -173,14 +173,10 @@ impl Daemon<'_> {
     }
 
     fn record(&mut self, mut event: Event, watcher: &mut Watcher) {
-        let kept = &self.config.record;
-        kept.restrict(&mut event);
+        // What is added later holds no arguments.
+        self.config.record.restrict(&mut event);
         self.manager.recorded(&event);
-        self.recorder.record_and_complete(event, |event| {
-            let added = watcher.complete(event);
-            kept.restrict(event);
-            added
-        });
+        self.recorder.record(event);
         watcher.set_recorded(!self.recorder.is_waiting());
     }
 

@@ -17,7 +17,7 @@ use crate::{
     output::{event_line, json, layout::Layout},
     probe::Without,
     store::{DEFAULT_PATH, Filter, Store},
-    watcher::Watcher,
+    watcher::{InOrder, Watcher},
 };
 
 /// Show the last events, then each as it happens
@@ -149,15 +149,19 @@ async fn monitor(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     out.flush()?;
     let more = args.number.saturating_sub(recorded.len());
     watcher.explain_before(Past::of(&own, 0), more);
+    let mut passing = InOrder::new(watcher.completer());
     loop {
-        let mut event = tokio::select! {
-            event = watcher.next() => event?,
+        tokio::select! {
+            event = watcher.next() => passing.push(event?, ()),
+            () = passing.due() => {}
             _ = interrupt.recv() => return Ok(0),
-        };
-        watcher.complete(&mut event);
-        if args.filter.passes(&event) {
-            print(args, &event, out)?;
-            out.flush()?;
+        }
+        while let Some(passed) = passing.pass() {
+            // What is known later is not shown: it would be the same event again.
+            if !passed.is_amendment && args.filter.passes(&passed.event) {
+                print(args, &passed.event, out)?;
+                out.flush()?;
+            }
         }
     }
 }

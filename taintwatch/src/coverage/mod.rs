@@ -8,7 +8,7 @@ mod unclean;
 
 use serde::Serialize;
 
-use crate::event::{CoverageState, Event};
+use crate::event::{Coverage, CoverageState, Event, Unwatched};
 pub use period::{Period, Stamp};
 pub use unclean::UNCLEAN;
 pub(crate) use unclean::{PANICKED, cuts_off, was_cut_off};
@@ -87,6 +87,10 @@ pub fn of<'a>(events: impl Iterator<Item = &'a Event>, now: Now) -> BootCoverage
         let at = Stamp::of(event);
         if let Some(interval) = open.take() {
             was_full = interval.full;
+            if let Some(unwatched) = &coverage.unwatched {
+                open = Some(found.split(interval, unwatched, coverage));
+                continue;
+            }
             end_of_last = Some((at, coverage.reason.clone()));
             found.interval(interval, at, Some(coverage.reason.clone()));
         }
@@ -130,6 +134,31 @@ impl BootCoverage {
             how: open.how,
             ended,
         });
+    }
+
+    /// An interval in which some CPUs were not watched for a time that was found later; what follows it.
+    fn split(&mut self, before: Open, unwatched: &Unwatched, coverage: &Coverage) -> Open {
+        let stamp = |time, at| Stamp {
+            time,
+            boottime_ns: Some(at),
+        };
+        let from = stamp(unwatched.from, unwatched.from_ns).max(before.from);
+        let to = stamp(unwatched.to, unwatched.to_ns).max(from);
+        let reason = &coverage.reason;
+        if before.from.is_before(from) {
+            self.interval(before, from, Some(reason.clone()));
+        }
+        let part = Open {
+            from,
+            full: false,
+            how: reason.clone(),
+        };
+        self.interval(part, to, Some("every CPU was watched again".to_owned()));
+        Open {
+            from: to,
+            full: coverage.state == CoverageState::Began,
+            how: reason.clone(),
+        }
     }
 
     /// An interval that has no event of its end.

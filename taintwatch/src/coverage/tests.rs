@@ -1,7 +1,7 @@
 //! Where intervals and gaps are.
 
 use super::*;
-use crate::event::Time;
+use crate::event::{Time, Unwatched};
 
 fn coverage(state: &str, second: u32, reason: &str) -> Event {
     serde_json::from_value(serde_json::json!({
@@ -65,6 +65,59 @@ fn gaps_lie_before_between_and_after() {
             (at(20), at(30), "stopped"),
             (at(40), at(50), "stopped again"),
         ]
+    );
+}
+
+#[test]
+fn a_time_without_watchpoints_that_was_found_later_is_no_full_coverage() {
+    let mut found = coverage("began", 20, "watched again");
+    found.coverage.as_mut().unwrap().unwatched = Some(Unwatched {
+        cpus: vec![1],
+        from: at(12),
+        to: at(19),
+        from_ns: 12_000_000_000,
+        to_ns: 19_000_000_000,
+    });
+    let events = [
+        coverage("began", 5, "all"),
+        found,
+        coverage("ended", 30, "stopped"),
+    ];
+    let now = Now {
+        until: until(30),
+        running: false,
+        monitored: None,
+    };
+    let found = of(events.iter(), now);
+    let spans: Vec<_> = found
+        .intervals
+        .iter()
+        .map(|it| (it.period.from, it.period.to, it.full))
+        .collect();
+    assert_eq!(
+        spans,
+        [
+            (at(5), at(12), true),
+            (at(12), at(19), false),
+            (at(19), at(30), true)
+        ]
+    );
+    assert_eq!(found.gaps.len(), 1, "only that before the start");
+    // It is longer than the interval that it is in.
+    let mut early = events.clone();
+    early[1]
+        .coverage
+        .as_mut()
+        .unwrap()
+        .unwatched
+        .as_mut()
+        .unwrap()
+        .from_ns = 1;
+    let found = of(early.iter(), now);
+    assert_eq!(found.intervals.len(), 2);
+    assert_eq!(
+        (found.intervals[0].period.from, found.intervals[0].full),
+        (at(5), false)
     );
 }
 

@@ -47,6 +47,7 @@ mod tests {
             mask: None,
             self_test: None,
             attached_since_ns: None,
+            unwatched: None,
             hooks: Vec::new(),
         };
         let began = coverage(CoverageState::Began, "");

@@ -147,6 +147,7 @@ fn end(finding: &Finding, boot: Option<&CrashedBoot>) -> Option<Event> {
         mask: None,
         self_test: None,
         attached_since_ns: None,
+        unwatched: None,
         hooks: Vec::new(),
     });
     Some(event)

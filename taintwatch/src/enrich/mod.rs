@@ -1,7 +1,7 @@
 //! What `/proc`, cgroups, files and devices add to an event; only what is certain to be of the same task or file.
 //!
-//! In: an event, with its hints. Out: the same event with more in it: what is found at once, and when that is recorded,
-//! what a module's file says, for reading one takes time.
+//! In: an event, with its hints. Out: the same event with more in it: what is found at once, and later what file systems
+//! say, which may take for ever. Nothing here waits for one.
 
 pub mod candidate;
 pub mod device;
@@ -11,20 +11,22 @@ mod module_content;
 mod module_file;
 pub mod modules;
 mod namespace;
+mod question;
+mod reader;
 pub mod task;
 
-use std::{collections::VecDeque, rc::Rc};
+use std::collections::VecDeque;
 
-use crate::event::{Event, Module, Task};
+use crate::event::{Event, RequestedBy, Task};
 use device::Devices;
 pub use inode::Inode;
 use loaded::Loaded;
 use module_file::LoadedFile;
 pub use namespace::Place;
+use question::{Question, Told};
+use reader::{Answer, Reader};
 
-/// Files kept: a load has an event for each flag and one for its end, and some loads run at once.
-const FILES: usize = 16;
-/// Events that wait for what their file says.
+/// Events that wait for what a file says.
 const WAITING: usize = 4096;
 
 /// Numbers that identify parts of an event on this machine for a short time; they are not in the event.
@@ -47,14 +49,22 @@ pub struct ReadFile {
     pub boottime_ns: u64,
 }
 
+/// What became of an event that more is added to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// Something was added.
+    pub added: bool,
+    /// Nothing more will be.
+    pub is_whole: bool,
+}
+
 /// Adds to events, and listens to the kernel's uevents for the names of devices.
 #[derive(Debug)]
 pub struct Enricher {
     devices: Devices,
     /// By the id of the event.
-    waiting: VecDeque<(String, ReadFile)>,
-    /// The files of the last loads.
-    files: VecDeque<(ReadFile, Rc<LoadedFile>)>,
+    waiting: VecDeque<(String, Hints)>,
+    files: Reader<Question, Told>,
     loaded: Loaded,
 }
 
@@ -65,7 +75,7 @@ impl Enricher {
         Self {
             devices: Devices::listen(),
             waiting: VecDeque::new(),
-            files: VecDeque::new(),
+            files: Reader::new(question::ask),
             loaded: Loaded::default(),
         }
     }
@@ -84,69 +94,140 @@ impl Enricher {
         if let Some(task) = by.and_then(|by| by.task.as_mut()) {
             task::mark_exe(task, hints.exe_of_requester);
         }
-        if let Some(file) = hints.file {
-            self.waiting.push_back((event.id.clone(), file));
+        let is_elsewhere = |task: &&Task| task.mount_namespace.is_some();
+        if hints.file.is_some()
+            || tasks(event)
+                .into_iter()
+                .flatten()
+                .any(|it| is_elsewhere(&it))
+        {
+            self.waiting.push_back((event.id.clone(), *hints));
             if self.waiting.len() > WAITING {
                 self.waiting.pop_front();
             }
         }
     }
 
-    /// Adds what the file of a module says, and for which device it was loaded. Whether there was something to add.
-    pub fn complete(&mut self, event: &mut Event) -> bool {
-        let of_load = self.identify(event);
-        self.loaded.see(event) || of_load
+    /// Adds what files say, and for which device a module was loaded, when all of it is known. To be called until the
+    /// event is whole.
+    pub fn complete(&mut self, event: &mut Event) -> Step {
+        let place = self.waiting.iter().position(|(id, _)| *id == event.id);
+        let hints = place.and_then(|place| self.waiting.get(place));
+        let hints = hints.map_or_else(Hints::default, |(_, hints)| *hints);
+        // All are asked, whatever the first ones answer.
+        let open = questions(event, &hints)
+            .filter(|question| matches!(self.files.answer(question), Answer::NotYet))
+            .count();
+        if open > 0 {
+            return Step::default();
+        }
+        if let Some(place) = place {
+            self.waiting.remove(place);
+        }
+        let is_program = self.unmark_programs(event, &hints);
+        let of_load = self.identify(event, &hints);
+        Step {
+            added: self.loaded.see(event) || of_load || is_program,
+            is_whole: true,
+        }
     }
 
-    fn identify(&mut self, event: &mut Event) -> bool {
-        let place = self.waiting.iter().position(|(id, _)| *id == event.id);
-        let read = place.and_then(|place| self.waiting.remove(place));
+    /// A program in another namespace that this machine has under the same path, too.
+    fn unmark_programs(&mut self, event: &mut Event, hints: &Hints) -> bool {
+        let requester = event.requested_by.as_mut().and_then(|by| by.task.as_mut());
+        let tasks = [
+            (event.task.as_mut(), hints.exe),
+            (requester, hints.exe_of_requester),
+        ];
+        let mut is_one = false;
+        for (task, place) in tasks {
+            let Some(task) = task else {
+                continue;
+            };
+            let question = program(task, place);
+            if question.is_some_and(|question| {
+                matches!(
+                    self.files.answer(&question),
+                    Answer::Is(Told::Program(true))
+                )
+            }) {
+                task.mount_namespace = None;
+                is_one = true;
+            }
+        }
+        is_one
+    }
+
+    /// What the module's file says.
+    fn identify(&mut self, event: &mut Event, hints: &Hints) -> bool {
+        let Some(question) = of_module(event, hints) else {
+            return false;
+        };
         let by_code = event.is_by_a_modules_code();
         let Some(module) = &mut event.module else {
             return false;
         };
-        match (module.source.as_deref(), read) {
-            (Some("memory"), _) if module.candidate.is_none() => {
-                module.candidate = module.name.as_deref().and_then(candidate::of);
-                module.candidate.is_some()
+        let unread;
+        let file = match (self.files.answer(&question), hints.file) {
+            (Answer::Is(Told::Installed(Some(path))), _) => {
+                module.candidate = Some(path.clone());
+                return true;
             }
-            (Some("file"), Some((_, read))) => {
-                let task = event.task.as_ref();
-                let Some(file) = self.file(module, read, task) else {
-                    return false;
-                };
-                file.add_to(module);
-                // The device asked for the load, and not for what the module's code does.
-                if let (Some(task), None, false) = (task, &event.requested_by, by_code) {
-                    event.requested_by = self.devices.asked_for(task, file.aliases());
-                }
-                true
+            (Answer::Is(Told::File(file)), _) => file,
+            (Answer::Never(why), Some(read)) => {
+                unread = LoadedFile::unread(why, read.place.namespace);
+                &unread
             }
-            _ => false,
-        }
-    }
-
-    /// The file of a load, read once.
-    fn file(
-        &mut self,
-        module: &Module,
-        read: ReadFile,
-        task: Option<&Task>,
-    ) -> Option<Rc<LoadedFile>> {
-        if let Some((_, file)) = self.files.iter().find(|(known, _)| *known == read) {
-            return Some(Rc::clone(file));
-        }
-        let file = match module.path.as_deref() {
-            Some(path) => LoadedFile::read(path, read.place, task),
-            None if read.place.namespace == 0 => LoadedFile::without_path(),
-            // Too long to be recorded whole.
-            None => return None,
+            _ => return false,
         };
-        let file = Rc::new(file);
-        self.files.push_back((read, Rc::clone(&file)));
-        if self.files.len() > FILES {
-            self.files.pop_front();
+        file.add_to(module);
+        // The device asked for the load, and not for what the module's code does.
+        if let (Some(task), None, false) = (&event.task, &event.requested_by, by_code) {
+            let asked_for: Option<RequestedBy> = self.devices.asked_for(task, file.aliases());
+            event.requested_by = asked_for;
         }
-        Some(file)
+        true
+    }
+}
+
+/// The tasks of an event whose programs may be elsewhere.
+fn tasks(event: &Event) -> [Option<&Task>; 2] {
+    let requester = event.requested_by.as_ref().and_then(|by| by.task.as_ref());
+    [event.task.as_ref(), requester]
+}
+
+/// What file systems have to say of an event.
+fn questions(event: &Event, hints: &Hints) -> impl Iterator<Item = Question> {
+    let [task, requester] = tasks(event);
+    let programs = [
+        task.and_then(|task| program(task, hints.exe)),
+        requester.and_then(|task| program(task, hints.exe_of_requester)),
+    ];
+    of_module(event, hints)
+        .into_iter()
+        .chain(programs.into_iter().flatten())
+}
+
+fn program(task: &Task, place: Option<Place>) -> Option<Question> {
+    let place = place.filter(|place| task.mount_namespace == Some(place.namespace))?;
+    Some(Question::Program(task.exe.clone()?, place))
+}
+
+fn of_module(event: &Event, hints: &Hints) -> Option<Question> {
+    let module = event.module.as_ref()?;
+    match (module.source.as_deref(), hints.file) {
+        (Some("memory"), _) if module.candidate.is_none() => {
+            module.name.clone().map(Question::Installed)
+        }
+        (Some("file"), Some(read)) => {
+            // A path that is too long to be recorded whole leads nowhere.
+            let has_path = module.path.is_some() || read.place.namespace == 0;
+            has_path.then(|| Question::File {
+                read,
+                path: module.path.clone(),
+                task: event.task.clone().map(Box::new),
+            })
+        }
+        _ => None,
     }
 }

@@ -16,6 +16,8 @@ use crate::event::Module;
 pub(super) const MOST: u64 = 256 << 20;
 /// Characters of a value of `.modinfo`: no real one comes near.
 const VALUE: usize = 512;
+/// Devices of a module: the longest list of a real one is a tenth of it.
+const ALIASES: usize = 20_000;
 /// What ends a signed module, and the bytes before it (`include/linux/module_signature.h`).
 const MAGIC: &[u8] = b"~Module signature appended~\n";
 const INFO: usize = 12;
@@ -60,7 +62,7 @@ impl Content {
         content.license = field(info, "license");
         content.version = field(info, "version");
         content.srcversion = field(info, "srcversion");
-        content.aliases = values(info, "alias").collect();
+        content.aliases = values(info, "alias").take(ALIASES).collect();
         content
     }
 

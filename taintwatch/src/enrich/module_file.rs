@@ -44,6 +44,14 @@ impl LoadedFile {
         }
     }
 
+    /// A file that could not be looked at, for this reason; its path is of this namespace.
+    pub(super) fn unread(why: &str, namespace: u32) -> Self {
+        Self {
+            content: Err(format!("not read: {why}")),
+            elsewhere: Some(namespace).filter(|number| *number != 0 && !namespace::is_own(*number)),
+        }
+    }
+
     /// Adds it to the module that was loaded from the file.
     pub(super) fn add_to(&self, module: &mut Module) {
         module.mount_namespace = self.elsewhere;

@@ -58,10 +58,9 @@ pub(super) fn find(path: &str, place: Place, task: Option<&Task>) -> Found {
     }
 }
 
-/// The number of the namespace of a program's path, where the path is not one of this machine's own.
-pub(super) fn elsewhere(path: &str, place: Place) -> Option<u32> {
-    let is_here = is_own(place.namespace) || open("self", path, place.inode).is_ok();
-    (!is_here).then_some(place.namespace)
+/// Whether a path of another namespace leads to the very same file here.
+pub(super) fn is_here(path: &str, place: Place) -> bool {
+    open("self", path, place.inode).is_ok()
 }
 
 /// This process may have a namespace of its own, as services have, and yet the machine's paths.
@@ -140,10 +139,10 @@ mod tests {
         let path = path.to_str().unwrap();
         let mut there = place(path);
         there.namespace = 1;
-        assert_eq!(elsewhere(path, there), None, "the same file is here");
+        assert!(is_here(path, there), "the same file is here");
         assert!(find(path, there, None).file.is_ok());
         there.inode.number += 1;
-        assert_eq!(elsewhere(path, there), Some(1));
+        assert!(!is_here(path, there));
         let found = find(path, there, None);
         assert_eq!(found.elsewhere, Some(1));
         assert!(why(found).contains("another mount namespace"));

@@ -30,10 +30,11 @@ pub fn task(task: &mut Task, cgroup_id: Option<u64>, exe: Option<Place>) {
     task.container = task.cgroup.as_deref().and_then(container);
 }
 
-/// Marks the path of its executable where that is not one of this machine's own.
+/// Marks the path of its executable where its namespace is not this machine's own; the same file may be here all the
+/// same.
 pub(super) fn mark_exe(task: &mut Task, exe: Option<Place>) {
-    if let (Some(path), Some(place)) = (&task.exe, exe) {
-        task.mount_namespace = namespace::elsewhere(path, place);
+    if let (Some(_path), Some(place)) = (&task.exe, exe) {
+        task.mount_namespace = Some(place.namespace).filter(|number| !namespace::is_own(*number));
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Mask;
+use super::{Mask, Time};
 
 /// A change of the coverage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -25,9 +25,27 @@ pub struct Coverage {
     /// Whether traps of the watchpoint reached their program on every CPU, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub self_test: Option<String>,
+    /// A time that is over, in which some CPUs had no watchpoint on the mask: found afterwards. `state` is that of now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unwatched: Option<Unwatched>,
     /// Each layer, and the mechanism that was chosen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<Hook>,
+}
+
+/// A time in which writes to the mask by some CPUs could go unseen. Calls of `add_taint` were seen by their hook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unwatched {
+    /// The numbers of the CPUs.
+    pub cpus: Vec<u32>,
+    /// The first moment that is not known to have been watched.
+    pub from: Time,
+    /// When the watchpoints were set again.
+    pub to: Time,
+    /// `from` on `CLOCK_BOOTTIME`, nanoseconds.
+    pub from_ns: u64,
+    /// `to` on `CLOCK_BOOTTIME`, nanoseconds.
+    pub to_ns: u64,
 }
 
 /// Which change it is.

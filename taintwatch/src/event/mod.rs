@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use cause::{Cause, Class, Confidence, Source};
-pub use coverage::{Coverage, CoverageState, Hook, Lost};
+pub use coverage::{Coverage, CoverageState, Hook, Lost, Unwatched};
 pub use mask::Mask;
 pub use module::Module;
 pub use schema::schema;

@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd as _, OwnedFd},
+    os::fd::{AsRawFd, OwnedFd, RawFd},
 };
 
 use nix::sys::socket::{
@@ -53,14 +53,30 @@ impl Uevents {
 
     /// The next device that asks, without waiting; what was lost to a flood is left out.
     pub fn receive(&mut self) -> Option<Announced> {
+        self.next(parse)
+    }
+
+    /// Takes all that came; whether a CPU went offline or came online.
+    pub fn take_cpus(&mut self) -> bool {
+        let mut is_one = false;
+        while self
+            .next(|datagram| is_of_cpu(datagram).then_some(()))
+            .is_some()
+        {
+            is_one = true;
+        }
+        is_one
+    }
+
+    fn next<T>(&mut self, parse: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
         let mut datagram = [0; DATAGRAM];
         loop {
             match recvfrom::<NetlinkAddr>(self.0.as_raw_fd(), &mut datagram) {
                 Ok((len, sender)) => {
                     let is_kernel = sender.is_some_and(|sender| sender.pid() == 0);
                     let received = datagram.get(..len).unwrap_or_default();
-                    if let Some(announced) = parse(received).filter(|_| is_kernel) {
-                        return Some(announced);
+                    if let Some(found) = parse(received).filter(|_| is_kernel) {
+                        return Some(found);
                     }
                 }
                 Err(nix::errno::Errno::EINTR | nix::errno::Errno::ENOBUFS) => {}
@@ -68,6 +84,21 @@ impl Uevents {
             }
         }
     }
+}
+
+impl AsRawFd for Uevents {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+/// `online@/devices/system/cpu/cpu1`, or `offline@…` (`device_online`, `drivers/base/core.c`).
+#[must_use]
+pub fn is_of_cpu(datagram: &[u8]) -> bool {
+    ["online@", "offline@"]
+        .iter()
+        .filter_map(|action| datagram.strip_prefix(action.as_bytes()))
+        .any(|device| device.starts_with(b"/devices/system/cpu/cpu"))
 }
 
 /// A device that was added, or announced again (`change`, `bind`); `None` for other datagrams.
@@ -100,6 +131,20 @@ mod tests {
         assert_eq!(parse(b"remove@/devices/x\0MODALIAS=platform:x\0"), None);
         assert_eq!(parse(b"add@/devices/x\0SUBSYSTEM=net\0"), None);
         assert_eq!(parse(b"libudev\0\xfe\xed"), None);
+    }
+
+    #[test]
+    fn a_cpu_that_comes_or_goes_is_told_from_other_devices() {
+        for (datagram, is_cpu) in [
+            ("online@/devices/system/cpu/cpu1\0ACTION=online\0", true),
+            ("offline@/devices/system/cpu/cpu12\0", true),
+            ("online@/devices/system/memory/memory3\0", false),
+            ("add@/devices/system/cpu/cpu1\0", false),
+            ("online@", false),
+            ("", false),
+        ] {
+            assert_eq!(is_of_cpu(datagram.as_bytes()), is_cpu, "{datagram:?}");
+        }
     }
 
     proptest! {

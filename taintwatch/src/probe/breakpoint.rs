@@ -15,7 +15,10 @@ use nix::{
     unistd::Pid,
 };
 use perf_event_open_sys::{
-    bindings::{HW_BREAKPOINT_W, PERF_FLAG_FD_CLOEXEC, PERF_TYPE_BREAKPOINT, perf_event_attr},
+    bindings::{
+        HW_BREAKPOINT_W, PERF_FLAG_FD_CLOEXEC, PERF_FORMAT_TOTAL_TIME_ENABLED,
+        PERF_TYPE_BREAKPOINT, perf_event_attr,
+    },
     ioctls, perf_event_open,
 };
 
@@ -30,6 +33,7 @@ pub(super) fn open(address: u64, cpu: u32, program: BorrowedFd<'_>) -> io::Resul
     attr.__bindgen_anon_1.sample_period = 1;
     attr.__bindgen_anon_3.bp_addr = address;
     attr.__bindgen_anon_4.bp_len = 8;
+    attr.read_format = u64::from(PERF_FORMAT_TOTAL_TIME_ENABLED);
     attr.set_pinned(1);
     attr.set_disabled(1);
     let cpu = i32::try_from(cpu).map_err(io::Error::other)?;
@@ -46,6 +50,16 @@ pub(super) fn open(address: u64, cpu: u32, program: BorrowedFd<'_>) -> io::Resul
     // SAFETY: the descriptor is open, and the request takes no argument.
     succeed(unsafe { ioctls::ENABLE(event.as_raw_fd(), 0) })?;
     Ok(event)
+}
+
+/// How long a watchpoint has been in place, nanoseconds; it stands still from when its CPU goes offline. `None`: the
+/// kernel gave it up.
+pub(super) fn enabled_ns(event: BorrowedFd<'_>) -> Option<u64> {
+    // The number of hits, and the time.
+    let mut read = [0; 16];
+    let whole = nix::unistd::read(event, &mut read).ok()? == read.len();
+    let (_, time) = read.split_last_chunk().filter(|_| whole)?;
+    Some(u64::from_ne_bytes(*time))
 }
 
 /// Trips a watchpoint on a variable of this process on `cpu`, once. Takes a second slot meanwhile.

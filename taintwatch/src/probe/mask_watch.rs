@@ -42,7 +42,7 @@ pub(super) struct Programs {
 struct Watched {
     cpu: u32,
     /// Absent where an earlier daemon set it: a map gives no descriptor back.
-    _event: Option<OwnedFd>,
+    event: Option<OwnedFd>,
 }
 
 /// Watchpoints, each with its CPU; none where the programs are missing.
@@ -90,7 +90,7 @@ impl Watchpoints {
         };
         let events = Maps::Pinned(folder.to_owned()).data(EVENTS);
         let events = events.map_err(|error| error.to_string())?;
-        let adopted = |cpu| Watched { cpu, _event: None };
+        let adopted = |cpu| Watched { cpu, event: None };
         Ok(Self {
             cpus: online_cpus()?.into_iter().map(adopted).collect(),
             programs: Some(Programs {
@@ -107,6 +107,21 @@ impl Watchpoints {
 
     pub(super) const fn programs(&self) -> Option<&Programs> {
         self.programs.as_ref()
+    }
+
+    /// How long each has been in place that this process set.
+    pub(super) fn enabled_ns(&self) -> Vec<(u32, Option<u64>)> {
+        let own = self.cpus.iter().filter_map(|watched| {
+            let event = watched.event.as_ref()?.as_fd();
+            Some((watched.cpu, breakpoint::enabled_ns(event)))
+        });
+        own.collect()
+    }
+
+    /// CPUs whose watchpoint an earlier daemon set.
+    pub(super) fn adopted(&self) -> Vec<u32> {
+        let adopted = self.cpus.iter().filter(|watched| watched.event.is_none());
+        adopted.map(|watched| watched.cpu).collect()
     }
 
     /// Sets one on each CPU that has none, and forgets those of CPUs that are gone. Gives the CPUs where it failed, and
@@ -134,13 +149,6 @@ impl Watchpoints {
         self.cpus.sort_unstable_by_key(|watched| watched.cpu);
         failed
     }
-
-    /// Forgets those of these CPUs, and ends them.
-    pub(super) fn remove(&mut self, cpus: &[u32], address: u64) {
-        let stay: Vec<_> = self.cpus().filter(|cpu| !cpus.contains(cpu)).collect();
-        // None is set: each that stays is there.
-        self.follow(&stay, address);
-    }
 }
 
 impl Programs {
@@ -150,7 +158,7 @@ impl Programs {
         bpf::keep_event(self.events.as_fd(), cpu, event.as_fd())?;
         Ok(Watched {
             cpu,
-            _event: Some(event),
+            event: Some(event),
         })
     }
 }

@@ -230,21 +230,26 @@ impl Monitor {
         self.watchpoints.cpus().collect()
     }
 
+    /// How long each watchpoint has been in place, by CPU; `None`: the kernel gave it up.
+    #[must_use]
+    pub fn enabled_ns(&self) -> Vec<(u32, Option<u64>)> {
+        self.watchpoints.enabled_ns()
+    }
+
     /// Sets a watchpoint on CPUs that came online; gives those where it failed, and why.
     pub fn follow_cpus(&mut self, online: &[u32], address: u64) -> Vec<(u32, String)> {
         self.watchpoints.follow(online, address)
     }
 
-    /// Forgets watchpoints that do not count any more, so that they are set anew; gives their CPUs.
-    pub fn remove_dead_watchpoints(&mut self, address: u64) -> Result<Vec<u32>, String> {
+    /// CPUs whose watchpoint an earlier daemon set, and whether it still counts.
+    pub fn adopted_alive(&self) -> Result<Vec<(u32, bool)>, String> {
+        let adopted = self.watchpoints.adopted();
         let Some(programs) = self.watchpoints.programs() else {
             return Ok(Vec::new());
         };
-        let dead = self_test::dead(programs, &self.counts, &self.watched_cpus())?;
-        if !dead.is_empty() {
-            self.watchpoints.remove(&dead, address);
-        }
-        Ok(dead)
+        let dead = self_test::dead(programs, &self.counts, &adopted)?;
+        let is_alive = |cpu| (cpu, !dead.contains(&cpu));
+        Ok(adopted.into_iter().map(is_alive).collect())
     }
 
     /// Proves that hooks on functions fire, where there are any.

@@ -1,15 +1,22 @@
 //! Where events go when they are recorded: the history first, then the journal and the readers of the socket.
 //!
 //! In: events of the monitor. Out: rows, journal entries, lines on the socket. At its start it records what an earlier
-//! monitor could not: how that ended, and what a crashed kernel left. While the history cannot be written, the journal
-//! gets each event at once, without a number, and the socket gets it when it is in the history.
+//! monitor could not: how that ended, and what a crashed kernel left. What takes time is added to an event when it is
+//! on the disk: the journal and the readers wait for it a moment, and get the event once more where it comes later. While
+//! the history cannot be written, the journal gets each event without a number, and the socket gets it when it is in the
+//! history.
 
 mod addresses;
 mod queue;
 mod renewed;
 mod storage;
 
-use std::{future::pending, path::Path};
+use std::{
+    future::pending,
+    path::Path,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 
@@ -19,6 +26,7 @@ use crate::{
     journal_queue::JournalQueue,
     kernel::identity::{Identity, boottime_ns, wall_clock},
     socket::Feed,
+    watcher::{Completer, InOrder},
 };
 use storage::{Appended, Storage};
 
@@ -30,11 +38,17 @@ pub(crate) struct Outlets<'a> {
     pub(crate) journal: bool,
 }
 
+/// How long the end waits for what is added to the last events.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Where a recorded event goes, the history first.
 pub(crate) struct Recorder {
     storage: Storage,
     feed: Feed,
     journal: JournalQueue,
+    /// Recorded events on their way to the journal and the readers.
+    passing: InOrder<Completer, Appended>,
     boot_id: String,
     /// What an earlier monitor could not record is recorded.
     has_begun: bool,
@@ -44,7 +58,12 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// Opens the history and the socket; one recorder for each history. `goes_on`: the hooks of the last recorder of this
     /// boot stayed attached, so what it monitored did not end with it.
-    pub(crate) fn new(db: &Path, outlets: &Outlets, goes_on: bool) -> Result<Self> {
+    pub(crate) fn new(
+        db: &Path,
+        outlets: &Outlets,
+        completer: Completer,
+        goes_on: bool,
+    ) -> Result<Self> {
         // Who finds the socket finds the history, too.
         let storage = Storage::start(db)?;
         let mut recorder = Self {
@@ -55,6 +74,7 @@ impl Recorder {
             } else {
                 JournalQueue::off()
             },
+            passing: InOrder::new(completer),
             boot_id: Identity::read()?.boot_id,
             has_begun: false,
             goes_on,
@@ -63,42 +83,56 @@ impl Recorder {
         Ok(recorder)
     }
 
-    /// Writes an event to the history, and sends it to the journal and the socket.
-    pub(crate) fn record(&mut self, event: Event) {
-        self.record_and_complete(event, |_| false);
-    }
-
-    /// Writes an event to the history, lets `complete` add what takes time, and sends it to the journal and the socket;
-    /// not again if the history has it.
+    /// Writes an event to the history, and passes it on; not again if the history has it.
     ///
-    /// It is on the disk before its completion begins: a module's file is large, and the load may be the kernel's last.
-    pub(crate) fn record_and_complete(
-        &mut self,
-        mut event: Event,
-        complete: impl FnOnce(&mut Event) -> bool,
-    ) {
+    /// It is on the disk before anything is added that takes time: the load of a module may be the kernel's last.
+    pub(crate) fn record(&mut self, mut event: Event) {
         addresses::mask(&mut event);
         let appended = self.storage.append(&mut event, false);
-        if appended == Appended::Known {
-            return;
-        }
-        if complete(&mut event) {
-            addresses::mask(&mut event);
-            if appended == Appended::Written {
-                self.storage.amend(&event);
+        match appended {
+            Appended::Known => return,
+            Appended::Waits => {
+                // Those before it are in the history.
+                self.passing.hurry();
+                self.pass_on();
+                self.storage.wait(event.clone(), true);
             }
+            Appended::Written | Appended::Refused => {}
         }
-        self.pass_on(event, appended);
+        self.passing.push(event, appended);
+        self.pass_on();
         if appended == Appended::Waits {
             self.retry();
         }
     }
 
-    /// Sends an event to the journal and the socket, or lets it wait until the history has it.
-    fn pass_on(&mut self, event: Event, appended: Appended) {
+    /// Sends events to the journal and the socket, those that are whole or have waited long enough; the history gets what
+    /// was added to them.
+    fn pass_on(&mut self) {
+        while let Some(mut passed) = self.passing.pass() {
+            if passed.added {
+                addresses::mask(&mut passed.event);
+                if passed.about != Appended::Refused {
+                    self.storage.amend(&passed.event);
+                }
+            }
+            self.journal.send(&passed.event);
+            let is_amended = passed.is_amendment || passed.about == Appended::Waits && passed.added;
+            match passed.about {
+                Appended::Refused => {}
+                // Readers get it when it is in the history; it may be by now.
+                Appended::Waits if !is_amended || passed.event.seq == 0 => {}
+                _ if is_amended => self.feed.amend(&passed.event),
+                _ => self.feed.publish(&passed.event),
+            }
+        }
+    }
+
+    /// Sends what an earlier monitor left to the journal and the socket, or lets it wait.
+    fn pass_on_first(&mut self, event: Event, appended: Appended) {
         match appended {
             Appended::Known => {}
-            Appended::Waits => self.storage.wait(event),
+            Appended::Waits => self.storage.wait(event, false),
             Appended::Refused => self.journal.send(&event),
             Appended::Written => {
                 self.journal.send(&event);
@@ -112,16 +146,30 @@ impl Recorder {
         self.storage.has_room()
     }
 
-    /// Until a history that could not be written is to be tried again; without an end where it can be written.
+    /// Until there is something to do: events to be passed on, or a history to be tried again.
     pub(crate) async fn due(&self) {
-        match self.storage.due() {
-            Some(due) => tokio::time::sleep_until(due.into()).await,
-            None => pending().await,
+        let retry = async {
+            match self.storage.due() {
+                Some(due) => tokio::time::sleep_until(due.into()).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = retry => {}
+            () = self.passing.due() => {}
+        }
+    }
+
+    /// Does what is due.
+    pub(crate) fn turn(&mut self) {
+        self.pass_on();
+        if self.storage.due().is_some_and(|due| due <= Instant::now()) {
+            self.retry();
         }
     }
 
     /// Does what can be done now so that the history has what waits; the journal gets what still has to wait.
-    pub(crate) fn retry(&mut self) {
+    fn retry(&mut self) {
         if self.storage.reopen() {
             if !self.has_begun {
                 self.has_begun = true;
@@ -129,6 +177,7 @@ impl Recorder {
                 self.end_of_last();
             }
             for waiting in self.storage.drain() {
+                self.passing.number(&waiting.write.event);
                 if !waiting.is_sent {
                     self.journal.send(&waiting.write.event);
                 }
@@ -163,12 +212,16 @@ impl Recorder {
 
     /// The last try; says what is in no history.
     pub(crate) fn end(&mut self) -> Result<()> {
+        self.pass_on();
+        let began = Instant::now();
+        while self.passing.holds_some() && began.elapsed() < LAST_WAIT {
+            sleep(PAUSE);
+            self.pass_on();
+        }
+        self.passing.hurry();
+        self.pass_on();
         self.storage.hurry();
-        while self
-            .storage
-            .due()
-            .is_some_and(|due| due <= std::time::Instant::now())
-        {
+        while self.storage.due().is_some_and(|due| due <= Instant::now()) {
             self.retry();
         }
         let why = self.storage.trouble().unwrap_or_default().to_owned();
@@ -184,7 +237,7 @@ impl Recorder {
     fn record_first(&mut self, mut event: Event) {
         addresses::mask(&mut event);
         let appended = self.storage.append(&mut event, true);
-        self.pass_on(event, appended);
+        self.pass_on_first(event, appended);
     }
 
     /// Records what crashed kernels left; what is in the history already stays as it is.

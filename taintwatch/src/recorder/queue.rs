@@ -50,8 +50,7 @@ impl Queue {
     }
 
     fn weighed(&mut self, write: Write, is_sent: bool) -> Waiting {
-        // As JSON it takes about as much as in memory.
-        let bytes = serde_json::to_vec(&write.event).map_or(0, |text| text.len());
+        let bytes = bytes(&write.event);
         self.bytes += bytes;
         Waiting {
             write,
@@ -77,6 +76,21 @@ impl Queue {
         }
     }
 
+    /// An event that waits is replaced by what it is now.
+    pub(super) fn replace(&mut self, event: &Event) {
+        let place = self
+            .waiting
+            .iter()
+            .position(|it| it.write.event.id == event.id);
+        let Some(waiting) = place.and_then(|place| self.waiting.get_mut(place)) else {
+            return;
+        };
+        let (before, now) = (waiting.bytes, bytes(event));
+        waiting.write.event = event.clone();
+        waiting.bytes = now;
+        self.bytes = self.bytes.saturating_sub(before).saturating_add(now);
+    }
+
     /// Those that the journal does not have; it is sent them now.
     pub(super) fn take_unsent(&mut self) -> impl Iterator<Item = &Event> {
         let unsent = self.waiting.iter_mut().filter(|waiting| !waiting.is_sent);
@@ -85,6 +99,11 @@ impl Queue {
             &waiting.write.event
         })
     }
+}
+
+/// As JSON it takes about as much as in memory.
+fn bytes(event: &Event) -> usize {
+    serde_json::to_vec(event).map_or(0, |text| text.len())
 }
 
 #[cfg(test)]
@@ -115,6 +134,22 @@ mod tests {
         assert_eq!(queue.take_unsent().count(), 0, "sent twice");
         assert_eq!(ids(&queue.take(9)), ["a", "b", "c", "d"]);
         assert!(queue.is_empty() && queue.bytes == 0);
+    }
+
+    #[test]
+    fn what_is_found_out_of_one_that_waits_is_in_it() {
+        let mut queue = Queue::default();
+        for id in ["a", "b"] {
+            queue.push(Write::event(event(id)), true);
+        }
+        let mut more = event("a");
+        more.log = vec!["read".to_owned()];
+        queue.replace(&more);
+        queue.replace(&event("c"));
+        let taken = queue.take(9);
+        assert_eq!(ids(&taken), ["a", "b"]);
+        assert_eq!(taken[0].write.event, more);
+        assert_eq!(queue.bytes, 0);
     }
 
     #[test]

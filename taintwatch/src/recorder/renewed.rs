@@ -21,6 +21,7 @@ pub(super) fn coverage(last: &Event, why: &str) -> Event {
     event.id = format!("{}-{now:x}-coverage-renewed", boot.replace('-', ""));
     if let Some(coverage) = &mut event.coverage {
         coverage.mask = mask::read().ok();
+        coverage.unwatched = None;
         coverage.reason = format!(
             "{}; this history was begun while monitoring went on: {why}",
             coverage.reason

@@ -5,7 +5,7 @@
 use crate::{
     attribute::Attributor,
     baseline::{self, Began, Past, evidence},
-    event::{Coverage, CoverageState, Event, Hook, Kind, Lost, Mask},
+    event::{Coverage, CoverageState, Event, Hook, Kind, Lost, Mask, Unwatched},
     kernel::{
         identity::{self, Identity, boottime_ns, wall_clock},
         log_clock, os_release,
@@ -22,11 +22,26 @@ pub(super) struct Change {
     pub(super) self_test: Option<String>,
     /// Since when the programs are attached, where an earlier daemon attached them.
     pub(super) attached_since_ns: Option<u64>,
+    /// CPUs without a watchpoint in a time that is over.
+    pub(super) unwatched: Option<Gap>,
+}
+
+/// A time without watchpoints, `CLOCK_BOOTTIME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Gap {
+    pub(super) cpus: Vec<u32>,
+    pub(super) from_ns: u64,
+    pub(super) to_ns: u64,
 }
 
 /// The event of a change. Its reason is one line: details are with the hooks.
 pub(super) fn coverage(attributor: &Attributor, change: Change) -> Event {
-    let mut event = attributor.blank(Kind::Coverage, boottime_ns(), "watch");
+    coverage_at(attributor, change, boottime_ns())
+}
+
+/// The event of a change at this time.
+pub(super) fn coverage_at(attributor: &Attributor, change: Change, at_ns: u64) -> Event {
+    let mut event = attributor.blank(Kind::Coverage, at_ns, "watch");
     event.coverage = Some(Coverage {
         state: change.state,
         reason: first_line(&change.reason).to_owned(),
@@ -35,6 +50,13 @@ pub(super) fn coverage(attributor: &Attributor, change: Change) -> Event {
         hooks: change.hooks,
         self_test: change.self_test,
         attached_since_ns: change.attached_since_ns,
+        unwatched: change.unwatched.map(|gap| Unwatched {
+            cpus: gap.cpus,
+            from: wall_clock(gap.from_ns),
+            to: wall_clock(gap.to_ns),
+            from_ns: gap.from_ns,
+            to_ns: gap.to_ns,
+        }),
     });
     event
 }

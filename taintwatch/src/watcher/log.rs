@@ -2,10 +2,11 @@
 //!
 //! In: `/dev/kmsg`. Out: for an event, the lines that belong to it.
 
-use std::{collections::VecDeque, thread::sleep, time::Duration};
+use std::collections::VecDeque;
 
 use crate::{
     attribute::log_excerpt::{Logged, TEXT_FOLLOWS, lines_of},
+    enrich::Step,
     event::{Event, Kind},
     kernel::{
         identity,
@@ -22,10 +23,9 @@ const KEPT: usize = 2000;
 /// Reports that were given to an event.
 const TAKEN: usize = 256;
 /// The end of an oops is printed when its flag is set already (`oops_end`, `arch/x86/kernel/dumpstack.c`), and so is
-/// the whole text of some flags.
-const REST: Duration = Duration::from_millis(60);
-/// How often a text that follows is searched for.
-const TRIES: u32 = 5;
+/// the whole text of some flags: it is looked for from then on, and until then.
+const FROM_NS: u64 = 60_000_000;
+const UNTIL_NS: u64 = 500_000_000;
 
 /// The log from the start on; nothing where it cannot be read.
 pub(super) struct Log {
@@ -98,22 +98,28 @@ impl Log {
         }
     }
 
-    /// Adds the lines that are printed after the flag is set; it waits for them, so the event is recorded before. Whether
-    /// there were some.
-    pub(super) fn complete(&mut self, event: &mut Event) -> bool {
+    /// Adds the lines that are printed after the flag is set, when they are there.
+    pub(super) fn complete(&mut self, event: &mut Event) -> Step {
+        let nothing = Step {
+            added: false,
+            is_whole: true,
+        };
         if event.kind != Kind::Taint || !event.log.is_empty() {
-            return false;
+            return nothing;
         }
-        match event.bit() {
-            Some(bit::DIE) => {
-                sleep(REST);
-                self.find(event)
-            }
-            Some(flag) if TEXT_FOLLOWS.contains(&flag) => (0..TRIES).any(|_| {
-                sleep(REST);
-                self.find(event)
-            }),
-            _ => false,
+        let follows = |flag: u32| flag == bit::DIE || TEXT_FOLLOWS.contains(&flag);
+        if !event.bit().is_some_and(follows) {
+            return nothing;
+        }
+        let at_ns = event.boottime_ns.unwrap_or(0);
+        let age_ns = identity::boottime_ns().saturating_sub(at_ns);
+        if age_ns < FROM_NS {
+            return Step::default();
+        }
+        let added = self.find(event);
+        Step {
+            added,
+            is_whole: added || event.bit() == Some(bit::DIE) || age_ns >= UNTIL_NS,
         }
     }
 

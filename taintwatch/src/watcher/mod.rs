@@ -3,10 +3,12 @@
 //! In: hooks, where the kernel accepts them, else the mask and the kernel log. Out: events, among them changes of the
 //! coverage, dropped records, and the end.
 
+mod completion;
 mod cross_check;
 mod error;
 mod events;
 mod hooked;
+mod in_order;
 mod log;
 mod polled;
 mod resume;
@@ -18,8 +20,10 @@ use crate::{
     kernel::identity::Identity,
     probe::{Without, pins::Pins},
 };
+pub use completion::Completer;
 pub use error::Error;
 use hooked::Hooked;
+pub use in_order::InOrder;
 pub use polled::LIMITS;
 use polled::Polled;
 
@@ -96,12 +100,12 @@ impl Watcher {
         }
     }
 
-    /// Adds to an event what takes time, such as what the file of a module says: after it was recorded, and before
-    /// anybody sees it. Whether there was something to add.
-    pub fn complete(&mut self, event: &mut Event) -> bool {
+    /// What adds to events that were handed out what takes time, such as what the file of a module says.
+    #[must_use]
+    pub fn completer(&self) -> Completer {
         match self {
-            Self::Hooked(watcher) => watcher.complete(event),
-            Self::Polled(_) => false,
+            Self::Hooked(watcher) => watcher.completer(),
+            Self::Polled(_) => Completer::default(),
         }
     }
 

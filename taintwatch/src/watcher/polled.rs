@@ -200,6 +200,7 @@ impl Polled {
             hooks: self.hooks.clone(),
             self_test: None,
             attached_since_ns: None,
+            unwatched: None,
         };
         coverage(&self.attributor, change)
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use taintwatch::{event::Kind, output::journald::message_id};
 
 /// The objects in the order in which a reader meets them; the event itself comes first.
-const OBJECTS: [&str; 9] = [
+const OBJECTS: [&str; 10] = [
     "Taint",
     "Cause",
     "Module",
@@ -14,6 +14,7 @@ const OBJECTS: [&str; 9] = [
     "Ancestor",
     "RequestedBy",
     "Coverage",
+    "Unwatched",
     "Hook",
     "Lost",
 ];

@@ -10,12 +10,13 @@ use crate::{image, kernels::Kernel, patched, run, vm};
 /// The kernels where it runs: the oldest, whose `fdinfo` has no number of the inode, and the newest.
 pub(super) const KERNELS: [&str; 2] = ["5.10", "7.3"];
 /// `crc32c_generic` is what btrfs asks for by an alias.
-const MODULES: [&str; 5] = [
+const MODULES: [&str; 6] = [
     "virtio_pci",
     "virtio_blk",
     "crc32c_generic",
     "btrfs",
     "overlay",
+    "fuse",
 ];
 /// The least that `mkfs.btrfs` takes is about half.
 const SIZE: u64 = 256 << 20;

@@ -38,11 +38,12 @@ const fn kind(name: &'static str, cell: &'static str, seconds: u32) -> Kind {
 }
 
 /// Those of the kernels: `runs` says on which.
-pub(super) const KINDS: [Kind; 9] = [
+pub(super) const KINDS: [Kind; 10] = [
     kind("all", "guest of the scenarios", 240),
     kind("causes", "guest of the causes", 170),
     kind("fallbacks", "guest of the fallbacks", 300),
     kind("late", "guest whose recorder starts late", 50),
+    kind("store", "guest of a history in trouble", 60),
     kind("power-cut", "an event survives a power cut", 30),
     kind("crash", "a panic is in the history of its boot", 60),
     kind("file-systems", "guest of the file systems", 30),
@@ -88,6 +89,8 @@ pub(super) fn runs(kind: &str, series: &str) -> bool {
         _ if series == REALTIME => false,
         "takeover" => TAKEOVER_KERNELS.contains(&series),
         "file-systems" => file_systems::KERNELS.contains(&series),
+        // What happens to files is the same on each kernel.
+        "store" => series == WHOLE_STORM,
         _ => true,
     }
 }

@@ -17,8 +17,8 @@ const HEARTBEAT: Duration = Duration::from_mins(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     Heartbeat,
-    /// Another try to write what waits for the history.
-    Retry,
+    /// What the recorder has to do: events to be passed on, another try to write to the history.
+    Recorder,
     /// A message to the service manager, which would end a daemon that hangs.
     Alive,
     /// The configuration, read again.

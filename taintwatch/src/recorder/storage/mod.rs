@@ -137,8 +137,11 @@ impl Storage {
         }
     }
 
-    /// Writes what was added to an event that is in the history.
+    /// Writes what was added to an event that is in the history, or waits for it.
     pub(super) fn amend(&mut self, event: &Event) {
+        if event.seq == 0 {
+            return self.queue.replace(event);
+        }
         let Some(store) = self.store.as_mut().filter(|_| self.failing.is_none()) else {
             return self.queue.push(Write::amendment(event.clone()), true);
         };
@@ -148,8 +151,9 @@ impl Storage {
         }
     }
 
-    pub(super) fn wait(&mut self, event: Event) {
-        self.queue.push(Write::event(event), false);
+    /// Lets an event wait; `is_sent`: the journal gets it from elsewhere.
+    pub(super) fn wait(&mut self, event: Event, is_sent: bool) {
+        self.queue.push(Write::event(event), is_sent);
         if let Some(failing) = &mut self.failing {
             failing.waited += 1;
         }

@@ -31,7 +31,7 @@ fn started(path: &Path) -> Storage {
 fn append(storage: &mut Storage, mut event: Event) -> Appended {
     let appended = storage.append(&mut event, false);
     if appended == Appended::Waits {
-        storage.wait(event);
+        storage.wait(event, false);
     }
     appended
 }
@@ -229,9 +229,9 @@ fn an_event_that_cannot_be_written_keeps_no_other_from_it() {
         large
     };
     assert_eq!(append(&mut storage, large()), Appended::Refused);
-    storage.wait(event("a"));
-    storage.wait(large());
-    storage.wait(event("b"));
+    storage.wait(event("a"), false);
+    storage.wait(large(), false);
+    storage.wait(event("b"), false);
     assert_eq!(retried(&mut storage), ["a", "b"]);
     assert_eq!(stored(&place.path()), ["began", "a", "b"]);
 }

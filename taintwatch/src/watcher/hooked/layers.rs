@@ -1,13 +1,16 @@
 //! Whether each hook is in place, and stays there.
 //!
-//! In: the monitor, and what its hooks have seen. Out: changes of the coverage: began, degraded, complete again.
+//! In: the monitor, and what its hooks have seen. Out: changes of the coverage: began, degraded, complete again, and
+//! times that are over in which a CPU had no watchpoint.
+
+use std::{thread::sleep, time::Duration};
 
 use taintwatch_common::counter;
 
-use super::standing::standing;
+use super::{armed::Armed, standing::standing, wake::Wake};
 use crate::{
     event::CoverageState,
-    kernel::log_clock::suspended_ns,
+    kernel::{identity::boottime_ns, log_clock::suspended_ns},
     probe::{
         self,
         attempts::hook,
@@ -17,9 +20,14 @@ use crate::{
     },
     watcher::{
         cross_check::{CrossCheck, Missed, Seen},
-        events::Change,
+        events::{Change, Gap},
     },
 };
+
+/// Between two readings of a watchpoint that tell whether it is in place.
+const TWICE: Duration = Duration::from_millis(1);
+/// How often all are read without a reason: each reading interrupts the CPU.
+const LOOKS_NS: u64 = 60_000_000_000;
 
 /// The clocks are not read at once; no suspend is shorter.
 const SUSPEND_NS: u64 = 500_000_000;
@@ -31,6 +39,12 @@ pub(super) struct Layers {
     mask_address: Option<u64>,
     /// CPUs that were reported to have no watchpoint.
     unwatched: Vec<u32>,
+    /// What was missing when the coverage began is in place since.
+    is_restored: bool,
+    armed: Armed,
+    wake: Wake,
+    /// When all watchpoints were read last.
+    looked_ns: u64,
     /// How long the machine has slept in this boot, as last read.
     suspended_ns: u64,
     /// Traps of the mask's watchpoint that were no writes of it, as last read.
@@ -48,6 +62,10 @@ impl Layers {
             cross_check: CrossCheck::default(),
             mask_address,
             unwatched: Vec::new(),
+            is_restored: false,
+            armed: Armed::default(),
+            wake: Wake::begin(),
+            looked_ns: 0,
             suspended_ns: suspended_ns(),
             spurious: 0,
             limited: 0,
@@ -57,7 +75,7 @@ impl Layers {
 
     /// Tests the hooks; the change that every coverage begins with.
     pub(super) fn begin(&mut self) -> Result<Change, probe::Error> {
-        let taken_over = self.take_over();
+        let (taken_over, was_whole) = self.take_over().unzip();
         let is_watched = !self.monitor.watched_cpus().is_empty();
         let tested = is_watched.then(|| self.monitor.prove_watchpoints());
         let self_test = tested.as_ref().map(|tested| match tested {
@@ -71,38 +89,44 @@ impl Layers {
             of_mask.map(|why| format!("the mask watch is unproven: {why}")),
         ];
         self.cross_check = CrossCheck::new(self.seen()?);
+        self.look();
+        let mut change = self.state(taken_over.as_deref());
+        if was_whole == Some(false) {
+            // The time before was not watched in full; what is now, the next change says.
+            change.state = CoverageState::Degraded;
+            self.is_restored = true;
+        }
         Ok(Change {
             self_test,
             attached_since_ns: self.monitor.adopted_since_ns,
-            ..self.state(taken_over.as_deref())
+            ..change
         })
     }
 
-    /// Sets watchpoints anew that ended while no daemon ran, and says what was taken over.
-    fn take_over(&mut self) -> Option<String> {
+    /// Sets watchpoints anew that ended while no daemon ran, and says what was taken over. The second: each was in place
+    /// all the time.
+    fn take_over(&mut self) -> Option<(String, bool)> {
         self.monitor.adopted_since_ns?;
         let whole = "what an earlier daemon attached is taken over";
-        let Some(address) = self.mask_address else {
-            return Some(whole.to_owned());
+        let is_whole = Some((whole.to_owned(), true));
+        let (Some(address), Ok(online)) = (self.mask_address, online_cpus()) else {
+            return is_whole;
         };
         self.monitor.distrust_watchpoints();
-        match self.monitor.remove_dead_watchpoints(address) {
-            Ok(dead) if dead.is_empty() => Some(whole.to_owned()),
-            Ok(dead) => {
-                let dead: Vec<_> = dead.iter().map(u32::to_string).collect();
-                if let Ok(online) = online_cpus() {
-                    self.watch_cpus(&online, address);
-                }
-                Some(format!(
-                    "{whole}, but for the watchpoints of CPU {}, which had ended and are set anew",
-                    dead.join(", ")
-                ))
-            }
-            Err(error) => {
-                log::warn!("whether the watchpoints still count is not known: {error}");
-                Some(whole.to_owned())
-            }
+        let dead = self.look();
+        if dead.is_empty() {
+            return is_whole;
         }
+        let mut kept = online.clone();
+        kept.retain(|cpu| !dead.contains(cpu));
+        self.monitor.follow_cpus(&kept, address);
+        self.watch_cpus(&online, address);
+        let dead: Vec<_> = dead.iter().map(u32::to_string).collect();
+        let reason = format!(
+            "{whole}, but for the watchpoints of CPU {}, which had ended and are set anew",
+            dead.join(", ")
+        );
+        Some((reason, false))
     }
 
     /// What has changed since the last call.
@@ -110,9 +134,25 @@ impl Layers {
         self.count_spurious()?;
         self.count_limited()?;
         let mut changes = self.compare()?;
-        changes.extend(self.follow_cpus());
+        if std::mem::take(&mut self.is_restored) {
+            changes.push(self.state(Some("every CPU is watched again")));
+        }
         changes.extend(self.arm_after_suspend());
+        changes.extend(self.follow_cpus());
         Ok(changes)
+    }
+
+    /// Until a CPU came or went, or the machine woke up.
+    pub(super) async fn woken(&mut self) {
+        self.wake.woken().await;
+    }
+
+    /// What has changed by that.
+    pub(super) fn follow(&mut self) -> Vec<Change> {
+        self.looked_ns = 0;
+        let mut changes = self.arm_after_suspend();
+        changes.extend(self.follow_cpus());
+        changes
     }
 
     /// The coverage as it stands.
@@ -129,6 +169,7 @@ impl Layers {
             hooks: self.monitor.hooks.clone(),
             self_test: None,
             attached_since_ns: None,
+            unwatched: None,
         }
     }
 
@@ -219,37 +260,108 @@ impl Layers {
         if self.monitor.watched_cpus().is_empty() {
             return Vec::new();
         }
-        self.monitor.follow_cpus(&[], address);
-        let mut changes = self.watch_cpus(&online, address);
-        if !self.unwatched.is_empty() {
-            return changes;
-        }
-        changes.push(match self.monitor.prove_watchpoints() {
-            Ok(()) => self.restore("the mask watch was armed again"),
-            Err(error) => {
-                let reason = format!("armed again, and the self-test failed: {error}");
-                self.degrade(MASK_WATCH, &reason)
-            }
-        });
-        changes
+        self.look();
+        self.arm(&[], &online, address, "the mask watch was armed again")
     }
 
-    /// CPUs come and go; one without a watchpoint is a gap.
+    /// CPUs come and go; one without a watchpoint is a gap. One that went and came back between two looks has a
+    /// watchpoint that the kernel took away.
     fn follow_cpus(&mut self) -> Vec<Change> {
         let watched = self.monitor.watched_cpus();
         let (Some(address), Ok(online)) = (self.mask_address, online_cpus()) else {
             return Vec::new();
         };
         // None at all: this hook was not attached, or was lost, which is reported already.
-        let was_complete = self.unwatched.is_empty();
-        if watched.is_empty() || watched == online && was_complete {
+        if watched.is_empty() {
             return Vec::new();
         }
-        let mut changes = self.watch_cpus(&online, address);
-        if self.unwatched.is_empty() && !was_complete {
-            changes.push(self.restore("every CPU is watched again"));
+        let now_ns = boottime_ns();
+        let is_due = now_ns.saturating_sub(self.looked_ns) >= LOOKS_NS;
+        let dead = if is_due { self.look() } else { Vec::new() };
+        self.armed.listed(&online, now_ns);
+        if watched == online && dead.is_empty() && self.unwatched.is_empty() {
+            return Vec::new();
         }
+        let mut kept = watched;
+        kept.retain(|cpu| online.contains(cpu) && !dead.contains(cpu));
+        self.arm(&kept, &online, address, "every CPU is watched again")
+    }
+
+    /// Reads every watchpoint; gives the CPUs whose watchpoint is no longer in place.
+    fn look(&mut self) -> Vec<u32> {
+        let mut first = self.monitor.enabled_ns();
+        sleep(TWICE);
+        let mut second = self.monitor.enabled_ns();
+        // No descriptor leads to those that an earlier daemon set: whether they count is all that can be asked.
+        match self.monitor.adopted_alive() {
+            Ok(adopted) => {
+                first.extend(adopted.iter().map(|(cpu, _)| (*cpu, Some(0))));
+                let counts = |(cpu, is_alive)| (cpu, Some(u64::from(is_alive)));
+                second.extend(adopted.into_iter().map(counts));
+            }
+            Err(error) => log::warn!("whether the watchpoints still count is not known: {error}"),
+        }
+        self.looked_ns = boottime_ns();
+        self.armed.look(&first, &second, self.looked_ns)
+    }
+
+    /// Keeps the watchpoints of some CPUs, and sets one on each other; says in which time those had none.
+    fn arm(&mut self, kept: &[u32], online: &[u32], address: u64, news: &str) -> Vec<Change> {
+        let was_complete = self.unwatched.is_empty();
+        self.monitor.follow_cpus(kept, address);
+        let mut changes = self.watch_cpus(online, address);
+        let now_ns = boottime_ns();
+        let watched = self.monitor.watched_cpus();
+        let set: Vec<_> = watched
+            .into_iter()
+            .filter(|cpu| !kept.contains(cpu))
+            .collect();
+        let gap = self.armed.set(&set, now_ns);
+        if !set.is_empty() {
+            self.look();
+        }
+        // Only fewer CPUs than before, or one that still cannot be watched.
+        let is_complete = self.unwatched.is_empty();
+        if set.is_empty() && was_complete == is_complete {
+            return changes;
+        }
+        if !is_complete {
+            changes.extend(gap.map(|gap| self.report(gap, None)));
+            return changes;
+        }
+        let change = match self.monitor.prove_watchpoints() {
+            Ok(()) => self.restore(news),
+            Err(error) => {
+                let reason = format!("armed again, and the self-test failed: {error}");
+                self.degrade(MASK_WATCH, &reason)
+            }
+        };
+        changes.push(match gap {
+            Some(gap) => self.report(gap, Some(change)),
+            None => change,
+        });
         changes
+    }
+
+    /// Adds a time without watchpoints to a change of the coverage, or to the coverage as it stands.
+    fn report(&self, gap: Gap, change: Option<Change>) -> Change {
+        let change = change.unwrap_or_else(|| self.state(None));
+        let cpus: Vec<_> = gap.cpus.iter().map(u32::to_string).collect();
+        let cpus = match cpus.as_slice() {
+            [cpu] => format!("CPU {cpu}"),
+            _ => format!("CPUs {}", cpus.join(", ")),
+        };
+        let length = Duration::from_nanos(gap.to_ns.saturating_sub(gap.from_ns));
+        let seconds = length.as_secs_f64();
+        let reason = format!(
+            "{}; the mask was not watched on {cpus} for {seconds:.3} s before",
+            change.reason
+        );
+        Change {
+            reason,
+            unwatched: Some(gap),
+            ..change
+        }
     }
 
     /// Sets a watchpoint on each CPU that has none. A CPU where that fails is reported once, however long it stays so.

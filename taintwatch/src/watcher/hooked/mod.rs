@@ -3,6 +3,7 @@
 //! In: the attached hooks. Out: events, among them what was counted without a record, what was dropped, and what the mask
 //! itself shows that no record explains.
 
+mod armed;
 mod awaited;
 mod layers;
 mod lost;
@@ -10,6 +11,7 @@ mod modules;
 mod standing;
 mod stream;
 mod taken_over;
+mod wake;
 
 use std::{
     collections::VecDeque,
@@ -18,15 +20,14 @@ use std::{
 };
 
 use super::{
+    completion::Completer,
     error::Error,
-    events::{Change, attributor, before, coverage, overwritten_lines},
-    log::Log,
+    events::{Change, attributor, before, coverage, coverage_at, overwritten_lines},
     tally::Tally,
 };
 use crate::{
-    attribute::{Attributor, addresses::Addresses, loaded_file},
+    attribute::{Attributor, addresses::Addresses},
     baseline::Past,
-    enrich::Enricher,
     event::{CoverageState, Event, Hook, Mask},
     kernel::{
         identity::{Identity, boottime_ns},
@@ -65,8 +66,7 @@ pub struct Hooked {
     attributor: Attributor,
     tally: Tally,
     lost: LostRecords,
-    log: Log,
-    enricher: Enricher,
+    completer: Completer,
     awaited: Awaited,
     next: VecDeque<Event>,
     last_record: Instant,
@@ -91,7 +91,7 @@ impl Hooked {
             Some(_) => From::Oldest,
             None => From::Now,
         };
-        let (log, enricher) = (Log::open(from), Enricher::begin());
+        let completer = Completer::begin(from);
         let mut attributor = attributor(identity, monitor.mask);
         let symbols = std::mem::take(&mut monitor.symbols);
         let mask_address = symbols.address("tainted_mask");
@@ -119,8 +119,7 @@ impl Hooked {
             tally: Tally::default(),
             lost: LostRecords::new(),
             awaited,
-            log,
-            enricher,
+            completer,
             next: VecDeque::from([began]),
             last_record: Instant::now(),
             last_check: Instant::now(),
@@ -157,7 +156,14 @@ impl Hooked {
             }
             let busy = self.last_record.elapsed() < BUSY_FOR;
             let pace = if busy { BUSY } else { IDLE };
-            if let Some(bytes) = self.stream.next(pace).await.map_err(Error::Ring)? {
+            let record = tokio::select! {
+                record = self.stream.next(pace) => record.map_err(Error::Ring)?,
+                () = self.layers.woken() => {
+                    self.follow_cpus();
+                    None
+                }
+            };
+            if let Some(bytes) = record {
                 self.take(&bytes);
                 self.drain();
             }
@@ -169,19 +175,16 @@ impl Hooked {
         }
     }
 
-    /// Adds what takes time to an event that was handed out. Whether there was something to add.
-    pub(super) fn complete(&mut self, event: &mut Event) -> bool {
-        let added = self.enricher.complete(event);
-        if added {
-            loaded_file::explain(event);
-        }
-        self.log.complete(event) || added
+    pub(super) fn completer(&self) -> Completer {
+        self.completer.clone()
     }
 
     /// The last check: what can no longer be read is in no event, and the coverage ends all the same.
     pub(super) fn end(mut self, reason: &str) -> Vec<Event> {
         // A record may be on its way.
         std::thread::sleep(SETTLE);
+        // What happens from here on may be in no event.
+        let until_ns = boottime_ns();
         while let Some(bytes) = self.stream.try_next() {
             self.take(&bytes);
         }
@@ -204,12 +207,10 @@ impl Hooked {
             hooks: self.hooks().to_vec(),
             self_test: None,
             attached_since_ns: None,
+            unwatched: None,
         };
-        let ended = coverage(&self.attributor, ended);
+        let ended = coverage_at(&self.attributor, ended, until_ns);
         let mut events: Vec<_> = std::mem::take(&mut self.next).into();
-        for event in &mut events {
-            self.complete(event);
-        }
         events.push(ended);
         events
     }
@@ -245,9 +246,8 @@ impl Hooked {
             modules::name_functions(&mut self.stream, addresses, &text(&live.name));
         }
         for mut event in events {
-            self.enricher.add_to(&mut event, &hints);
+            self.completer.add_to(&mut event, &hints);
             modules::mark_hidden(&mut event, &mut self.stream, monitor);
-            self.log.add_to(&mut event);
             self.next.push_back(event);
         }
     }
@@ -287,8 +287,7 @@ impl Hooked {
     /// What has to be checked now and then.
     fn check(&mut self) -> Result<(), Error> {
         log_clock::measure();
-        self.log.catch_up();
-        self.enricher.catch_up();
+        self.completer.catch_up();
         let mask = self.attributor.mask;
         let counted = self.counted(mask, false)?;
         self.next.extend(counted);
@@ -299,9 +298,16 @@ impl Hooked {
         Ok(())
     }
 
+    /// A CPU came or went, or the machine woke up.
+    fn follow_cpus(&mut self) {
+        for change in self.layers.follow() {
+            self.next.push_back(coverage(&self.attributor, change));
+        }
+    }
+
     fn count_lost(&mut self) -> Result<(), Error> {
         let counts = &self.layers.monitor.counts;
-        let overwritten = self.log.take_overwritten();
+        let overwritten = self.completer.take_overwritten();
         let events = self.lost.events(counts, &mut self.attributor)?;
         self.next.extend(events);
         if overwritten > 0 {

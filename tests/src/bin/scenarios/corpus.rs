@@ -6,7 +6,7 @@ use crate::{
     causes::{alone, behalf, clock, flags, identity, imitated, misleading, reused, signer},
     contexts, cpus, file_systems, follow,
     history::History,
-    loading, overflow, patched, status, storm, system, tail, tamper,
+    loading, overflow, patched, status, storm, stuck, system, tail, tamper,
     truth::Actors,
 };
 use anyhow::Result;
@@ -50,7 +50,7 @@ const LONGEST: &str = "tw_nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
 /// What happens while one recorder runs; a later one builds on what earlier ones loaded. The
 /// full ring is last: before it nothing may be lost.
 #[rustfmt::skip]
-pub(crate) const EVENTS: [Scenario; 29] = [
+pub(crate) const EVENTS: [Scenario; 30] = [
     scenario("stock module, unsigned", Nothing, patched::unsigned, DUMMY, SELF),
     scenario("stock module that fails", Nothing, patched::fails, DUMMY, SELF),
     scenario("sysctl write", Nothing, loading::sysctl_write, &[], SELF),
@@ -75,6 +75,7 @@ pub(crate) const EVENTS: [Scenario; 29] = [
     scenario("direct clear", Modules, tamper::direct_clear, &["tw_mask"], SELF),
     scenario("the mask, written from each CPU", Modules, cpus::written_from_each, &["tw_mask"], SELF),
     scenario("a CPU goes and comes back", Modules, cpus::hotplug, &["tw_mask"], SELF),
+    scenario("a CPU goes and comes back at once", Modules, cpus::quick, &["tw_mask"], SELF),
     scenario("storm of direct writes", Modules, storm::direct, &["tw_mask", "tw_storm"], &["scenarios", "tw_storm"]),
     scenario("stores beside the mask", Modules, beside::beside, &["tw_beside", "tw_mask"], SELF).unknown(1),
     scenario("tail, live", Nothing, follow::live, &[], SELF),
@@ -130,11 +131,12 @@ pub(crate) const SYSTEM: [Scenario; 3] = [
 
 /// Where modules lie; the host gives the guest a disk, and the modules that the kernel needs for it.
 #[rustfmt::skip]
-pub(crate) const FILE_SYSTEMS: [Scenario; 6] = [
+pub(crate) const FILE_SYSTEMS: [Scenario; 7] = [
     scenario("module on a subvolume of btrfs", Nothing, file_systems::subvolume, DUMMY, SELF),
     scenario("module that was replaced since", Nothing, file_systems::replaced, DUMMY, SELF),
     scenario("module on an overlay", Nothing, file_systems::overlay, DUMMY, SELF),
     scenario("module from a file in memory", Nothing, file_systems::in_memory, DUMMY, SELF),
     scenario("module in a container", Nothing, file_systems::container, DUMMY, UNLOADED),
     scenario("module in a container that is gone", Nothing, file_systems::container_gone, DUMMY, UNLOADED),
+    scenario("module on a file system that does not answer", Nothing, stuck::file, DUMMY, SELF),
 ];

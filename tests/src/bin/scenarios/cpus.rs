@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::{
     errno::Errno,
     sched::{CpuSet, sched_setaffinity},
+    time::{ClockId, clock_gettime},
     unistd::Pid,
 };
 
@@ -49,6 +50,53 @@ pub(crate) fn hotplug(history: &mut History) -> Result<()> {
     gone.context("the watchpoint of a CPU that is offline is still held")?;
     until(|| Ok(perf_events()? == events)).context("a CPU came online and is not watched")?;
     written_from(history, CPU)
+}
+
+/// It goes and comes back before the recorder has looked: the kernel took its watchpoint away, and nothing else shows it.
+pub(crate) fn quick(history: &mut History) -> Result<()> {
+    const CPU: usize = 1;
+    writer()?;
+    history.catch_up()?;
+    let before = boottime_ns()?;
+    switch(CPU, "0")?;
+    let gone = boottime_ns()?;
+    switch(CPU, "1")?;
+    let back = boottime_ns()?;
+    let event = history.expect(&[
+        ("/kind", "coverage".into()),
+        ("/coverage/state", "began".into()),
+        ("/coverage/unwatched/cpus", serde_json::json!([CPU])),
+    ])?;
+    let unwatched = &event["coverage"]["unwatched"];
+    let (from, to) = (unwatched["from_ns"].as_u64(), unwatched["to_ns"].as_u64());
+    let (from, to) = (from.context("no from_ns")?, to.context("no to_ns")?);
+    println!(
+        "quick: off and on within {} ms; unwatched for {} ms, until {} ms after it was back",
+        (back - before) / MILLISECOND,
+        (to - from) / MILLISECOND,
+        to.saturating_sub(back) / MILLISECOND
+    );
+    ensure!(
+        before.saturating_sub(CLOCKS) <= from && from <= back && back.saturating_sub(gone) < SECOND,
+        "offline from {before} to {gone}, back at {back}: {unwatched}"
+    );
+    ensure!(
+        to > gone && to < back + AT_ONCE,
+        "back at {back}: {unwatched}"
+    );
+    written_from(history, CPU)
+}
+
+/// The kernel counts a watchpoint's time by another clock.
+const CLOCKS: u64 = 50 * MILLISECOND;
+const MILLISECOND: u64 = 1_000_000;
+const SECOND: u64 = 1000 * MILLISECOND;
+/// An emulated processor takes a while to prove its watchpoints.
+const AT_ONCE: u64 = 3 * SECOND;
+
+fn boottime_ns() -> Result<u64> {
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME)?;
+    Ok(u64::try_from(now.tv_sec())? * SECOND + u64::try_from(now.tv_nsec())?)
 }
 
 fn writer() -> Result<()> {

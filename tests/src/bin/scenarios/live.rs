@@ -70,6 +70,19 @@ impl Live {
         heard.clone()
     }
 
+    /// An event, or in `amended` one that was heard before, as it is now.
+    fn hear(&self, mut line: Value) {
+        let mut heard = self.heard.borrow_mut();
+        if let Some(event) = line.get_mut("amended").map(Value::take) {
+            let known = heard.iter_mut().find(|known| known["id"] == event["id"]);
+            if let Some(known) = known {
+                *known = event;
+            }
+        } else {
+            heard.push(line);
+        }
+    }
+
     /// Takes one event; whether there was one in time.
     fn take(&self, within: Duration) -> bool {
         let mut lines = self.lines.borrow_mut();
@@ -81,8 +94,8 @@ impl Live {
             return false;
         };
         match receiver.recv_timeout(within) {
-            Ok(event) => {
-                self.heard.borrow_mut().push(event);
+            Ok(line) => {
+                self.hear(line);
                 true
             }
             Err(RecvTimeoutError::Timeout) => false,
@@ -94,15 +107,16 @@ impl Live {
     }
 }
 
-/// Lines that are no event, such as how many were missed, are left out.
+/// Lines that are no event, such as how many were missed, are left out; `{"amended":EVENT}` is one.
 fn connect(socket: &Path) -> Option<Receiver<Value>> {
     let stream = UnixStream::connect(socket).ok()?;
     let (send, lines) = mpsc::channel();
     thread::spawn(move || {
         let lines = BufReader::new(stream).lines().map_while(Result::ok);
-        let events = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
-        for event in events.filter(|event| event["seq"].is_u64()) {
-            if send.send(event).is_err() {
+        let lines = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        let is_event = |line: &Value| line["seq"].is_u64() || line["amended"]["seq"].is_u64();
+        for line in lines.filter(is_event) {
+            if send.send(line).is_err() {
                 break;
             }
         }

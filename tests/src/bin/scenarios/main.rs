@@ -9,6 +9,8 @@
 //! | `only TEXT` | those of `all` and `causes` that have TEXT in their name |
 //! | `causes` | what made each flag, and cases that mislead |
 //! | `late` | a recorder on a kernel that is tainted already |
+//! | `store` | what happens to a history while its recorder runs |
+//! | `hold FOLDER` | every lock that can be had on the files of a folder, until the input ends |
 //! | `fallbacks` | one recorder for each mechanism that is taken away |
 //! | `takeover [KILLS]` | recorders that are killed or stopped, and those that take over |
 //! | `file-systems` | modules on btrfs, on an overlay, in a container |
@@ -35,6 +37,7 @@ mod daemon;
 mod fallbacks;
 mod file_systems;
 mod follow;
+mod hardship;
 mod history;
 mod journal;
 mod late;
@@ -46,6 +49,7 @@ mod patched;
 mod schema;
 mod status;
 mod storm;
+mod stuck;
 mod suse;
 mod system;
 mod tail;
@@ -93,6 +97,8 @@ fn main() -> ExitCode {
         ["crash", db] => crashed::crash(db),
         ["crashed", db] => crashed::crashed(db),
         ["late"] => late::all(),
+        ["store"] => hardship::all(),
+        ["hold", folder] => hardship::hold(folder),
         ["file-systems"] => run(&corpus::FILE_SYSTEMS, "file-systems", DB, 0),
         ["inside", root, program, arguments @ ..] => file_systems::inside(root, program, arguments),
         ["system"] => run(&corpus::SYSTEM, "system", DB_OF_SYSTEM, 0),
@@ -113,7 +119,7 @@ fn main() -> ExitCode {
             loading::load_file(file, &parameters.join(" ")).map_err(Into::into)
         }
         _ => Err(anyhow::anyhow!(
-            "scenarios all [CALLS] | only TEXT | causes | file-systems | system | late | crash DB | crashed DB | fallbacks | takeover [KILLS] | journal | package | insmod FILE [ARGUMENTS]"
+            "scenarios all [CALLS] | only TEXT | causes | file-systems | system | late | store | crash DB | crashed DB | fallbacks | takeover [KILLS] | journal | package | insmod FILE [ARGUMENTS]"
         )),
     };
     match done {
