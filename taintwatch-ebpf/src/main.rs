@@ -7,6 +7,7 @@
 //! | `proc_taint`, `warn` | entry and exit of `proc_taint` and `__warn`, where a copy of `add_taint` may be inlined | 2 |
 //! | `module_load` | entry and exit of `load_module`, the tracepoint `module_load` | 3 |
 //! | `module_unload` | entry and exit of `delete_module`, the tracepoint `module_free` | 3 |
+//! | `watch_alive` | a watchpoint of userspace's own: whether that of `mask_watch` still counts | 1 |
 //! | `module_file` | reads of modules, the tracepoint `module_request` | 3 |
 //!
 //! The other files hold what the hooks share: the cause's frame (`caller`, `callees`), maps (`counts`, `inlined`, `loader`, `pending`), parts of records (`path`,

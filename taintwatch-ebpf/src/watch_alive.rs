@@ -6,7 +6,6 @@
 //! mask's events that referred to the map which holds them would keep both for ever.
 
 use aya_ebpf::{
-    EbpfContext as _,
     bindings::BPF_F_CURRENT_CPU,
     btf_maps::PerfEventArray,
     helpers::generated::bpf_perf_event_read,
@@ -24,12 +23,15 @@ const PRESERVE_ELEMS: usize = 1 << 11;
 #[btf_map]
 static WATCHPOINTS: PerfEventArray<PRESERVE_ELEMS> = PerfEventArray::new();
 
+/// The events of kprobes on kernels that have no link for them (before 5.15).
+#[btf_map]
+static KPROBES: PerfEventArray<PRESERVE_ELEMS> = PerfEventArray::new();
+
 /// The helper gives the counter or a negative errno; the counter of a watchpoint stays far below.
 const ERRORS: u64 = u64::MAX - 4095;
 
 #[perf_event]
-fn watch_alive(ctx: PerfEventContext) -> u32 {
-    _ = ctx.as_ptr();
+fn watch_alive(_ctx: PerfEventContext) -> u32 {
     let map = (&raw const WATCHPOINTS).cast_mut().cast();
     // SAFETY: the map is a perf event array.
     let counter = unsafe { bpf_perf_event_read(map, u64::from(BPF_F_CURRENT_CPU as u32)) };

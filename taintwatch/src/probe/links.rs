@@ -1,43 +1,54 @@
 //! What keeps the programs of hooks on functions attached.
 //!
-//! In: links, as hooks are attached. Out: the same links, to be held or pinned, and the hooks whose link cannot be pinned.
+//! In: links and events, as hooks are attached. Out: the same, to be held or pinned.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    path::{Path, PathBuf},
+};
 
-use aya::{pin::PinError, programs::links::FdLink};
+use aya::programs::links::FdLink;
+
+use super::{bpf, pins::Error};
 
 /// What an attached program leaves.
 pub(super) enum Link {
     /// A link of bpf(2).
-    Kept(FdLink),
-    /// One that the loaded object holds: a kprobe's before 5.15 is an event of perf_event_open(2).
-    InObject,
+    Bpf(FdLink),
+    /// An event of perf_event_open(2): a kprobe's before 5.15.
+    Event(OwnedFd),
 }
 
 /// The links of all hooks.
 #[derive(Default)]
 pub(super) struct Links {
-    kept: Vec<(&'static str, FdLink)>,
-    in_object: Vec<&'static str>,
+    links: Vec<(&'static str, FdLink)>,
+    events: Vec<(&'static str, OwnedFd)>,
 }
 
 impl Links {
     pub(super) fn add(&mut self, hook: &'static str, link: Link) {
         match link {
-            Link::Kept(link) => self.kept.push((hook, link)),
-            Link::InObject => self.in_object.push(hook),
+            Link::Bpf(link) => self.links.push((hook, link)),
+            Link::Event(event) => self.events.push((hook, event)),
         }
     }
 
-    /// The hooks that end with this process, whatever is pinned.
-    pub(super) fn in_object(&self) -> &[&'static str] {
-        &self.in_object
+    /// The hooks that are attached by an event.
+    pub(super) fn events(&self) -> Vec<String> {
+        let hooks = self.events.iter();
+        hooks.map(|(hook, _)| (*hook).to_owned()).collect()
     }
 
-    /// Pins each link in the folder.
-    pub(super) fn pin(self, folder: &Path) -> Result<(), PinError> {
-        for (hook, link) in self.kept {
-            link.pin(pin(folder, hook))?;
+    /// Pins each link in the folder, and lets the map hold each event.
+    pub(super) fn pin(self, folder: &Path, events: BorrowedFd<'_>) -> Result<(), Error> {
+        for (hook, link) in self.links {
+            link.pin(pin(folder, hook))
+                .map_err(|error| Error::kernel(hook, error))?;
+        }
+        for ((hook, event), index) in self.events.into_iter().zip(0..) {
+            bpf::keep_event(events, index, event.as_fd())
+                .map_err(|error| Error::kernel(hook, error))?;
         }
         Ok(())
     }

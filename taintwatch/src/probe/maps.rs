@@ -13,7 +13,7 @@ use super::error::Error;
 use crate::event::Mask;
 
 /// All that userspace uses: each is pinned.
-pub(super) const USED: [&str; 9] = [
+pub(super) const USED: [&str; 10] = [
     "EVENTS",
     "COUNTS",
     "COUNTERS",
@@ -23,7 +23,12 @@ pub(super) const USED: [&str; 9] = [
     "TRAPS",
     "EMITTED",
     "WATCHPOINTS",
+    KPROBES,
 ];
+
+/// The map that holds events of kprobes, and its room.
+pub(super) const KPROBES: &str = "KPROBES";
+pub(super) const KPROBES_LEN: u32 = 32;
 
 /// Where maps come from.
 pub(super) enum Maps<'a> {

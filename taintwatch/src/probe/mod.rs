@@ -14,6 +14,7 @@ mod developer_log;
 mod error;
 mod globals;
 pub mod hooks;
+mod kprobe_event;
 pub mod leftover;
 mod links;
 mod maps;

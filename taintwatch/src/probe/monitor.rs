@@ -136,8 +136,9 @@ impl Monitor {
         }
         let mut held_links = Some(links);
         if let Some(pins) = pins {
-            let about = About::new(OBJECT, without, (boottime_ns(), mask), hooks.clone());
             let links = held_links.take().unwrap_or_default();
+            let since = (boottime_ns(), mask);
+            let about = About::new(OBJECT, without, since, hooks.clone(), &links);
             if let Err(why) = pins.save(&mut ebpf, links, &about) {
                 return Ok(Attached::Unpinned(why));
             }
@@ -176,7 +177,7 @@ impl Monitor {
         if !about.is_same(OBJECT, without) {
             return refused("it is of another version, or was started with another --without");
         }
-        if !pins::has_links(&folder, &about.hooks) {
+        if !pins::has_links(&folder, &about) {
             return refused("a link is missing");
         }
         let mut symbols = Kallsyms::read()?;
@@ -364,6 +365,7 @@ fn mask_watch(ebpf: &mut Ebpf, symbols: &Kallsyms, plan: &Plan<'_>) -> (Hook, Wa
 
 fn load(globals: &Globals) -> Result<Ebpf, Error> {
     let mut loader = EbpfLoader::new();
+    loader.map_max_entries(maps::KPROBES, maps::KPROBES_LEN);
     for (name, value) in &globals.single {
         loader.override_global(name, value, true);
     }

@@ -15,7 +15,7 @@
 use std::{
     fs::{self, DirBuilder, File, TryLockError},
     io,
-    os::unix::fs::DirBuilderExt as _,
+    os::{fd::AsFd as _, unix::fs::DirBuilderExt as _},
     path::{Path, PathBuf},
 };
 
@@ -28,8 +28,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{
+    hooks::MASK_WATCH,
     links::{self, Links},
-    maps::{self, USED},
+    maps::{self, KPROBES, USED},
     mechanism::Without,
 };
 use crate::event::{Hook, Mask};
@@ -56,10 +57,21 @@ pub enum Error {
         what: String,
         error: Box<dyn std::error::Error + Send + Sync>,
     },
-    #[error("this kernel has no link for {0}: kprobes have one since 5.15")]
-    NoLink(String),
     #[error("what is pinned cannot be read: {0}")]
     Unreadable(String),
+}
+
+impl Error {
+    /// The kernel refused to pin this.
+    pub(super) fn kernel(
+        what: &str,
+        error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Kernel {
+            what: format!("pin {what}"),
+            error: error.into(),
+        }
+    }
 }
 
 /// What the programs of a folder are.
@@ -74,6 +86,8 @@ pub(super) struct About {
     /// The mask at that time.
     pub(super) mask: Mask,
     pub(super) hooks: Vec<Hook>,
+    /// Those that an event in the map of kprobes keeps attached, and no link.
+    events: Vec<String>,
 }
 
 impl About {
@@ -82,6 +96,7 @@ impl About {
         without: &Without,
         (attached_ns, mask): (u64, Mask),
         hooks: Vec<Hook>,
+        links: &Links,
     ) -> Self {
         let ruled_out = without.without.iter();
         Self {
@@ -90,6 +105,7 @@ impl About {
             attached_ns,
             mask,
             hooks,
+            events: links.events(),
         }
     }
 
@@ -164,9 +180,6 @@ impl Pins {
 
     /// Pins all of it. The watchpoints are held by a map, and need no pin of their own.
     pub(super) fn save(&self, ebpf: &mut Ebpf, links: Links, about: &About) -> Result<(), Error> {
-        if !links.in_object().is_empty() {
-            return Err(Error::NoLink(links.in_object().join(", ")));
-        }
         let folder = self.folder();
         // No dot in a name: bpffs refuses it.
         let new = self.root.join("new");
@@ -191,7 +204,10 @@ impl Pins {
                     .map_err(|error| kernel(name, error))?;
             }
         }
-        links.pin(&new).map_err(|error| kernel("link", error))?;
+        match ebpf.map(KPROBES) {
+            Some(Map::PerfEventArray(events)) => links.pin(&new, events.fd().as_fd())?,
+            _ => return Err(kernel(KPROBES, "no such map")),
+        }
         write_about(&new, about)?;
         fs::rename(&new, folder).map_err(failed)
     }
@@ -233,10 +249,12 @@ pub(super) fn program_pin(folder: &Path, name: &str) -> PathBuf {
 }
 
 /// Whether the link of each attached hook is there.
-pub(super) fn has_links(folder: &Path, hooks: &[Hook]) -> bool {
-    let attached = hooks.iter().filter(|hook| hook.mechanism.is_some());
-    let mut on_functions = attached.filter(|hook| hook.layer != super::hooks::MASK_WATCH);
-    on_functions.all(|hook| links::pin(folder, &hook.layer).exists())
+pub(super) fn has_links(folder: &Path, about: &About) -> bool {
+    let attached = about.hooks.iter().filter(|hook| hook.mechanism.is_some());
+    let mut by_link = attached
+        .map(|hook| &hook.layer)
+        .filter(|layer| *layer != MASK_WATCH && !about.events.contains(layer));
+    by_link.all(|layer| links::pin(folder, layer).exists())
 }
 
 /// Removes a folder of pins, and with it what they keep.

@@ -3,15 +3,17 @@
 //! In: the object, a program's name, its target. Out: the link that keeps it attached, or in one line why the kernel
 //! refused.
 
-use std::io;
+use std::{io, os::fd::AsFd as _};
 
 use aya::{
     Ebpf,
-    programs::{FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint, links::FdLink},
+    programs::{
+        FEntry, FExit, KProbe, ProbeKind, Program, ProgramError, RawTracePoint, links::FdLink,
+    },
 };
 use nix::errno::Errno;
 
-use super::links::Link;
+use super::{kprobe_event, links::Link};
 
 pub(super) fn fentry(
     ebpf: &mut Ebpf,
@@ -22,7 +24,7 @@ pub(super) fn fentry(
     let program: &mut FEntry = by_name(ebpf, name)?;
     let attached = program.load(target, types).and_then(|()| program.attach());
     let link = attached.and_then(|id| program.take_link(id));
-    link.map(|link| Link::Kept(link.into()))
+    link.map(|link| Link::Bpf(link.into()))
         .map_err(|error| explain(&error))
 }
 
@@ -35,7 +37,7 @@ pub(super) fn fexit(
     let program: &mut FExit = by_name(ebpf, name)?;
     let attached = program.load(target, types).and_then(|()| program.attach());
     let link = attached.and_then(|id| program.take_link(id));
-    link.map(|link| Link::Kept(link.into()))
+    link.map(|link| Link::Bpf(link.into()))
         .map_err(|error| explain(&error))
 }
 
@@ -47,20 +49,20 @@ pub(super) fn kprobe(ebpf: &mut Ebpf, name: &str, target: &str) -> Result<Link, 
     let link = attached.and_then(|id| program.take_link(id));
     let link = link.map_err(|error| explain(&error))?;
     if let Ok(link) = FdLink::try_from(link) {
-        return Ok(Link::Kept(link));
+        return Ok(Link::Bpf(link));
     }
     // The kernel has no link for it (before 5.15), and the attempt to make it one has ended it.
-    let attached = program.attach(target, 0);
-    attached
-        .map(|_id| Link::InObject)
-        .map_err(|error| explain(&error))
+    let at_return = matches!(program.kind(), ProbeKind::Return);
+    let fd = program.fd().map_err(|error| explain(&error))?.as_fd();
+    let event = kprobe_event::open(target, at_return, fd);
+    event.map(Link::Event).map_err(|error| errno(&error))
 }
 
 pub(super) fn raw_tracepoint(ebpf: &mut Ebpf, name: &str, target: &str) -> Result<Link, String> {
     let program: &mut RawTracePoint = by_name(ebpf, name)?;
     let attached = program.load().and_then(|()| program.attach(target));
     let link = attached.and_then(|id| program.take_link(id));
-    link.map(|link| Link::Kept(link.into()))
+    link.map(|link| Link::Bpf(link.into()))
         .map_err(|error| explain(&error))
 }
 
