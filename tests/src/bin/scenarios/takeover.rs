@@ -146,39 +146,54 @@ fn killed(kills: u32) -> Result<()> {
         flow.loads, flow.calls
     );
     counted(&history, of_storm, flow.calls)?;
-    let mut loads = BTreeMap::new();
-    let events = history.new_events()?;
-    ensure!(
-        !events.iter().any(|event| event["kind"] == "lost"),
-        "lost: {events:?}"
-    );
-    for event in events
-        .iter()
-        .filter(|event| event["kind"] == "module_load" && event["module"]["name"] == "tw_gpl")
-    {
-        let words = event["task"]["cmdline"]
-            .as_array()
-            .with_context(|| format!("a load without its command line: {event}"))?;
-        let number = words
-            .iter()
-            .filter_map(Value::as_str)
-            .find_map(|word| word.strip_prefix("number="));
-        *loads
-            .entry(number.context("no number")?.to_owned())
-            .or_insert(0) += 1;
-    }
-    for number in 0..flow.loads {
-        let times = loads.remove(&number.to_string()).unwrap_or(0);
-        ensure!(times == 1, "load {number} is {times} times in the history");
-    }
-    ensure!(loads.is_empty(), "loads that never were: {loads:?}");
-    let unloads = events
-        .iter()
-        .filter(|event| event["kind"] == "module_unload" && event["module"]["name"] == "tw_gpl");
-    let unloads = u64::try_from(unloads.count())?;
-    ensure!(unloads == flow.loads, "{unloads} unloads of {}", flow.loads);
+    loads_are_there_once(&history.new_events()?, flow.loads)?;
     no_gaps()?;
     daemon.stop()
+}
+
+/// Each load by its number, and its unload.
+fn loads_are_there_once(events: &[Value], loads: u64) -> Result<()> {
+    let lost = events.iter().filter(|event| event["kind"] == "lost");
+    let lost: Vec<_> = lost.map(|event| event["lost"]["what"].clone()).collect();
+    // Before 5.13 a start takes some seconds more, in which the ring may fill; a taint or a load is never lost by that.
+    let may_lack = !resolves_symbols()? && !lost.is_empty();
+    let is_detail = |what: &Value| *what == "process_detail" || *what == "module_path";
+    ensure!(
+        lost.is_empty() || may_lack && lost.iter().all(is_detail),
+        "lost: {lost:?}"
+    );
+    let mut numbers = BTreeMap::new();
+    for event in of_module(events, "module_load") {
+        let words = event["task"]["cmdline"].as_array();
+        let words = words.into_iter().flatten().filter_map(Value::as_str);
+        let number = words.filter_map(|word| word.strip_prefix("number=")).next();
+        ensure!(
+            number.is_some() || may_lack,
+            "a load without its command line: {event}"
+        );
+        if let Some(number) = number {
+            *numbers.entry(number.to_owned()).or_insert(0) += 1;
+        }
+    }
+    for number in 0..loads {
+        let times = numbers.remove(&number.to_string()).unwrap_or(0);
+        ensure!(
+            times == 1 || times == 0 && may_lack,
+            "load {number} is {times} times in the history"
+        );
+    }
+    ensure!(numbers.is_empty(), "loads that never were: {numbers:?}");
+    for kind in ["module_load", "module_unload"] {
+        let found = u64::try_from(of_module(events, kind).count())?;
+        ensure!(found == loads, "{found} events {kind} of {}", loads);
+    }
+    Ok(())
+}
+
+/// Events of this kind of the module that comes and goes.
+fn of_module<'a>(events: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    let events = events.iter().filter(move |event| event["kind"] == kind);
+    events.filter(|event| event["module"]["name"] == "tw_gpl")
 }
 
 /// What was done.
@@ -242,7 +257,8 @@ fn replaced() -> Result<()> {
         ("/module/name", "tw_gpl".into()),
     ])?;
     fs::write("/sys/module/tw_storm/parameters/go", format!("{CALLS} 1 6"))?;
-    counted(&history, of_storm, 5 * CALLS)?;
+    // Where the kernel resolves no code, modules that came and went meanwhile leave none of it a name.
+    counted(&history, |event| event["taint"]["letter"] == "U", 5 * CALLS)?;
     second.stop()?;
     // And back.
     let mut third = start()?;
@@ -284,6 +300,11 @@ fn attached() -> Result<usize> {
         names.iter().any(|known| name.starts_with(known))
     });
     Ok(named.count())
+}
+
+fn resolves_symbols() -> Result<bool> {
+    let symbols = fs::read_to_string("/proc/kallsyms")?;
+    Ok(symbols.lines().any(|line| line.ends_with(" bpf_snprintf")))
 }
 
 /// Nothing after the first recorder began is a gap.
