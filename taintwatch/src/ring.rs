@@ -114,7 +114,8 @@ impl Ring {
     }
 
     /// Bytes that were read and are not settled.
-    pub fn unsettled(&self) -> u64 {
+    #[must_use]
+    pub const fn unsettled(&self) -> u64 {
         self.kept.unsettled()
     }
 
@@ -144,6 +145,7 @@ impl Ring {
 }
 
 /// Bytes in a ring that no reader has given back, less the records that a reader keeps; 0 where they cannot be read.
+#[must_use]
 pub fn unread(map: &MapData) -> u64 {
     let read = || -> io::Result<u64> {
         let fd = map.fd().as_fd().try_clone_to_owned()?;

@@ -85,10 +85,10 @@ async fn record(args: &Args, config: Config, db: Option<&Path>, out: &mut dyn Wr
     let mut recorder = Recorder::new(&db, &outlets, watcher.completer(), watcher.is_adopted())?;
     let mut manager = ServiceManager::new();
     manager.ready();
-    let recorded = recorder.of_this_boot();
-    watcher.resume(&recorded)?;
-    watcher.explain_before(Past::of(&recorded, 0), usize::MAX);
-    drop(recorded);
+    let of_this_boot = recorder.of_this_boot();
+    watcher.resume(&of_this_boot)?;
+    watcher.explain_before(Past::of(&of_this_boot, 0), usize::MAX);
+    drop(of_this_boot);
     announce(&db, &watcher, out)?;
     let mut daemon = Daemon {
         config_file: args.config.as_deref(),

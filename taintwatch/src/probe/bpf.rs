@@ -1,4 +1,4 @@
-//! The calls of bpf(2) that aya has no name for: events of perf_event_open(2) as elements of a map.
+//! The calls of bpf(2) that aya has no name for: events of `perf_event_open(2)` as elements of a map.
 //!
 //! In: the map, a CPU's number, the event. Out: nothing, or the kernel's errno. The kernel keeps an event that is in such
 //! a map of the flag `BPF_F_PRESERVE_ELEMS` open, also when the process that opened it is gone

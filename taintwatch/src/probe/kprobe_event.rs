@@ -1,4 +1,4 @@
-//! A kprobe as an event of perf_event_open(2), for kernels that have no link for it (before 5.15).
+//! A kprobe as an event of `perf_event_open(2)`, for kernels that have no link for it (before 5.15).
 //!
 //! In: a function, a program. Out: the event, which ends with its last descriptor. Opened here and not by aya, whose
 //! kprobes give no descriptor away: a map can hold this one beyond the end of the process.

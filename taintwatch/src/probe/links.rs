@@ -15,7 +15,7 @@ use super::{bpf, pins::Error};
 pub(super) enum Link {
     /// A link of bpf(2).
     Bpf(FdLink),
-    /// An event of perf_event_open(2): a kprobe's before 5.15.
+    /// An event of `perf_event_open(2)`: a kprobe's before 5.15.
     Event(OwnedFd),
 }
 

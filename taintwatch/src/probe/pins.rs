@@ -40,7 +40,7 @@ pub const DEFAULT_PATH: &str = "/sys/fs/bpf/taintwatch";
 /// The programs that later watchpoints run.
 pub(super) const PROGRAMS: [&str; 2] = ["mask_watch", "watch_alive"];
 /// Room for [`About`] as JSON.
-const ABOUT_LEN: usize = 32 << 10;
+const ABOUT_LEN: usize = 16 << 10;
 const ABOUT: &str = "ABOUT";
 
 /// Why nothing can be pinned, or taken over.

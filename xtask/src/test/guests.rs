@@ -79,7 +79,7 @@ pub(super) fn names() -> Vec<&'static str> {
 /// The kernel with `PREEMPT_RT`: what differs there is the context of code, and that is in `all`.
 const REALTIME: &str = "6.12-rt";
 
-/// What differs in keeping hooks attached: 5.10 has no link for events of perf_event_open(2).
+/// What differs in keeping hooks attached: 5.10 has no link for events of `perf_event_open(2)`.
 const TAKEOVER_KERNELS: [&str; 3] = ["5.10", "6.1", "7.3"];
 
 /// Whether this kind of guest runs on this kernel.

@@ -105,7 +105,7 @@ impl Hooked {
         let with_names = !monitor.resolves_symbols;
         modules::add_loaded(&mut stream, &mut attributor.addresses, with_names);
         if monitor.adopted_since_ns.is_some() {
-            let (_, freed) = stream.to_come();
+            let (_, freed) = stream.look_further();
             attributor.epoch = monitor.counts.epoch()?.saturating_sub(freed);
         }
         let mut layers = Layers::new(monitor, mask_address);

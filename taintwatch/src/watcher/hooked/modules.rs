@@ -77,7 +77,7 @@ fn name_unless_gone<S: Source>(
 /// Adds the modules that were loaded before the start; `with_names`: those of their functions as well. One whose record is
 /// still to come was not loaded before that.
 pub(super) fn add_loaded(stream: &mut Stream, addresses: &mut Addresses, with_names: bool) {
-    let (coming, _) = stream.to_come();
+    let (coming, _) = stream.look_further();
     let loaded = enrich::modules::loaded_modules().into_iter();
     for (name, range) in loaded.filter(|(name, _)| !coming.contains(name)) {
         addresses.add_loaded(&name, range);

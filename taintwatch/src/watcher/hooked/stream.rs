@@ -88,7 +88,7 @@ impl<S: Source> Stream<S> {
     }
 
     /// Modules that are loaded by records which are still to come, and how many of these say that code was freed.
-    pub(super) fn to_come(&mut self) -> (Vec<String>, u64) {
+    pub(super) fn look_further(&mut self) -> (Vec<String>, u64) {
         self.look_ahead();
         let (mut coming, mut freed) = (Vec::new(), 0);
         for bytes in &self.early {

@@ -165,8 +165,8 @@ fn loads_are_there_once(events: &[Value], loads: u64) -> Result<()> {
     let mut numbers = BTreeMap::new();
     for event in of_module(events, "module_load") {
         let words = event["task"]["cmdline"].as_array();
-        let words = words.into_iter().flatten().filter_map(Value::as_str);
-        let number = words.filter_map(|word| word.strip_prefix("number=")).next();
+        let mut words = words.into_iter().flatten().filter_map(Value::as_str);
+        let number = words.find_map(|word| word.strip_prefix("number="));
         ensure!(
             number.is_some() || may_lack,
             "a load without its command line: {event}"
@@ -185,7 +185,7 @@ fn loads_are_there_once(events: &[Value], loads: u64) -> Result<()> {
     ensure!(numbers.is_empty(), "loads that never were: {numbers:?}");
     for kind in ["module_load", "module_unload"] {
         let found = u64::try_from(of_module(events, kind).count())?;
-        ensure!(found == loads, "{found} events {kind} of {}", loads);
+        ensure!(found == loads, "{found} events {kind} of {loads}");
     }
     Ok(())
 }
@@ -275,13 +275,13 @@ fn detached() -> Result<()> {
         "{refused:?}"
     );
     daemon.stop()?;
-    let programs = attached()?;
+    let programs = attached();
     ensure!(programs > 0, "no program is attached");
     let done = detach()?;
     ensure!(done.status.success(), "{done:?}");
     ensure!(!Path::new(PINS).exists(), "the folder is still there");
     sleep(Duration::from_secs(1));
-    let left = attached()?;
+    let left = attached();
     ensure!(
         left == 0,
         "{left} of {programs} programs are still attached"
@@ -292,14 +292,14 @@ fn detached() -> Result<()> {
 }
 
 /// Programs of this kernel that hooks of taintwatch run: by the names of some.
-fn attached() -> Result<usize> {
+fn attached() -> usize {
     let names = ["mask_watch", "taint_entry", "load_module"];
-    let programs = aya::programs::loaded_programs();
-    let named = programs.filter_map(Result::ok).filter(|program| {
+    let loaded = aya::programs::loaded_programs();
+    let ours = loaded.filter_map(Result::ok).filter(|program| {
         let name = program.name_as_str().unwrap_or_default().to_owned();
         names.iter().any(|known| name.starts_with(known))
     });
-    Ok(named.count())
+    ours.count()
 }
 
 fn resolves_symbols() -> Result<bool> {
