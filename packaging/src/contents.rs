@@ -67,6 +67,26 @@ pub(crate) fn files(binary: Vec<u8>) -> Result<Vec<File>> {
     ] {
         files.push(file(path, 0o644, Kind::Plain, text.into()));
     }
+    for (path, text) in [
+        (
+            "usr/share/initramfs-tools/hooks/taintwatch",
+            include_str!("../initramfs-tools/hook"),
+        ),
+        (
+            "usr/share/initramfs-tools/scripts/init-top/taintwatch",
+            include_str!("../initramfs-tools/init-top"),
+        ),
+        (
+            "usr/lib/dracut/modules.d/90taintwatch/module-setup.sh",
+            include_str!("../dracut/module-setup.sh"),
+        ),
+        (
+            "usr/lib/dracut/modules.d/90taintwatch/attach.sh",
+            include_str!("../dracut/attach.sh"),
+        ),
+    ] {
+        files.push(file(path, 0o755, Kind::Plain, text.into()));
+    }
     for (name, text) in [
         ("README.md", include_str!("../../README.md")),
         ("CHANGELOG.md", include_str!("../../CHANGELOG.md")),
@@ -156,7 +176,11 @@ mod tests {
             assert!(paths.contains(&path), "{path}");
         }
         let executable = files.iter().filter(|file| file.mode & 0o111 != 0);
-        assert_eq!(executable.count(), 1);
+        assert_eq!(
+            executable.count(),
+            5,
+            "the program, and the hooks of initial file systems"
+        );
     }
 
     #[test]

@@ -27,7 +27,7 @@ const MEMORY_MIB: u32 = 3072;
 const LIMIT: Duration = Duration::from_mins(20);
 
 /// The job as systemd runs it; its output goes to the channel, in the words that PID 1 of other guests uses.
-const UNIT: &str = "[Unit]\nDescription=the scenarios\nAfter=systemd-journald.service multi-user.target\n\
+pub(crate) const UNIT: &str = "[Unit]\nDescription=the scenarios\nAfter=systemd-journald.service multi-user.target\n\
     [Service]\nType=oneshot\nStandardOutput=tty\nStandardError=tty\nTTYPath=/dev/ttyS1\nExecStart=/bin/sh /etc/job\n\
     [Install]\nWantedBy=multi-user.target\n";
 
@@ -95,8 +95,18 @@ fn install(kernel: &Kernel, modules: &Path, files: &mut Initramfs) -> Result<()>
 }
 
 pub(crate) fn root() -> Result<PathBuf> {
+    debian("chroot/systemd-udev", PACKAGES)
+}
+
+/// The same with what makes initial file systems.
+pub(crate) fn root_with_initramfs_tools() -> Result<PathBuf> {
+    let packages = format!("{PACKAGES},initramfs-tools");
+    debian("chroot/systemd-initramfs-tools", &packages)
+}
+
+fn debian(name: &str, packages: &str) -> Result<PathBuf> {
     let _lock = cache::lock("systemd")?;
-    cache::once("chroot/systemd-udev", |path| {
+    cache::once(name, |path| {
         if !geteuid().is_root() {
             bail!(
                 "the systemd guest needs a chroot, which root alone can make: run this as root once"
@@ -104,7 +114,7 @@ pub(crate) fn root() -> Result<PathBuf> {
         }
         step("make a Debian with systemd", || {
             let mut make = Command::new("mmdebstrap");
-            make.args(["--variant=minbase", &format!("--include={PACKAGES}"), SUITE]);
+            make.args(["--variant=minbase", &format!("--include={packages}"), SUITE]);
             for left_out in ["doc", "man", "info", "locale", "i18n", "zoneinfo"] {
                 make.arg(format!("--dpkgopt=path-exclude=/usr/share/{left_out}/*"));
             }

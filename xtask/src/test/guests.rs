@@ -4,7 +4,7 @@
 
 use anyhow::{Result, bail, ensure};
 
-use super::{crash, file_systems, matrix::Matrix, power_cut};
+use super::{crash, early, file_systems, matrix::Matrix, power_cut};
 use crate::{
     acpi, demo, journal,
     kernels::{self, Kernel},
@@ -38,7 +38,7 @@ const fn kind(name: &'static str, cell: &'static str, seconds: u32) -> Kind {
 }
 
 /// Those of the kernels: `runs` says on which.
-pub(super) const KINDS: [Kind; 10] = [
+pub(super) const KINDS: [Kind; 11] = [
     kind("all", "guest of the scenarios", 240),
     kind("causes", "guest of the causes", 170),
     kind("fallbacks", "guest of the fallbacks", 300),
@@ -47,6 +47,7 @@ pub(super) const KINDS: [Kind; 10] = [
     kind("power-cut", "an event survives a power cut", 30),
     kind("crash", "a panic is in the history of its boot", 60),
     kind("file-systems", "guest of the file systems", 30),
+    kind("early", "guest whose first module is seen", 100),
     kind("takeover", "guest of recorders that take over", 90),
     kind("unprivileged", "without rights: a status and an error", 15),
 ];
@@ -87,6 +88,7 @@ pub(super) fn runs(kind: &str, series: &str) -> bool {
     match kind {
         "all" => true,
         _ if series == REALTIME => false,
+        "early" => series == JOURNAL_KERNEL,
         "takeover" => TAKEOVER_KERNELS.contains(&series),
         "file-systems" => file_systems::KERNELS.contains(&series),
         // What happens to files is the same on each kernel.
@@ -99,6 +101,7 @@ pub(super) fn runs(kind: &str, series: &str) -> bool {
 pub(super) fn run(series: &str, kind: &Kind, matrix: &mut Matrix) {
     let ran = kernels::get(series).and_then(|kernel| match kind.name {
         "power-cut" => power_cut::run(&kernel, matrix),
+        "early" => early::run(&kernel, matrix),
         "crash" => crash::run(&kernel, matrix),
         "file-systems" => file_systems::run(&kernel, matrix),
         "unprivileged" => unprivileged(&kernel, matrix),

@@ -6,6 +6,7 @@
 mod browser;
 mod changed;
 mod crash;
+mod early;
 mod file_systems;
 mod guests;
 mod host;

@@ -12,6 +12,7 @@
 //! | `store` | what happens to a history while its recorder runs |
 //! | `hold FOLDER` | every lock that can be had on the files of a folder, until the input ends |
 //! | `fallbacks` | one recorder for each mechanism that is taken away |
+//! | `early` | a boot whose initial file system attaches the hooks |
 //! | `takeover [KILLS]` | recorders that are killed or stopped, and those that take over |
 //! | `file-systems` | modules on btrfs, on an overlay, in a container |
 //! | `system` | what needs udev and kmod |
@@ -34,6 +35,7 @@ mod corpus;
 mod cpus;
 mod crashed;
 mod daemon;
+mod early;
 mod fallbacks;
 mod file_systems;
 mod follow;
@@ -112,6 +114,7 @@ fn main() -> ExitCode {
             .and_then(causes::behalf::sockets),
         ["modprobe", ..] => causes::behalf::modprobe(),
         ["journal"] => journal::journal(),
+        ["early"] => early::all(),
         ["takeover"] => takeover::all(6),
         ["takeover", kills] => kills.parse().map_err(Into::into).and_then(takeover::all),
         ["package"] => package::all(),
@@ -119,7 +122,7 @@ fn main() -> ExitCode {
             loading::load_file(file, &parameters.join(" ")).map_err(Into::into)
         }
         _ => Err(anyhow::anyhow!(
-            "scenarios all [CALLS] | only TEXT | causes | file-systems | system | late | store | crash DB | crashed DB | fallbacks | takeover [KILLS] | journal | package | insmod FILE [ARGUMENTS]"
+            "scenarios all [CALLS] | only TEXT | causes | file-systems | system | early | late | store | crash DB | crashed DB | fallbacks | takeover [KILLS] | journal | package | insmod FILE [ARGUMENTS]"
         )),
     };
     match done {

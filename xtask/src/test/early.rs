@@ -1,0 +1,108 @@
+//! A boot as a machine has it: an initial file system of initramfs-tools with the hook of the package, and a root on a disk.
+//!
+//! In: the package, the kernel's own modules, a Debian with initramfs-tools. Out: what the scenario in the guest prints.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+
+use super::{guests::judged, matrix::Matrix};
+use crate::{
+    build, image,
+    initramfs::Initramfs,
+    journal::{self, UNIT},
+    kernels::Kernel,
+    package,
+    progress::step,
+    qemu::{BEGAN, Guest},
+    run,
+};
+
+const DISK_SIZE: &str = "1500M";
+const LIMIT: Duration = Duration::from_mins(20);
+/// What the disk needs: initramfs-tools finds out by itself only on the machine that it is for.
+const MODULES: &str = "virtio_pci\nvirtio_blk\next4\n";
+
+pub(super) fn run(kernel: &Kernel, matrix: &mut Matrix) -> Result<()> {
+    let (initramfs, disk) = step("make a Debian with an initial file system", || make(kernel))?;
+    let guest = Guest {
+        name: format!("early-{}", kernel.series),
+        image: kernel.image.clone(),
+        base: initramfs,
+        files: Initramfs::default(),
+        memory_mib: 2048,
+        append: "root=/dev/vda rw systemd.show_status=0",
+        disk: Some(disk),
+        limit: LIMIT,
+        survives_panic: false,
+    };
+    judged(&guest, "systemd", false, matrix)
+}
+
+/// The initial file system, and the disk.
+fn make(kernel: &Kernel) -> Result<(PathBuf, PathBuf)> {
+    let folder = image::folder()?;
+    let root = folder.join("early-root");
+    if root.exists() {
+        fs::remove_dir_all(&root).context("remove an earlier root")?;
+    }
+    copy(&journal::root_with_initramfs_tools()?, &root)?;
+    let modules = root.join("usr/lib/modules").join(&kernel.release);
+    fs::create_dir_all(root.join("usr/lib/modules"))?;
+    copy(&kernel.modules, &modules)?;
+    fs::write(root.join("etc/initramfs-tools/modules"), MODULES)?;
+    fs::write(
+        root.join("etc/initramfs-tools/conf.d/driver-policy"),
+        "MODULES=list\nCOMPRESS=gzip\n",
+    )?;
+    let configuration = root.join("boot").join(format!("config-{}", kernel.release));
+    fs::write(configuration, "CONFIG_RD_GZIP=y\n")?;
+    fs::copy(package::deb()?, root.join("taintwatch.deb"))?;
+    fs::copy(
+        build::dist()?.join("guest/scenarios"),
+        root.join("usr/bin/scenarios"),
+    )?;
+    job(&root)?;
+    chroot(&root, &["dpkg", "--install", "/taintwatch.deb"])?;
+    chroot(&root, &["systemctl", "enable", "taintwatch", "scenarios"])?;
+    chroot(&root, &["depmod", &kernel.release])?;
+    chroot(&root, &["mkinitramfs", "-o", "/initrd", &kernel.release])?;
+    let initramfs = folder.join(format!("early-{}.base", kernel.series));
+    fs::rename(root.join("initrd"), &initramfs)?;
+    let disk = folder.join(format!("early-{}.img", kernel.series));
+    _ = fs::remove_file(&disk);
+    let mut make = Command::new("/usr/sbin/mke2fs");
+    make.args(["-q", "-t", "ext4", "-d"]).arg(&root);
+    run::quiet(make.arg(&disk).arg(DISK_SIZE)).context("make the disk")?;
+    fs::remove_dir_all(&root).context("remove the root")?;
+    Ok((initramfs, disk))
+}
+
+/// The scenarios run as a unit, as in the other guests with systemd.
+fn job(root: &Path) -> Result<()> {
+    let job = format!(
+        "#!/bin/sh\necho '{BEGAN}'\nscenarios early\nstatus=$?\necho\necho \"guest: exit $status\"\n\
+         systemctl poweroff --force\n"
+    );
+    fs::write(root.join("etc/job"), job)?;
+    fs::write(root.join("etc/systemd/system/scenarios.service"), UNIT)?;
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let mut copy = Command::new("cp");
+    run::quiet(copy.arg("--archive").arg(from).arg(to))
+        .map(drop)
+        .with_context(|| format!("copy {}", from.display()))
+}
+
+fn chroot(root: &Path, words: &[&str]) -> Result<()> {
+    let mut command = Command::new("chroot");
+    command.arg(root).args(words).env("LC_ALL", "C");
+    run::quiet(&mut command).map(drop)
+}
