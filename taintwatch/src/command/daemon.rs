@@ -144,7 +144,10 @@ impl Daemon<'_> {
                 () = self.recorder.due() => Due::Retry,
             };
             match due {
-                Due::Heartbeat => self.recorder.heartbeat(),
+                Due::Heartbeat => {
+                    self.recorder.heartbeat();
+                    self.recorder.prune(self.config.history.limits());
+                }
                 Due::Retry => self.recorder.retry(),
                 Due::Alive => self.manager.alive(),
                 Due::Reload => self.reload(),
