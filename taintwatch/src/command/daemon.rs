@@ -163,7 +163,10 @@ impl Daemon<'_> {
                 () = self.recorder.due() => Due::Recorder,
             };
             match due {
-                Due::Heartbeat => self.recorder.heartbeat(),
+                Due::Heartbeat => {
+                    self.recorder.heartbeat();
+                    self.recorder.prune(self.config.history.limits());
+                }
                 Due::Recorder => self.recorder.turn(),
                 Due::Alive => self.manager.alive(),
                 Due::Reload => self.reload(),

@@ -13,9 +13,15 @@ use crate::{
     history::{self, BootHistory, History},
     kernel::identity::Identity,
     output::{
-        self, escape::Escaped, format::clock, json, layout::Layout, limits::Limits, scope::Scope,
+        self,
+        escape::Escaped,
+        format::{clock, number},
+        json,
+        layout::Layout,
+        limits::Limits,
+        scope::Scope,
     },
-    store::{Filter, Store, TimeArg},
+    store::{Filter, Removed, Store, TimeArg},
 };
 
 /// Show the history: what tainted this kernel, when, and how that is known
@@ -54,20 +60,17 @@ pub struct Args {
 /// Prints what was asked for.
 pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let store = Store::open(db)?;
-    let events = store.events(&Filter::default(), None)?;
-    let unread = store.unread();
-    if let Some(unread) = unread.as_ref().filter(|_| args.html.is_none()) {
-        log::warn!("{unread}");
-    }
-    let liveness = liveness::read(&store, &events, db)?;
-    let history = History::of(&events, &liveness);
+    let outline = store.outline()?;
+    let liveness = liveness::read(&store, &outline.events, db)?;
+    let all = History::of_excerpt(&outline, &liveness);
     let current = Identity::read().ok().map(|identity| identity.boot_id);
-    let select = |words: &[String]| history::select(&history, words, current.as_deref());
-    let boots = match select(&args.boot) {
+    let select = |words: &[String]| history::select(&all, words, current.as_deref());
+    let mut boots = match select(&args.boot) {
         // Nothing is wrong with asking what there is of this boot.
         Err(unknown @ history::Unknown::Current(_))
             if args.html.is_none() && args.diff.is_none() =>
         {
+            store.warn_of_unread();
             if !args.json {
                 writeln!(out, "{unknown}")?;
             }
@@ -76,12 +79,35 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
         boots => boots?,
     };
     if let Some(other) = &args.diff {
-        let [a] = boots.as_slice() else {
-            anyhow::bail!("--diff compares one boot with another: give one to --boot, too");
-        };
+        anyhow::ensure!(
+            boots.len() == 1,
+            "--diff compares one boot with another: give one to --boot, too"
+        );
         let others = select(std::slice::from_ref(other))?;
-        let [b] = others.as_slice() else {
-            anyhow::bail!("--diff takes one boot");
+        anyhow::ensure!(others.len() == 1, "--diff takes one boot");
+        boots.extend(others);
+    }
+    // What is read of it again is said then. Of the other boots nothing is read but their place.
+    _ = store.unread();
+    let ids: Vec<_> = boots
+        .iter()
+        .map(|boot| boot.id.map(str::to_owned))
+        .collect();
+    let filter = match &args.diff {
+        Some(_) => &Filter::default(),
+        None => &args.filter,
+    };
+    let excerpt = store.of_report(&ids, filter)?;
+    let unread = store.unread();
+    if let Some(unread) = unread.as_ref().filter(|_| args.html.is_none()) {
+        log::warn!("{unread}");
+    }
+    let history = History::of_excerpt(&excerpt, &liveness);
+    let of = |id: &Option<String>| history.boots.iter().find(|boot| boot.id == id.as_deref());
+    let boots: Vec<_> = ids.iter().filter_map(of).collect();
+    if args.diff.is_some() {
+        let [a, b] = boots.as_slice() else {
+            anyhow::bail!("a boot of --diff is not in the history any more: try again");
         };
         return diff(args.json, a, b, out);
     }
@@ -92,6 +118,9 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     // A page is read elsewhere.
     if let Some(unread) = unread.filter(|_| args.html.is_some()) {
         scope.description = format!("{}; {unread}", scope.description);
+    }
+    if let Some(removed) = store.removed()? {
+        scope.description = format!("{}; {}", scope.description, gone(removed));
     }
     if let Some(file) = &args.html {
         return page(file, &scope, out);
@@ -155,6 +184,14 @@ fn scope<'h, 'a>(args: &Args, boots: Vec<&'h BootHistory<'a>>) -> Scope<'h, 'a> 
         only,
         limits,
     }
+}
+
+/// What is not in the history any more.
+fn gone(removed: Removed) -> String {
+    let Removed { events, until, at } = removed;
+    let events = number(usize::try_from(events).unwrap_or(usize::MAX), "event");
+    let (until, at) = (clock(until), clock(at));
+    format!("without {events} up to {until} that were removed by {at}, as the configuration says")
 }
 
 /// The filter's conditions, for the head of a report; none when everything passes.

@@ -16,7 +16,7 @@ use crate::{
         layout::Layout,
         status::{Flag, Status, print},
     },
-    store::Store,
+    store::{Excerpt, Store},
     taint::tables::{LINUX, Table},
 };
 
@@ -55,7 +55,7 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
 /// What the history knows of this boot.
 #[derive(Default)]
 struct History {
-    events: Vec<Event>,
+    excerpt: Excerpt,
     coverage: BootCoverage,
     running: bool,
 }
@@ -64,15 +64,15 @@ struct History {
 fn history(db: &Path) -> Result<History> {
     let boot = Identity::read()?.boot_id;
     let store = Store::open(db)?;
-    let events = store.of_boot(&boot)?;
+    let excerpt = store.flags_of(&boot)?;
     store.warn_of_unread();
-    let liveness = liveness::read(&store, &events, db)?;
-    Ok(History::of(events, &liveness))
+    let liveness = liveness::read(&store, &excerpt.events, db)?;
+    Ok(History::of(excerpt, &liveness))
 }
 
 impl History {
-    fn of(events: Vec<Event>, liveness: &Liveness) -> Self {
-        let boots = history::History::of(&events, liveness).boots;
+    fn of(excerpt: Excerpt, liveness: &Liveness) -> Self {
+        let boots = history::History::of_excerpt(&excerpt, liveness).boots;
         let coverage = boots.into_iter().next().map(|boot| boot.coverage);
         let running = liveness
             .current
@@ -80,14 +80,14 @@ impl History {
             .is_some_and(|(_, now)| now.running);
         Self {
             coverage: coverage.unwrap_or_default(),
-            events,
+            excerpt,
             running,
         }
     }
 }
 
 fn status(mask: Mask, table: &Table, history: &History) -> Status {
-    let events = &history.events;
+    let events = &history.excerpt.events;
     let covered = history.running
         && history
             .coverage
@@ -95,11 +95,11 @@ fn status(mask: Mask, table: &Table, history: &History) -> Status {
             .last()
             .is_some_and(|last| last.ended.is_none());
     let losses = Losses::of(events.iter());
-    let flags = mask.bits().map(|bit| flag(bit, table, events)).collect();
+    let flags = mask.bits().map(|bit| flag(bit, table, &history.excerpt));
     let seen = seen(events);
     Status {
         mask,
-        flags,
+        flags: flags.collect(),
         cleared: seen.minus(mask),
         true_mask: Mask(seen.0 | mask.0),
         covered,
@@ -121,11 +121,12 @@ fn seen(events: &[Event]) -> Mask {
     both.fold(Mask(0), |all, mask| Mask(all.0 | mask.0))
 }
 
-fn flag(bit: u32, table: &Table, events: &[Event]) -> Flag {
+fn flag(bit: u32, table: &Table, Excerpt { events, omitted }: &Excerpt) -> Flag {
     let set = |event: &&Event| event.sets(bit);
     let known = table.flag(bit);
     let first = events.iter().find(set).cloned();
-    let counts = events.iter().filter(set).map(history::count);
+    let count = |event: &Event| history::count(event).saturating_add(omitted.occurrences(event));
+    let counts = events.iter().filter(set).map(count);
     let confidence = first
         .as_ref()
         .and_then(|event| event.cause.as_ref())
@@ -135,7 +136,7 @@ fn flag(bit: u32, table: &Table, events: &[Event]) -> Flag {
         letter: known.map(|flag| flag.letter),
         name: known.map(|flag| flag.name),
         vendor: table.vendor_of(bit),
-        count: counts.sum(),
+        count: counts.fold(0, u64::saturating_add),
         confidence: confidence.unwrap_or(Confidence::Unattributed),
         first,
     }
@@ -163,6 +164,13 @@ mod tests {
         assert!(!status.covered);
     }
 
+    fn excerpt(events: Vec<Event>) -> Excerpt {
+        Excerpt {
+            events,
+            ..Excerpt::default()
+        }
+    }
+
     fn printed(status: &Status) -> String {
         let mut layout = Layout::new(80);
         print(status, LINUX, &mut layout);
@@ -175,7 +183,7 @@ mod tests {
         let (id, _) = liveness.current.clone().unwrap();
         let is_own = |event: &Event| event.boot_id.as_ref() == Some(&id);
         let events: Vec<_> = events.into_iter().filter(is_own).collect();
-        let history = History::of(events.clone(), &liveness);
+        let history = History::of(excerpt(events.clone()), &liveness);
         let text = printed(&status(Mask(0x3045), LINUX, &history));
         assert!(text.lines().count() < 24);
         insta::assert_snapshot!(text, @r##"
@@ -197,7 +205,7 @@ mod tests {
         // Killed: its last event was the last time that it ran.
         let mut liveness = liveness;
         liveness.current.as_mut().unwrap().1.running = false;
-        let history = History::of(events, &liveness);
+        let history = History::of(excerpt(events), &liveness);
         insta::assert_snapshot!(printed(&status(Mask(1 << 31), LINUX, &history)), @r##"
         tainted: [31] (2147483648), since before the first record
           [31] a flag that is not known here, unattributed
@@ -214,7 +222,7 @@ mod tests {
     #[test]
     fn a_mask_that_was_cleared_is_tampered_with_and_not_untainted() {
         let (events, liveness) = history::tests::fixture();
-        let history = History::of(events, &liveness);
+        let history = History::of(excerpt(events), &liveness);
         let status = status(Mask(0), LINUX, &history);
         assert_ne!(status.true_mask, Mask(0));
         let text = printed(&status);

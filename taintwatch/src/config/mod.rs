@@ -7,6 +7,7 @@ mod fault;
 mod keys;
 mod load;
 mod position;
+mod size;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ use crate::{event::Event, probe::pins, socket, store};
 pub use fault::{Fault, Faults};
 pub use keys::{Key, differences, keys, template};
 pub use load::{Error, load, load_or_default, parse};
+pub use size::Size;
 
 /// Where it is looked for.
 pub const DEFAULT_PATH: &str = "/etc/taintwatch/taintwatch.toml";
@@ -43,6 +45,12 @@ pub struct History {
     /// it. Under systemd, another folder needs `ReadWritePaths=` in a drop-in of the unit.
     #[serde(deserialize_with = "absolute")]
     pub path: PathBuf,
+    /// For how many days events are kept; 0: for ever. Whole boots are removed, oldest first. In a boot that stays, what
+    /// repeats a flag that was set already is removed, but for the last of each cause.
+    pub keep_days: u32,
+    /// How large the history may be, as `"512 MiB"`; `"0"`: as large as it gets. Whole boots are removed, oldest first; of
+    /// the boot that runs, all but first settings of flags, changes of the coverage, losses and writes to the mask.
+    pub max_size: Size,
 }
 
 /// The journal.
@@ -111,6 +119,20 @@ impl Default for History {
     fn default() -> Self {
         Self {
             path: store::DEFAULT_PATH.into(),
+            keep_days: 0,
+            max_size: Size::mib(512),
+        }
+    }
+}
+
+impl History {
+    /// What it may hold.
+    #[must_use]
+    pub fn limits(&self) -> store::Limits {
+        let hours = i64::from(self.keep_days) * 24;
+        store::Limits {
+            age: (hours > 0).then(|| jiff::SignedDuration::from_hours(hours)),
+            bytes: Some(self.max_size.bytes()).filter(|bytes| *bytes > 0),
         }
     }
 }

@@ -135,6 +135,13 @@ impl Event {
         self.module.as_ref()?.name.as_deref()
     }
 
+    /// How many occurrences it stands for.
+    #[must_use]
+    pub fn occurrences(&self) -> u64 {
+        let count = self.taint.as_ref().and_then(|taint| taint.count);
+        count.unwrap_or(1)
+    }
+
     /// Whether it set this flag.
     #[must_use]
     pub fn sets(&self, bit: u32) -> bool {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::{
     event::{Class, Confidence, Event, Kind, Mask},
+    store::Omitted,
     taint::tables::Table,
 };
 
@@ -81,12 +82,11 @@ pub(super) fn key(event: &Event) -> Key<'_> {
 /// How many occurrences an event stands for.
 #[must_use]
 pub fn count(event: &Event) -> u64 {
-    let count = event.taint.as_ref().and_then(|taint| taint.count);
-    count.unwrap_or(1)
+    event.occurrences()
 }
 
 /// `kernel`: what its bits mean where only a mask shows them.
-pub(super) fn of<'a>(events: &[&'a Event], kernel: &Table) -> Vec<Flag<'a>> {
+pub(super) fn of<'a>(events: &[&'a Event], omitted: &Omitted, kernel: &Table) -> Vec<Flag<'a>> {
     let mut found: BTreeMap<u32, Flag<'a>> = BTreeMap::new();
     for bit in seen(events).bits() {
         found.insert(bit, Flag::new(bit, kernel));
@@ -103,7 +103,11 @@ pub(super) fn of<'a>(events: &[&'a Event], kernel: &Table) -> Vec<Flag<'a>> {
             found
                 .entry(bit)
                 .or_insert_with(|| Flag::new(bit, kernel))
-                .set(event, places.entry(bit).or_default());
+                .set(
+                    event,
+                    count(event).saturating_add(omitted.occurrences(event)),
+                    places.entry(bit).or_default(),
+                );
         }
         for bit in taint.bits_cleared.iter().flatten() {
             let flag = found.entry(*bit).or_insert_with(|| Flag::new(*bit, kernel));
@@ -139,7 +143,7 @@ impl<'a> Flag<'a> {
         }
     }
 
-    fn set(&mut self, event: &'a Event, places: &mut HashMap<Key<'a>, usize>) {
+    fn set(&mut self, event: &'a Event, count: u64, places: &mut HashMap<Key<'a>, usize>) {
         let taint = event.taint.as_ref().filter(|_| event.kind == Kind::Taint);
         // As it was recorded: this program's own tables may be older, or of another vendor.
         if let Some(taint) = taint {
@@ -158,19 +162,19 @@ impl<'a> Flag<'a> {
             self.first = Some(event);
             self.confidence = confidence;
         }
-        self.count = self.count.saturating_add(count(event));
+        self.count = self.count.saturating_add(count);
         self.events.push(event);
-        self.reason(event, places);
+        self.reason(event, count, places);
     }
 
-    fn reason(&mut self, event: &'a Event, places: &mut HashMap<Key<'a>, usize>) {
+    fn reason(&mut self, event: &'a Event, count: u64, places: &mut HashMap<Key<'a>, usize>) {
         let (class, module, function) = key(event);
         let place = *places
             .entry((class, module, function))
             .or_insert(self.reasons.len());
         match self.reasons.get_mut(place) {
             Some(reason) => {
-                reason.count = reason.count.saturating_add(count(event));
+                reason.count = reason.count.saturating_add(count);
                 reason.last = event;
             }
             None => self.reasons.push(Reason {
@@ -179,7 +183,7 @@ impl<'a> Flag<'a> {
                 function,
                 first: event,
                 last: event,
-                count: count(event),
+                count,
             }),
         }
     }

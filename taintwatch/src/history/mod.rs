@@ -18,6 +18,7 @@ use jiff::SignedDuration;
 use crate::{
     coverage::{self, BootCoverage, Now, Stamp},
     event::{Event, Kind, Mask, Source, Time},
+    store::{Excerpt, Omitted},
     taint::{
         flags::VENDOR,
         release,
@@ -56,8 +57,10 @@ pub struct BootHistory<'a> {
     pub host: Option<&'a str>,
     /// The kernel release, as `uname -r` prints it; more than one only when an event is wrong.
     pub releases: Vec<&'a str>,
-    /// Every event, in order.
+    /// Every event, in order; those of an excerpt where the history is of one.
     pub events: Vec<&'a Event>,
+    /// How many events the history has of it.
+    pub recorded: u64,
     /// The first and the last time that anything is known of.
     pub from: Stamp,
     pub to: Stamp,
@@ -94,8 +97,19 @@ pub struct ClockChange {
 impl<'a> History<'a> {
     #[must_use]
     pub fn of(events: &'a [Event], liveness: &Liveness) -> Self {
+        Self::of_events(events, &Omitted::default(), liveness)
+    }
+
+    /// Of a part of the events, and of what the others come to.
+    #[must_use]
+    pub fn of_excerpt(excerpt: &'a Excerpt, liveness: &Liveness) -> Self {
+        Self::of_events(&excerpt.events, &excerpt.omitted, liveness)
+    }
+
+    fn of_events(events: &'a [Event], omitted: &Omitted, liveness: &Liveness) -> Self {
         let groups = order::boots(events).into_iter();
-        let boots = groups.filter_map(|group| BootHistory::of(group.id, group.events, liveness));
+        let boots =
+            groups.filter_map(|group| BootHistory::of(group.id, group.events, omitted, liveness));
         Self {
             boots: boots.collect(),
         }
@@ -103,7 +117,12 @@ impl<'a> History<'a> {
 }
 
 impl<'a> BootHistory<'a> {
-    fn of(id: Option<&'a str>, events: Vec<&'a Event>, liveness: &Liveness) -> Option<Self> {
+    fn of(
+        id: Option<&'a str>,
+        events: Vec<&'a Event>,
+        omitted: &Omitted,
+        liveness: &Liveness,
+    ) -> Option<Self> {
         let (first, last) = (events.first()?, events.last()?);
         let current = liveness.current.as_ref();
         let current = current.filter(|(current, _)| Some(current.as_str()) == id);
@@ -128,9 +147,14 @@ impl<'a> BootHistory<'a> {
             to: now.until,
             end: end(&events, current.is_some()),
             coverage: coverage::of(events.iter().copied(), now),
-            flags: flag::of(&events, kernel(&events, &releases)),
-            modules: module::of(&events),
-            clock_changes: clock_changes(&events),
+            flags: flag::of(&events, omitted, kernel(&events, &releases)),
+            modules: module::of(&events, omitted),
+            clock_changes: omitted
+                .clock_changes(id)
+                .map_or_else(|| clock_changes(&events), known_changes),
+            recorded: omitted
+                .events(id)
+                .saturating_add(events.len().try_into().unwrap_or(u64::MAX)),
             releases,
             events,
         })
@@ -237,6 +261,16 @@ fn clock_changes(events: &[&Event]) -> Vec<ClockChange> {
         before = Some((boot.time, after));
     }
     changes
+}
+
+/// As they were noted when the events were recorded.
+fn known_changes(changes: &[(Stamp, Stamp)]) -> Vec<ClockChange> {
+    let change = |&(before, after): &(Stamp, Stamp)| {
+        let began = |at: Stamp| at.boot().map(|boot| boot.time.0);
+        let by = began(after)?.duration_since(began(before)?);
+        Some(ClockChange { before, after, by })
+    };
+    changes.iter().filter_map(change).collect()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::flag::count;
 use crate::{
     coverage::Stamp,
     event::{self, Class, Confidence, Event, Kind},
+    store::Omitted,
 };
 
 /// A module in one boot.
@@ -45,7 +46,7 @@ pub struct Span {
     pub to: Option<Stamp>,
 }
 
-pub(super) fn of<'a>(events: &[&'a Event]) -> Vec<Module<'a>> {
+pub(super) fn of<'a>(events: &[&'a Event], omitted: &Omitted) -> Vec<Module<'a>> {
     let mut modules: Vec<Module<'a>> = Vec::new();
     let mut known = HashMap::new();
     for event in events {
@@ -57,7 +58,11 @@ pub(super) fn of<'a>(events: &[&'a Event]) -> Vec<Module<'a>> {
             modules.len() - 1
         });
         if let Some(module) = modules.get_mut(index) {
-            module.take(event, recorded);
+            module.take(
+                event,
+                recorded,
+                count(event).saturating_add(omitted.occurrences(event)),
+            );
         }
     }
     for module in &mut modules {
@@ -98,7 +103,7 @@ impl<'a> Module<'a> {
         }
     }
 
-    fn take(&mut self, event: &'a Event, recorded: &'a event::Module) {
+    fn take(&mut self, event: &'a Event, recorded: &'a event::Module, count: u64) {
         for (all, one) in [
             (&mut self.versions, &recorded.version),
             (&mut self.srcversions, &recorded.srcversion),
@@ -121,19 +126,19 @@ impl<'a> Module<'a> {
                 self.taints.push(letter);
             }
         }
-        self.set(event);
+        self.set(event, count);
         self.span(event);
         self.events.push(event);
     }
 
-    fn set(&mut self, event: &Event) {
+    fn set(&mut self, event: &Event, count: u64) {
         let taint = event.taint.as_ref().filter(|_| event.kind == Kind::Taint);
         let Some((bit, letter)) = taint.and_then(|taint| Some((taint.bit?, taint.letter))) else {
             return;
         };
         match self.set.iter_mut().find(|(known, ..)| *known == bit) {
-            Some((.., times)) => *times = times.saturating_add(count(event)),
-            None => self.set.push((bit, letter, count(event))),
+            Some((.., times)) => *times = times.saturating_add(count),
+            None => self.set.push((bit, letter, count)),
         }
     }
 
@@ -188,7 +193,7 @@ mod tests {
 
     fn with<T>(events: &[Event], look: impl FnOnce(&Module<'_>) -> T) -> T {
         let events: Vec<_> = events.iter().collect();
-        let modules = of(&events);
+        let modules = of(&events, &Omitted::default());
         assert_eq!(modules.len(), 1, "{modules:?}");
         look(&modules[0])
     }

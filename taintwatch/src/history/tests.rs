@@ -460,7 +460,7 @@ fn the_surest_event_is_the_first_setting() {
     let first = |all: &[&str]| {
         let events: Vec<_> = (1..).zip(all).map(|(seq, one)| event(one, seq)).collect();
         let events: Vec<_> = events.iter().collect();
-        let flags = flag::of(&events, LINUX);
+        let flags = flag::of(&events, &Omitted::default(), LINUX);
         assert_eq!(flags.len(), 1);
         (flags[0].first.unwrap().seq, flags[0].is_timed())
     };
@@ -479,7 +479,7 @@ fn every_flag_of_every_mask_is_seen() {
         "taint": {"count": 1, "mask_before": "0x200", "mask_after": "0x201"},
     }))
     .unwrap();
-    let flags = flag::of(&[&event, &event], LINUX);
+    let flags = flag::of(&[&event, &event], &Omitted::default(), LINUX);
     let bits: Vec<_> = flags.iter().map(|flag| flag.bit).collect();
     assert_eq!(bits, [0, 9]);
 }

@@ -26,9 +26,13 @@ use crate::{
     journal_queue::JournalQueue,
     kernel::identity::{Identity, boottime_ns, wall_clock},
     socket::Feed,
+    store::Limits,
     watcher::{Completer, InOrder},
 };
 use storage::{Appended, Storage};
+
+/// How long events wait at most while old ones are removed.
+const PRUNING: Duration = Duration::from_millis(100);
 
 /// Where an event goes besides the history.
 pub(crate) struct Outlets<'a> {
@@ -196,6 +200,14 @@ impl Recorder {
         let boot_id = &self.boot_id;
         self.storage
             .with(|store| store.heartbeat(boot_id, wall_clock(now), now));
+    }
+
+    /// Removes some of what is beyond the limits of the history.
+    pub(crate) fn prune(&mut self, limits: Limits) {
+        let boot_id = &self.boot_id;
+        let now = wall_clock(boottime_ns());
+        self.storage
+            .with(|store| store.prune(boot_id, limits, now, PRUNING));
     }
 
     /// What the history has of this boot.

@@ -30,15 +30,31 @@ impl Filter {
     /// Whether the event meets every condition.
     #[must_use]
     pub fn passes(&self, event: &Event) -> bool {
+        self.passes_topic(event)
+            && !self.cannot_judge(event)
+            && self.since.is_none_or(|since| event.time.0 >= since.0)
+            && self.until.is_none_or(|until| event.time.0 <= until.0)
+    }
+
+    /// Whether it meets every condition but those of its time.
+    pub(super) fn passes_topic(&self, event: &Event) -> bool {
         (self.kinds.is_empty() || self.kinds.contains(&event.kind))
             && (self.flags.is_empty() || concerns(event, &self.flags))
             && self
                 .module
                 .as_ref()
                 .is_none_or(|glob| is_about(event, glob))
-            && !self.cannot_judge(event)
-            && self.since.is_none_or(|since| event.time.0 >= since.0)
-            && self.until.is_none_or(|until| event.time.0 <= until.0)
+    }
+
+    /// Whether it has no condition but those of the time.
+    pub(super) fn passes_any_topic(&self) -> bool {
+        self.flags.is_empty() && self.kinds.is_empty() && self.module.is_none()
+    }
+
+    /// Whether every event passes.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.passes_any_topic() && self.since.is_none() && self.until.is_none()
     }
 
     /// Whether a time is asked for and the event has none: a log of the past may have no date.

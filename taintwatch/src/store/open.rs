@@ -12,67 +12,22 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags};
-use rusqlite_migration::{M, Migrations};
 
 use super::{
     access,
     error::{Error, Failure, is_refused},
+    layout::{LAYOUT, migrations},
+    migrate,
 };
 
-/// `body` is the event as it is exported; the columns beside it are what queries ask for.
-const SCHEMA_1: &str = "
-CREATE TABLE event (
-    seq      INTEGER PRIMARY KEY,
-    id       TEXT NOT NULL UNIQUE,
-    boot_id  TEXT,
-    kind     TEXT NOT NULL,
-    time_ns  INTEGER NOT NULL,
-    bit      INTEGER,
-    module   TEXT,
-    body     TEXT NOT NULL
-) STRICT;
-CREATE INDEX event_kind ON event (boot_id, kind, bit);
-CREATE VIEW history AS
-SELECT seq,
-       body ->> '$.time'             AS time,
-       kind,
-       body ->> '$.taint.letter'     AS flag,
-       module,
-       body ->> '$.task.comm'        AS comm,
-       body ->> '$.task.pid'         AS pid,
-       body ->> '$.caller'           AS caller,
-       body ->> '$.cause.confidence' AS confidence,
-       body ->> '$.cause.summary'    AS summary
-FROM event ORDER BY seq;
-";
-
-/// The daemon's last heartbeat in each boot: when monitoring ended that has no event of its end.
-const SCHEMA_2: &str = "
-CREATE TABLE alive (
-    boot_id      TEXT PRIMARY KEY,
-    time_ns      INTEGER NOT NULL,
-    boottime_ns  INTEGER NOT NULL
-) STRICT;
-";
-
-/// The table is named after what it holds.
-const SCHEMA_3: &str = "ALTER TABLE alive RENAME TO heartbeat;";
-
-/// What a reader sees in place of a table that came later: a reader does not migrate the file.
-const HEARTBEAT_OF_OLD: [(&str, &str); 2] = [
-    (
-        "alive",
-        "CREATE TEMP VIEW heartbeat AS SELECT boot_id, time_ns, boottime_ns FROM alive",
-    ),
-    (
-        "event",
-        "CREATE TEMP VIEW heartbeat AS SELECT '' AS boot_id, 0 AS time_ns, 0 AS boottime_ns WHERE false",
-    ),
-];
-
-const LAYOUTS: [&str; 3] = [SCHEMA_1, SCHEMA_2, SCHEMA_3];
-/// The newest layout of the tables that this program knows.
-pub(super) const LAYOUT: i64 = 3;
+/// A file that was opened.
+pub(super) struct Opened {
+    pub(super) db: Connection,
+    /// To write. It may be closed only after the connection: closing it releases every lock that this process has on it.
+    pub(super) file: Option<File>,
+    /// It is a copy in this program's layout.
+    pub(super) is_copy: bool,
+}
 
 /// How long a reader waits for a process that keeps it busy.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -93,33 +48,51 @@ pub(super) fn folder(path: &Path) -> Result<(), Error> {
 }
 
 /// To write; the file is made when there is none, and SQLite gives the files beside it the same owner and mode.
-pub(super) fn for_writing(path: &Path) -> Result<(Connection, File), Failure> {
+pub(super) fn for_writing(path: &Path) -> Result<Opened, Failure> {
     let file = access::history(path).map_err(Failure::Open)?;
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(PATIENCE_TO_WRITE)?;
     is_known(&connection)?;
+    // Before the first table: then the file gives back what was removed from it.
+    connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
     // FULL: an event is on the disk before it is published.
     connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
     migrations().to_latest(&mut connection)?;
-    Ok((connection, file))
+    give_back(&connection);
+    Ok(Opened {
+        db: connection,
+        file: Some(file),
+        is_copy: false,
+    })
+}
+
+/// A file that an earlier version made is written anew, once: only then does it give back what is removed from it.
+fn give_back(connection: &Connection) {
+    const INCREMENTAL: i64 = 2;
+    let mode = connection.query_row("PRAGMA auto_vacuum", [], |row| row.get::<_, i64>(0));
+    if mode == Ok(INCREMENTAL) {
+        return;
+    }
+    let done = connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM;");
+    if let Err(error) = done {
+        log::warn!(
+            "the history keeps its size on the disk ({error}): it is tried again at the next start"
+        );
+    }
 }
 
 /// Refuses the layout of a newer program.
-fn is_known(connection: &Connection) -> Result<(), Failure> {
+fn is_known(connection: &Connection) -> Result<i64, Failure> {
     let layout = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if layout > LAYOUT {
         return Err(Failure::NewerLayout(layout, LAYOUT));
     }
-    Ok(())
-}
-
-fn migrations() -> Migrations<'static> {
-    Migrations::new(LAYOUTS.map(M::up).to_vec())
+    Ok(layout)
 }
 
 /// To read, also without the right to write: SQLite wants to make files beside the history, and does not need them
 /// while no process writes.
-pub(super) fn for_reading(path: &Path) -> Result<Connection, Failure> {
+pub(super) fn for_reading(path: &Path) -> Result<Opened, Failure> {
     let opened = read_only(path, OpenFlags::empty());
     let is_refused = matches!(&opened, Err(Failure::Sqlite(error)) if is_refused(error));
     if is_refused
@@ -134,22 +107,44 @@ pub(super) fn for_reading(path: &Path) -> Result<Connection, Failure> {
 }
 
 /// Opened, and found to be a database: SQLite reads the file only at the first query.
-fn read_only(path: &Path, more: OpenFlags) -> Result<Connection, Failure> {
+fn read_only(path: &Path, more: OpenFlags) -> Result<Opened, Failure> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
-    is_known(&connection)?;
-    let mut statement =
-        connection.prepare("SELECT name FROM sqlite_master WHERE type = 'table'")?;
-    let tables = statement.query_map([], |row| row.get::<_, String>(0))?;
-    let tables = tables.collect::<Result<Vec<_>, _>>()?;
-    drop(statement);
-    let has = |name: &str| tables.iter().any(|table| table == name);
-    let view = HEARTBEAT_OF_OLD.iter().find(|(table, _)| has(table));
-    if let Some((_, view)) = view.filter(|_| !has("heartbeat")) {
-        connection.execute_batch(view)?;
+    let is_copy = is_known(&connection)? != LAYOUT;
+    let db = if is_copy {
+        in_this_layout(&connection)?
+    } else {
+        connection
+    };
+    Ok(Opened {
+        db,
+        file: None,
+        is_copy,
+    })
+}
+
+/// A reader does not migrate the file: it reads a copy, which ends with it. A file that a recorder has just made, and
+/// that has no table yet, is a history without events.
+fn in_this_layout(old: &Connection) -> Result<Connection, Failure> {
+    // One state for all queries.
+    let old = old.unchecked_transaction()?;
+    let mut copy = Connection::open("")?;
+    migrations().to_latest(&mut copy)?;
+    let writing = copy.transaction()?;
+    let has = |name: &str| -> Result<bool, Failure> { Ok(old.table_exists(None, name)?) };
+    let tables = "SELECT count(*) FROM sqlite_master";
+    let is_new = old.query_row(tables, [], |row| row.get::<_, i64>(0))? == 0;
+    if !is_new {
+        migrate::copy(&old, "event", &writing)?;
     }
-    Ok(connection)
+    for table in ["alive", "heartbeat"] {
+        if has(table)? {
+            migrate::copy_heartbeats(&old, table, &writing)?;
+        }
+    }
+    writing.commit()?;
+    Ok(copy)
 }
 
 /// The URI of a file that no process writes.
@@ -187,14 +182,7 @@ pub(super) fn readable(path: &Path) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::OptionalExtension as _;
-
     use super::*;
-
-    #[test]
-    fn the_newest_layout_is_the_last_one() {
-        assert_eq!(usize::try_from(LAYOUT), Ok(LAYOUTS.len()));
-    }
 
     #[test]
     fn any_path_can_be_opened_as_immutable() {
@@ -203,35 +191,11 @@ mod tests {
         drop(for_writing(&path).unwrap());
         let connection = read_only(&immutable(&path), OpenFlags::SQLITE_OPEN_URI).unwrap();
         let tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('event', 'heartbeat')";
-        let found: i64 = connection.query_row(tables, [], |row| row.get(0)).unwrap();
+        let found: i64 = connection
+            .db
+            .query_row(tables, [], |row| row.get(0))
+            .unwrap();
         assert_eq!(found, 2);
         assert!(!beside(&path, "-wal").exists() && !beside(&path, "-shm").exists());
-    }
-
-    #[test]
-    fn an_old_history_keeps_its_rows_and_can_be_read_before_it_is_migrated() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("events.db");
-        let insert = "INSERT INTO event VALUES (1, 'x', 'b', 'taint', 5, 9, NULL, '{}')";
-        let beat = "INSERT INTO alive VALUES ('b', 7, 8)";
-        let rows = |connection: &Connection| {
-            let query =
-                "SELECT heartbeat.time_ns, boottime_ns FROM heartbeat JOIN event USING (boot_id)";
-            let rows = connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)));
-            rows.optional().unwrap()
-        };
-        for (schema, expected) in [(1, None), (2, Some((7_i64, 8_i64)))] {
-            _ = std::fs::remove_file(&path);
-            let mut old = Connection::open(&path).unwrap();
-            migrations().to_version(&mut old, schema).unwrap();
-            old.execute_batch(insert).unwrap();
-            if expected.is_some() {
-                old.execute_batch(beat).unwrap();
-            }
-            drop(old);
-            assert_eq!(rows(&for_reading(&path).unwrap()), expected);
-            assert_eq!(rows(&for_writing(&path).unwrap().0), expected);
-            assert_eq!(rows(&for_reading(&path).unwrap()), expected);
-        }
     }
 }

@@ -110,7 +110,7 @@ fn row(scope: &Scope<'_, '_>, number: usize, boot: &BootHistory<'_>) -> Markup {
             td data-label="for" { (length(boot)) }
             td data-label="flags" { @for flag in &boot.flags { (chip(flag)) " " } }
             td data-label="end" { (end(boot).unwrap_or_default()) }
-            td.number data-label="events" { (boot.events.len()) }
+            td.number data-label="events" { (boot.recorded) }
         }
     }
 }
