@@ -32,9 +32,10 @@ pub struct Count {
     pub suppressed: u64,
     /// Dropped since the ring was full.
     pub unsent: u64,
-    /// Records of this key since `since_ns`, less those that the time since allows again.
-    pub spent: u64,
-    pub since_ns: u64,
+    /// Until when the records of this key that were sent are paid for: each takes some seconds of it,
+    pub paid_ns: u64,
+    /// and an hour of this: many are sent in a row, and few in a year. `CLOCK_BOOTTIME`.
+    pub paid_long_ns: u64,
     /// The last occurrence of any kind.
     pub last_ns: u64,
     /// When the kernel began to count this key: with the key it tells this count from an earlier one of the same key,

@@ -19,7 +19,7 @@ pub use records::{
 };
 
 /// The version of every layout in this crate.
-pub const VERSION: u16 = 6;
+pub const VERSION: u16 = 7;
 
 /// `MODULE_NAME_LEN` on 64-bit kernels since 2.6 (`include/linux/module.h`), NUL included.
 pub const MODULE_NAME_LEN: usize = 56;

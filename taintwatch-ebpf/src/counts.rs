@@ -10,10 +10,12 @@ use taintwatch_common::{Caller, Count, CountKey, Left, Loading, SYMBOL_LEN, coun
 
 use crate::{counters, loader, process, ring, stack};
 
-/// Records that one key may send at once …
+/// Records that one key may send at once, and the time after which it may send one more: in a row, and for ever. A site
+/// that warns each minute of a year sends 24 a day, and the others are counted.
 const BURST: u64 = 8;
-/// … and the time after which it may send one more.
 const REFILL_NS: u64 = 10_000_000_000;
+const LONG_BURST: u64 = 48;
+const LONG_REFILL_NS: u64 = 3_600_000_000_000;
 /// `BPF_NOEXIST`: a value that is there stays.
 const NO_REPLACE: u64 = 1;
 
@@ -28,8 +30,8 @@ static EPOCH: Array<u64, 1> = Array::new();
 static NEW: Count = Count {
     suppressed: 0,
     unsent: 0,
-    spent: 0,
-    since_ns: 0,
+    paid_ns: 0,
+    paid_long_ns: 0,
     last_ns: 0,
     created_ns: 0,
     link: 0,
@@ -117,7 +119,8 @@ fn unsent(slot: Option<*mut Count>) {
     }
 }
 
-/// A bucket that refills. Races cost a record more or less, never a count.
+/// Two buckets that refill, each by the time until which it is paid for. Races cost a record more or less, never a
+/// count.
 #[inline(always)]
 fn may_send(count: *mut Count) -> bool {
     // SAFETY: no arguments.
@@ -125,19 +128,22 @@ fn may_send(count: *mut Count) -> bool {
     // SAFETY: the caller's value, as in each place below.
     unsafe { (*count).last_ns = now };
     // SAFETY: as above.
-    let since = unsafe { (*count).since_ns };
+    let short = later(unsafe { (*count).paid_ns }, now) + REFILL_NS;
     // SAFETY: as above.
-    let mut spent = unsafe { (*count).spent };
-    let refilled = now.wrapping_sub(since) / REFILL_NS;
-    if refilled > 0 {
-        spent = spent.saturating_sub(refilled);
+    let long = later(unsafe { (*count).paid_long_ns }, now) + LONG_REFILL_NS;
+    let may = short - now <= BURST * REFILL_NS && long - now <= LONG_BURST * LONG_REFILL_NS;
+    if may {
         // SAFETY: as above.
-        unsafe { (*count).since_ns = now };
+        unsafe { (*count).paid_ns = short };
+        // SAFETY: as above.
+        unsafe { (*count).paid_long_ns = long };
     }
-    let may = spent < BURST;
-    // SAFETY: as above.
-    unsafe { (*count).spent = if may { spent + 1 } else { spent } };
     may
+}
+
+#[inline(always)]
+const fn later(one: u64, other: u64) -> u64 {
+    if one > other { one } else { other }
 }
 
 #[inline(always)]

@@ -1,7 +1,8 @@
 //! Occurrences that the eBPF programs counted without a record become events that stand for many.
 //!
-//! In: the counts as they are now. Out: an event for each key that grew: at once when it is quiet, else every few
-//! seconds, so that a storm of hours is a line now and then.
+//! In: the counts as they are now. Out: an event for each key that grew: the first when it is quiet or after some
+//! seconds, later ones more and more rarely, so that a site that warns for a year has some 30 a day. Of many sites
+//! together there are so many in an hour. What waits is in the next event: nothing is left out.
 
 use std::collections::HashMap;
 
@@ -15,10 +16,24 @@ use crate::{
 
 use super::resume::Resume;
 
-/// Between two events of one key while it grows.
-const STORM_NS: u64 = 10_000_000_000;
-/// A key that did not grow for so long is quiet.
-const QUIET_NS: u64 = 1_000_000_000;
+const SECOND_NS: u64 = 1_000_000_000;
+const HOUR_NS: u64 = 3600 * SECOND_NS;
+/// Between two events of one key: after the first one, the second, and so on.
+const PAUSES_NS: [u64; 5] = [
+    10 * SECOND_NS,
+    10 * SECOND_NS,
+    60 * SECOND_NS,
+    600 * SECOND_NS,
+    HOUR_NS,
+];
+/// A key that did not grow for so long begins anew.
+const ANEW_NS: u64 = 6 * HOUR_NS;
+/// Events of all keys at once, and how soon there may be one more.
+const MOST: u64 = 1000;
+const ONE_MORE_NS: u64 = 30 * SECOND_NS;
+/// A key that grows is reported after so long for the first time, and as soon as it is quiet.
+const STORM_NS: u64 = 10 * SECOND_NS;
+const QUIET_NS: u64 = SECOND_NS;
 /// A key that did not grow for so long may be forgotten: its burst is refilled by then.
 const OLD_NS: u64 = 600_000_000_000;
 /// Keys from which on the map of 4,096 is nearly full.
@@ -33,12 +48,31 @@ pub(super) struct Tally {
     unkeyed: u64,
     /// What the history has of keys that were counted before the start.
     recorded: HashMap<String, u64>,
+    /// When the last event without a key was, and until when all events are paid for.
+    unkeyed_ns: u64,
+    paid_ns: u64,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Reported {
     count: u64,
     at_ns: u64,
+    /// Events since it began anew.
+    times: usize,
+}
+
+impl Reported {
+    /// Whether an event is due for a key that last grew at this time. The first is due when it is quiet, or after some
+    /// seconds of growing; a later one after its pause.
+    fn is_due(&self, last_ns: u64, now_ns: u64) -> bool {
+        let since_ns = now_ns.saturating_sub(self.at_ns);
+        let quiet_ns = now_ns.saturating_sub(last_ns);
+        let last_pause = PAUSES_NS.len() - 1;
+        match self.times.checked_sub(1).map(|times| times.min(last_pause)) {
+            None => quiet_ns > QUIET_NS || since_ns > STORM_NS,
+            Some(times) => PAUSES_NS.get(times).is_none_or(|pause| since_ns > *pause),
+        }
+    }
 }
 
 /// A key with its count, and by how much that grew.
@@ -48,9 +82,9 @@ impl Tally {
     /// Goes on where an earlier daemon ended.
     pub(super) fn resume(resume: &Resume) -> Self {
         Self {
-            reported: HashMap::new(),
             unkeyed: resume.unkeyed,
             recorded: resume.counted.clone(),
+            ..Self::default()
         }
     }
 
@@ -82,9 +116,11 @@ impl Tally {
             events.push(attributor.counted(&key, &count, 1, mask_now));
         }
         let unkeyed = counts.counter(counter::UNKEYED)?;
-        if unkeyed > self.unkeyed {
+        let is_due = all || now_ns.saturating_sub(self.unkeyed_ns) > 600 * SECOND_NS;
+        if unkeyed > self.unkeyed && is_due {
             events.push(attributor.unnamed(unkeyed - self.unkeyed, now_ns));
             self.unkeyed = unkeyed;
+            self.unkeyed_ns = now_ns;
         }
         Ok(events)
     }
@@ -124,19 +160,16 @@ impl Tally {
                     .get(&count_id::of_key(&key, &count))
                     .copied()
                     .unwrap_or(0),
-                at_ns: 0,
+                ..Reported::default()
             });
             let total = count_id::total(&count);
             let more = total.saturating_sub(reported.count);
             let quiet_ns = now_ns.saturating_sub(count.last_ns);
-            let due =
-                all || quiet_ns > QUIET_NS || now_ns.saturating_sub(reported.at_ns) > STORM_NS;
-            if more > 0 && due {
-                *reported = Reported {
-                    count: total,
-                    at_ns: now_ns,
-                };
-                grown.push((key, count, more));
+            if more == 0 && quiet_ns > ANEW_NS {
+                reported.times = 0;
+            }
+            if more > 0 && (all || reported.is_due(count.last_ns, now_ns)) {
+                grown.push((reported.at_ns, (key, count, more)));
             }
             // Code that was freed causes no more. Any other key may grow between this reading and its removal: it goes only
             // where the map has little room.
@@ -146,7 +179,32 @@ impl Tally {
                 over.push((key, count));
             }
         }
-        (grown, over)
+        // Where not all may be reported, the longest silent are.
+        grown.sort_by_key(|(at_ns, _)| *at_ns);
+        let grown = grown.into_iter().map(|(_, grown)| grown);
+        let admitted = grown.take_while(|_| self.pay(now_ns) || all).collect();
+        self.note(&admitted, now_ns);
+        (admitted, over)
+    }
+
+    /// Whether one more event may be, of all keys.
+    fn pay(&mut self, now_ns: u64) -> bool {
+        let paid_ns = self.paid_ns.max(now_ns) + ONE_MORE_NS;
+        let may = paid_ns - now_ns <= MOST * ONE_MORE_NS;
+        if may {
+            self.paid_ns = paid_ns;
+        }
+        may
+    }
+
+    /// These have an event now.
+    fn note(&mut self, grown: &Vec<Grown>, now_ns: u64) {
+        for (key, count, _) in grown {
+            let reported = self.reported.entry(*key).or_default();
+            reported.count = count_id::total(count);
+            reported.at_ns = now_ns;
+            reported.times += 1;
+        }
     }
 }
 
@@ -163,8 +221,8 @@ fn untrapped(writer: &Writer, left: &Left, epoch: u64) -> (CountKey, Count) {
     let count = Count {
         suppressed: 0,
         unsent: 1,
-        spent: 0,
-        since_ns: left.at_ns,
+        paid_ns: 0,
+        paid_long_ns: 0,
         last_ns: left.at_ns,
         created_ns: left.at_ns,
         link: link::INDIRECT,
@@ -202,8 +260,17 @@ mod tests {
 
     /// At this second: by how much it grew, unless nothing is due; and whether the key is forgotten.
     fn step(tally: &mut Tally, key: CountKey, count: Count, at_s: u64) -> (Option<u64>, bool) {
+        look(tally, (key, count), at_s, true)
+    }
+
+    fn look(
+        tally: &mut Tally,
+        (key, count): (CountKey, Count),
+        at_s: u64,
+        is_nearly_full: bool,
+    ) -> (Option<u64>, bool) {
         let now = (1, at_s * SECOND);
-        let (grown, over) = tally.compare(vec![(key, count)], now, true, false);
+        let (grown, over) = tally.compare(vec![(key, count)], now, is_nearly_full, false);
         for (key, _) in &over {
             tally.reported.remove(key);
         }
@@ -215,23 +282,104 @@ mod tests {
         let mut tally = Tally::default();
         let key = key(0, 1);
         assert_eq!(step(&mut tally, key, count(2, 3, 10), 20), (Some(5), false));
-        assert_eq!(step(&mut tally, key, count(2, 4, 25), 30), (Some(1), false));
+        assert_eq!(step(&mut tally, key, count(2, 4, 25), 31), (Some(1), false));
     }
 
-    #[test]
-    fn a_storm_is_an_event_now_and_then_and_nothing_of_it_is_left_out() {
-        let mut tally = Tally::default();
-        let key = key(0, 1);
-        let mut sum = 0;
-        let mut events = 0;
-        for second in 100..195 {
-            let (more, _) = step(&mut tally, key, count(second, 0, second), second);
+    /// So many seconds of a site that warns once in `every`, looked at each second; how many events, and what they stand
+    /// for.
+    fn warns(
+        tally: &mut Tally,
+        key: CountKey,
+        seconds: std::ops::Range<u64>,
+        every: u64,
+    ) -> (u64, u64) {
+        let (mut events, mut sum) = (0, 0);
+        for second in seconds {
+            let last = second / every * every;
+            let counted = (key, count(second / every, 0, last));
+            let (more, _) = look(tally, counted, second, false);
             sum += more.unwrap_or(0);
             events += u64::from(more.is_some());
         }
-        assert!((8..=10).contains(&events), "{events} events");
-        let (rest, _) = step(&mut tally, key, count(194, 0, 194), 201);
-        assert_eq!(sum + rest.unwrap(), 194);
+        (events, sum)
+    }
+
+    #[test]
+    fn a_site_that_repeats_has_few_events_a_day_and_nothing_of_it_is_left_out() {
+        const DAY: u64 = 86_400;
+        for every in [1, 2, 7, 60, 3600] {
+            let mut tally = Tally::default();
+            let key = key(0, 1);
+            let begin = DAY * 10;
+            let before = begin / every;
+            tally.reported.entry(key).or_default().count = before;
+            let (first, sum) = warns(&mut tally, key, begin..begin + DAY, every);
+            let (second, more) = warns(&mut tally, key, begin + DAY..begin + 2 * DAY, every);
+            assert!(
+                first <= 50 && second <= 25,
+                "each {every} s: {first}, then {second} events"
+            );
+            let total = (begin + 2 * DAY) / every;
+            let now = (1, (begin + 2 * DAY) * SECOND);
+            let counted = vec![(key, count(total, 0, begin + 2 * DAY))];
+            let (rest, _) = tally.compare(counted, now, false, true);
+            let rest = rest.first().map_or(0, |(.., more)| *more);
+            assert_eq!(
+                before + sum + more + rest,
+                total,
+                "the last count is reported at the end"
+            );
+        }
+    }
+
+    #[test]
+    fn a_storm_is_reported_soon_and_then_more_and_more_rarely() {
+        let mut tally = Tally::default();
+        let key = key(0, 1);
+        let mut at = Vec::new();
+        for second in 100..1000 {
+            let (more, _) = step(&mut tally, key, count(second, 0, second), second);
+            at.extend(more.map(|_| second));
+        }
+        assert_eq!(at, [100, 111, 122, 183, 784]);
+        // Quiet for a while, and it is new again.
+        let hours = 7 * 3600;
+        let mut more = |number: u64, last: u64, at: u64| {
+            look(&mut tally, (key, count(number, 0, last)), at, false).0
+        };
+        assert_eq!(more(999, 999, 784 + 3601), Some(999 - 784));
+        assert_eq!(more(1000, 4400, 4402), None, "not yet");
+        assert_eq!(more(1000, 4400, 784 + 2 * 3602), Some(1));
+        assert_eq!(more(1000, 4400, 4400 + hours), None);
+        assert_eq!(more(1001, 4402 + hours, 4404 + hours), Some(1));
+        assert_eq!(more(1002, 4405 + hours, 4415 + hours), Some(1));
+    }
+
+    #[test]
+    fn many_sites_together_have_so_many_events_and_none_is_forgotten() {
+        let mut tally = Tally::default();
+        let (mut events, mut sum) = (0, 0);
+        let keys = 2000;
+        let at = |minute: u64| {
+            let counted = (0..keys).map(|load| (key(load, 1), count(minute, 0, minute * 60)));
+            (counted.collect::<Vec<_>>(), (1, minute * 60 * SECOND))
+        };
+        for minute in 1..=300 {
+            let (counted, now) = at(minute);
+            let (grown, _) = tally.compare(counted, now, false, false);
+            events += grown.len() as u64;
+            sum += grown.iter().map(|(.., more)| more).sum::<u64>();
+        }
+        assert!(events <= MOST + 300 * 60 * SECOND / ONE_MORE_NS, "{events}");
+        let silent = tally
+            .reported
+            .values()
+            .filter(|reported| reported.times == 0);
+        assert!(silent.count() < 500, "the longest silent come first");
+        let (counted, now) = at(300);
+        let (rest, _) = tally.compare(counted, now, false, true);
+        sum += rest.iter().map(|(.., more)| more).sum::<u64>();
+        assert_eq!(sum, keys * 300);
     }
 
     #[test]
