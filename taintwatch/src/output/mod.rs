@@ -8,6 +8,7 @@ pub mod escape;
 pub mod event_line;
 pub mod explain;
 pub mod fields;
+pub mod fleet;
 pub mod format;
 pub mod html;
 pub mod journald;

@@ -8,9 +8,20 @@ use taintwatch::{
     cli::Cli, event::Event, kernel::identity::Identity, output::journald, store::Store,
 };
 
-use super::files::listed;
+use super::files::{listed, root};
 
 const EVENTS: &str = "docs/events.md";
+
+fn lines(args: &[&str]) -> Vec<Value> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taintwatch"));
+    let output = String::from_utf8(command.args(args).output().unwrap().stdout).unwrap();
+    let lines: Vec<_> = output.lines().collect();
+    assert!(lines.len() > 5, "{output}");
+    lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
 
 fn taintwatch(args: &[&str]) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taintwatch"));
@@ -56,6 +67,17 @@ fn the_keys_of_one_shot_verbs_are_listed() {
         let decoded = taintwatch(&["decode", "--json", text]);
         assert_documented(&decoded, "### `decode --json`");
         assert_documented(&decoded["flags"][0], "### `decode --json`");
+    }
+    let events = root().join("taintwatch/tests/fixtures/three-boots.jsonl");
+    let events = events.to_str().unwrap();
+    for object in lines(&["report", "--events", events, "--fleet", "--json"]) {
+        let heading = "### `report --fleet --json`";
+        assert_documented(&object, heading);
+        object
+            .as_object()
+            .unwrap()
+            .values()
+            .for_each(|part| assert_documented(part, heading));
     }
     let check = taintwatch(&["check", "--json"]);
     assert_documented(&check, "### `check --json`");
