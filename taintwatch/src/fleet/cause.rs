@@ -67,7 +67,6 @@ pub struct Cause {
     /// The kernels of the boots that have it.
     pub releases: Vec<String>,
     /// The machines that have it; one without an id is left out.
-    #[serde(skip)]
     pub hosts: BTreeSet<String>,
 }
 
