@@ -19,6 +19,9 @@ use crate::{
 /// Where the text of a fact begins.
 const COLUMN: usize = 10;
 
+/// Machines that are named; of more than these only the number says something.
+pub(super) const NAMED: usize = 20;
+
 /// What stands above the machines.
 #[derive(Debug)]
 pub struct Head {
@@ -78,8 +81,7 @@ fn flags(fleet: &Fleet, machines: &[Machine], limits: Limits, layout: &mut Layou
             &format!("{number}, kernel {releases}"),
         );
         // The many are the rule; those that differ from them have names.
-        let is_rule = group.machines.len() * 2 > machines.len() && groups.len() > 1;
-        if !is_rule {
+        if group.machines.len() <= NAMED {
             let hosts = group.machines.iter().map(|it| it.host.as_deref());
             layout.indented(12, &named(fleet, hosts, limits));
         }
@@ -173,6 +175,12 @@ pub fn who(fleet: &Fleet, cause: &Cause, machines: &[Machine], limits: Limits) -
     };
     if cause.machines == machines.len() && machines.len() > 1 {
         return "all".to_owned();
+    }
+    let fewer = cause
+        .machines
+        .min(machines.len().saturating_sub(cause.machines));
+    if fewer > NAMED && limits.list <= NAMED {
+        return "too many to name: `--fleet --json` lists them".to_owned();
     }
     if cause.machines * 2 <= machines.len() || cause.machines != cause.hosts.len() {
         let hosts = cause.hosts.iter().map(|host| Some(host.as_str()));

@@ -1,6 +1,6 @@
 //! What is listed by hand in `docs/events.md` and in the README, against what the program prints.
 
-use std::{collections::BTreeSet, process::Command};
+use std::{collections::BTreeSet, fs, process::Command};
 
 use clap::CommandFactory as _;
 use serde_json::{Value, json};
@@ -105,6 +105,18 @@ fn the_columns_of_the_view_are_listed() {
     let names = names.query_map([], |row| row.get::<_, String>(0)).unwrap();
     let names: Vec<_> = names.map(Result::unwrap).collect();
     assert_eq!(listed(EVENTS, "## SQL: the view `history`"), names);
+}
+
+#[test]
+fn the_questions_about_many_machines_are_listed() {
+    let questions = fs::read_dir(root().join("docs/fleet/clickhouse/questions")).unwrap();
+    let names = questions.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names
+        .map(|name| name.strip_suffix(".sql").unwrap().to_owned())
+        .collect();
+    names.sort();
+    assert!(names.len() >= 12);
+    assert_eq!(listed("docs/fleet/README.md", "### Questions"), names);
 }
 
 #[test]

@@ -104,7 +104,9 @@ fn judged(answer: &Value, common: &Common) -> Result<String> {
         "bytes" => {
             return Ok(format!(
                 "on disk: {} bytes\n",
-                rows.first().unwrap_or(&Value::Null)
+                rows.first()
+                    .and_then(|row| row.get(0))
+                    .unwrap_or(&Value::Null)
             ));
         }
         _ => {}

@@ -9,7 +9,7 @@ use crate::{
     event::Time,
     fleet::{Fleet, Machine, groups},
     output::{
-        fleet::{doubt, size, title, who},
+        fleet::{NAMED, doubt, size, title, who},
         format::{self, clock},
         limits::Limits,
     },
@@ -44,6 +44,9 @@ fn flags(fleet: &Fleet, machines: &[Machine], limits: Limits) -> Markup {
     let groups = groups(machines);
     let (shown, more) = limits.first(&groups);
     let names = |group: &crate::fleet::Group<'_>| {
+        if group.machines.len() > NAMED {
+            return String::new();
+        }
         let names = group
             .machines
             .iter()
