@@ -10,7 +10,7 @@ use libsystemd::{
     logging::{Priority, journal_send},
 };
 
-use super::{event_line, json};
+use super::{catalog, event_line, json};
 use crate::{
     event::{self, Event, Kind},
     intake::journal::EVENT,
@@ -150,8 +150,10 @@ pub fn fields(event: &Event) -> Vec<(&'static str, String)> {
         ),
         (EVENT, whole(event)),
     ];
+    let explained = catalog::fields(event);
     fields
         .into_iter()
+        .chain(explained)
         .filter_map(|(name, value)| Some((name, value?)))
         .collect()
 }

@@ -1,6 +1,7 @@
 //! Where events go: one sink a file.
 
 pub mod analysis;
+pub mod catalog;
 pub mod check;
 pub mod coverage_line;
 pub mod diff;
