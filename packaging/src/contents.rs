@@ -33,6 +33,8 @@ pub(crate) struct File {
 
 /// Where the daemon reads its configuration.
 pub(crate) const CONFIGURATION: &str = "etc/taintwatch/taintwatch.toml";
+/// What `journalctl -x` shows.
+const CATALOG: &str = "usr/lib/systemd/catalog/taintwatch.catalog";
 /// Where licences lie in the list below.
 pub(crate) const LICENCES: &str = "usr/share/licenses/taintwatch/";
 const DOCUMENTS: &str = "usr/share/doc/taintwatch/";
@@ -87,6 +89,12 @@ pub(crate) fn files(binary: Vec<u8>) -> Result<Vec<File>> {
     ] {
         files.push(file(path, 0o755, Kind::Plain, text.into()));
     }
+    files.push(file(
+        CATALOG,
+        0o644,
+        Kind::Plain,
+        taintwatch::output::catalog::text().into_bytes(),
+    ));
     for (name, text) in [
         ("README.md", include_str!("../../README.md")),
         ("CHANGELOG.md", include_str!("../../CHANGELOG.md")),
@@ -181,6 +189,33 @@ mod tests {
             5,
             "the program, and the hooks of initial file systems"
         );
+    }
+
+    /// As the package's scripts do it, below another root.
+    #[test]
+    fn the_catalog_is_one_that_journalctl_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(CATALOG);
+        let files = files(b"x".to_vec()).unwrap();
+        let catalog = files.iter().find(|file| file.path == CATALOG).unwrap();
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &catalog.bytes).unwrap();
+        let journalctl = |words: &[&str]| {
+            let root = format!("--root={}", folder.path().display());
+            let mut command = std::process::Command::new("journalctl");
+            command.arg(root).args(words).output().unwrap()
+        };
+        let made = journalctl(&["--update-catalog"]);
+        assert!(made.status.success() && made.stderr.is_empty(), "{made:?}");
+        for kind in taintwatch::event::Kind::ALL {
+            let id = taintwatch::output::journald::message_id(kind);
+            let shown = journalctl(&["--dump-catalog", id]);
+            let shown = String::from_utf8(shown.stdout).unwrap();
+            assert!(
+                shown.contains("Support: ") && shown.contains("Remedy: "),
+                "{kind}: {shown}"
+            );
+        }
     }
 
     #[test]

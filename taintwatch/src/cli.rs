@@ -68,12 +68,22 @@ impl Cli {
             Verb::Attach(_) => "attach",
             Verb::Config(_) => "config",
             Verb::Detach(_) => "detach",
+            Verb::Report(ref args) if args.own.reads_elsewhere() => "report",
             _ => return Ok(()),
         };
-        if self.db.is_none() {
+        let behind = match &self.verb {
+            Verb::Report(args) => args.db.as_ref(),
+            _ => None,
+        };
+        if self.db.as_ref().or(behind).is_none() {
             return Ok(());
         }
-        let text = format!("`{verb}` uses no history: leave out `--db`\n");
+        let with = if verb == "report" {
+            " with --events and --journal"
+        } else {
+            ""
+        };
+        let text = format!("`{verb}` uses no history{with}: leave out `--db`\n");
         Err(Self::command().error(ErrorKind::ArgumentConflict, text))
     }
 }
@@ -145,7 +155,9 @@ Examples:
   taintwatch report                          # this boot
   taintwatch report --boot all --since -7d   # every boot, the last week
   taintwatch report --boot -1 --diff 0       # what differs between the last boot and this one
-  taintwatch report --html page.html         # for a browser, all in one file";
+  taintwatch report --html page.html         # for a browser, all in one file
+  taintwatch report --journal /var/log/journal/remote   # of many machines: what they have in common
+  clickhouse-client -q 'SELECT event FROM taintwatch FORMAT TSVRaw' | taintwatch report --events -";
 
 const DECODE: &str = "\
 Examples:

@@ -28,6 +28,10 @@ pub mod store;
 
 pub mod history;
 
+pub mod fleet;
+
+pub mod intake;
+
 pub mod crash;
 
 pub mod output;

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write as _},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -40,7 +41,15 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Status(args) => command::status::run(&args.own, &cli.history(args)?, &mut out),
         Verb::Why(args) => command::why::run(&args.own, &cli.history(args)?, &mut out),
         Verb::Tail(args) => command::tail::run(&args.own, &cli.history(args)?, &mut out),
-        Verb::Report(args) => command::report::run(&args.own, &cli.history(args)?, &mut out),
+        Verb::Report(args) => {
+            // Neither needs the configuration.
+            let db = if args.own.reads_elsewhere() {
+                PathBuf::new()
+            } else {
+                cli.history(args)?
+            };
+            command::report::run(&args.own, &db, &mut out)
+        }
         Verb::Decode(args) => command::decode::run(args, &mut out),
         Verb::Explain(args) => command::explain::run(args, &mut out),
         Verb::Analyze(args) => command::analyze::run(args, &mut out),

@@ -259,6 +259,7 @@ fn printed(history: &History<'_>, filter: &Filter) -> String {
     let scope = Scope {
         only: (!filter.is_open()).then(|| passing.map(|event| event.seq).collect()),
         boots,
+        fleet: None,
         description: String::new(),
         made: Time::unknown(),
         limits: Limits::FULL,
@@ -290,7 +291,7 @@ proptest! {
             store.append(event).unwrap();
         }
         let store = Store::open(&path).unwrap();
-        let liveness = Liveness { heartbeats: HashMap::new(), current: None };
+        let liveness = Liveness { heartbeats: HashMap::new(), current: None, elsewhere: false };
         let whole = History::of(&machine.events, &liveness);
         let outline = store.outline().unwrap();
         let outline = History::of_excerpt(&outline, &liveness);

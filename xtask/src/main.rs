@@ -6,6 +6,7 @@ mod build;
 mod cache;
 mod demo;
 mod docs;
+mod fleet;
 mod image;
 mod initramfs;
 mod journal;
@@ -46,6 +47,7 @@ enum Verb {
     Docs,
     /// Show a kernel being tainted, live, in a throwaway guest
     Demo(demo::Args),
+    Fleet(fleet::Args),
     Test(test::Args),
     /// Boot a throwaway guest: a shell, or one command
     Vm(vm::Args),
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Verb::Package => setup::run().and_then(|()| package::run()).map(|()| 0),
         Verb::Docs => setup::run().and_then(|()| docs::run()).map(|()| 0),
         Verb::Demo(args) => setup::run().and_then(|()| demo::run(&args)),
+        Verb::Fleet(args) => setup::run().and_then(|()| fleet::run(&args)).map(|()| 0),
         // It does without the tools until they are built.
         Verb::Test(args) => test::run(&args),
         Verb::Vm(args) => setup::run().and_then(|()| vm::run(&args)),

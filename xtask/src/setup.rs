@@ -13,13 +13,17 @@ use crate::{
 };
 
 /// Programs and the packages that have them.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("/usr/bin/qemu-system-x86_64", "qemu-system-x86"),
     ("/usr/bin/chromium", "chromium"),
     ("/usr/bin/mmdebstrap", "mmdebstrap"),
     ("/usr/sbin/mkfs.ext4", "e2fsprogs"),
     ("/usr/sbin/mkfs.btrfs", "btrfs-progs"),
     ("/usr/bin/openssl", "openssl"),
+    (
+        "/lib/systemd/systemd-journal-remote",
+        "systemd-journal-remote",
+    ),
 ];
 
 /// Does what is left to be done.

@@ -1,5 +1,7 @@
 //! `taintwatch report`: the history over boots, as a text, a page, or events.
 
+mod elsewhere;
+
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -29,11 +31,11 @@ use crate::{
 pub struct Args {
     #[command(flatten)]
     filter: Filter,
-    /// Which boots: 0 for this one, -1 for the one before, the start of an id, or `all`
+    /// Which boots: 0 for this one, -1 for the one before, the start of an id, or `all` [default: 0; with --events and
+    /// --journal all]. There 0 is the newest boot of each machine
     #[arg(
         long,
         value_name = "ID,-1,all",
-        default_value = "0",
         value_delimiter = ',',
         allow_hyphen_values = true
     )]
@@ -55,17 +57,35 @@ pub struct Args {
     /// Print every event in full, however many there are; otherwise long lists are cut, and say so
     #[arg(long, conflicts_with_all = ["json", "diff"])]
     full: bool,
+    #[command(flatten)]
+    elsewhere: elsewhere::Elsewhere,
+}
+
+impl Args {
+    /// Whether it reads no history.
+    #[must_use]
+    pub const fn reads_elsewhere(&self) -> bool {
+        self.elsewhere.is_asked()
+    }
 }
 
 /// Prints what was asked for.
 pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
+    if args.reads_elsewhere() {
+        return elsewhere::run(args, out);
+    }
+    let asked = if args.boot.is_empty() {
+        vec!["0".to_owned()]
+    } else {
+        args.boot.clone()
+    };
     let store = Store::open(db)?;
     let outline = store.outline()?;
     let liveness = liveness::read(&store, &outline.events, db)?;
     let all = History::of_excerpt(&outline, &liveness);
     let current = Identity::read().ok().map(|identity| identity.boot_id);
     let select = |words: &[String]| history::select(&all, words, current.as_deref());
-    let mut boots = match select(&args.boot) {
+    let mut boots = match select(&asked) {
         // Nothing is wrong with asking what there is of this boot.
         Err(unknown @ history::Unknown::Current(_))
             if args.html.is_none() && args.diff.is_none() =>
@@ -114,7 +134,7 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     if args.json {
         return json(&args.filter, &boots, out);
     }
-    let mut scope = scope(args, boots);
+    let mut scope = scope(args, &asked, boots);
     // A page is read elsewhere.
     if let Some(unread) = unread.filter(|_| args.html.is_some()) {
         scope.description = format!("{}; {unread}", scope.description);
@@ -159,15 +179,15 @@ fn diff(
     Ok(0)
 }
 
-fn scope<'h, 'a>(args: &Args, boots: Vec<&'h BootHistory<'a>>) -> Scope<'h, 'a> {
+fn scope<'h, 'a>(args: &Args, asked: &[String], boots: Vec<&'h BootHistory<'a>>) -> Scope<'h, 'a> {
     let filter = &args.filter;
     let conditions = conditions(filter);
     let events = boots.iter().flat_map(|boot| &boot.events);
     let passing = events.filter(|event| filter.passes(event));
     let only = (!conditions.is_empty()).then(|| passing.map(|event| event.seq).collect());
-    let which = match args.boot.as_slice() {
+    let which = match asked {
         [all] if all == "all" => "all boots".to_owned(),
-        [this] if this == "0" => "the running boot".to_owned(),
+        [this] if this == "0" && !args.reads_elsewhere() => "the running boot".to_owned(),
         others => format!("boot {}", others.join(", ")),
     };
     let limits = match (args.full, &args.html) {
@@ -183,6 +203,7 @@ fn scope<'h, 'a>(args: &Args, boots: Vec<&'h BootHistory<'a>>) -> Scope<'h, 'a> 
         made: liveness::now().time,
         only,
         limits,
+        fleet: None,
     }
 }
 

@@ -26,6 +26,15 @@ impl Losses {
         total
     }
 
+    /// Both together.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self {
+            detail: self.detail.saturating_add(other.detail),
+            records: self.records.saturating_add(other.records),
+        }
+    }
+
     #[must_use]
     pub const fn total(self) -> u64 {
         self.detail.saturating_add(self.records)

@@ -17,7 +17,7 @@ use jiff::SignedDuration;
 
 use crate::{
     coverage::{self, BootCoverage, Now, Stamp},
-    event::{Event, Kind, Mask, Source, Time},
+    event::{CoverageState, Event, Kind, Mask, Source, Time},
     store::{Excerpt, Omitted},
     taint::{
         flags::VENDOR,
@@ -42,6 +42,8 @@ pub struct Liveness {
     pub heartbeats: HashMap<String, Stamp>,
     /// The boot that runs, and what its clocks say.
     pub current: Option<(String, Now)>,
+    /// The events come from elsewhere: whether the newest boot goes on is not known.
+    pub elsewhere: bool,
 }
 
 /// Boots, oldest first; at the end the events whose boot is not known.
@@ -83,6 +85,8 @@ pub enum End {
     Unclean,
     /// No daemon ran: all that is known was found later.
     NotMonitored,
+    /// The record goes no further: it was made elsewhere while the boot went on, or ends with it.
+    Open,
 }
 
 /// The wall clock was set between two events.
@@ -107,9 +111,13 @@ impl<'a> History<'a> {
     }
 
     fn of_events(events: &'a [Event], omitted: &Omitted, liveness: &Liveness) -> Self {
-        let groups = order::boots(events).into_iter();
-        let boots =
-            groups.filter_map(|group| BootHistory::of(group.id, group.events, omitted, liveness));
+        let groups = order::boots(events);
+        let newest = groups.iter().rev().find_map(|group| group.id);
+        let newest = newest.filter(|_| liveness.elsewhere);
+        let boots = groups.into_iter().filter_map(|group| {
+            let may_run = group.id.is_some() && group.id == newest;
+            BootHistory::of(group.id, group.events, omitted, liveness, may_run)
+        });
         Self {
             boots: boots.collect(),
         }
@@ -122,18 +130,23 @@ impl<'a> BootHistory<'a> {
         events: Vec<&'a Event>,
         omitted: &Omitted,
         liveness: &Liveness,
+        may_run: bool,
     ) -> Option<Self> {
         let (first, last) = (events.first()?, events.last()?);
         let current = liveness.current.as_ref();
         let current = current.filter(|(current, _)| Some(current.as_str()) == id);
         let heartbeat = id.and_then(|id| liveness.heartbeats.get(id)).copied();
         let monitored = last_monitored(&events, heartbeat);
+        let end = match end(&events, current.is_some()) {
+            End::Unclean if may_run && !is_ended(&events) => End::Open,
+            end => end,
+        };
         let now = current.map_or_else(
             || {
                 let last = Stamp::of(last);
                 Now {
                     until: monitored.map_or(last, |at| at.max(last)),
-                    running: false,
+                    running: end == End::Open,
                     monitored,
                 }
             },
@@ -145,7 +158,7 @@ impl<'a> BootHistory<'a> {
             host: events.iter().find_map(|event| event.host.as_deref()),
             from: Stamp::of(first),
             to: now.until,
-            end: end(&events, current.is_some()),
+            end,
             coverage: coverage::of(events.iter().copied(), now),
             flags: flag::of(&events, omitted, kernel(&events, &releases)),
             modules: module::of(&events, omitted),
@@ -229,6 +242,17 @@ fn end(events: &[&Event], is_current: bool) -> End {
     } else {
         End::Clean
     }
+}
+
+/// The last that its daemon recorded of the coverage is an end.
+fn is_ended(events: &[&Event]) -> bool {
+    let mut coverage = events
+        .iter()
+        .rev()
+        .filter_map(|event| event.coverage.as_ref());
+    coverage
+        .next()
+        .is_some_and(|coverage| coverage.state == CoverageState::Ended)
 }
 
 fn releases<'a>(events: &[&'a Event]) -> Vec<&'a str> {

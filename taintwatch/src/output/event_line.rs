@@ -42,12 +42,16 @@ pub fn paragraph(event: &Event, layout: &mut Layout) {
     }
 }
 
-/// An event without its time, for a medium that has times of its own.
+/// An event without its time, for a medium that has times of its own. Who reads it there may not know the marks.
 #[must_use]
 pub fn message(event: &Event) -> String {
     let (_, mark) = mark(event, count(event));
     let doubt = doubt(event).map_or_else(String::new, |doubt| format!(" ({doubt})"));
-    format!("{mark} {}{doubt}", Escaped(&sentence(event)))
+    let text = format!("{}{doubt}", Escaped(&sentence(event)));
+    match event.kind {
+        Kind::Taint => format!("kernel taint {mark}: {text}"),
+        _ => text,
+    }
 }
 
 /// The time and the mark, up to where the sentence begins.

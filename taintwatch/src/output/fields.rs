@@ -33,6 +33,8 @@ pub fn end(boot: &BootHistory<'_>) -> Option<&'static str> {
         (End::Unclean, true) => Some("unclean: the kernel left a crash record"),
         (End::NotMonitored, true) => Some("not monitored; the kernel left a crash record"),
         (End::NotMonitored, false) => None,
+        (End::Open, false) => Some("not recorded: it may still run"),
+        (End::Open, true) => Some("not recorded; the kernel left a crash record"),
     }
 }
 

@@ -11,6 +11,7 @@ mod data;
 mod drawing;
 mod event;
 mod filter;
+mod fleet;
 mod lanes;
 mod legend;
 mod marks;
@@ -56,6 +57,7 @@ pub fn page(scope: &Scope<'_, '_>) -> String {
                 (sections::head(scope))
                 (filter::form(scope, &selection))
                 main {
+                    @if let Some(fleet) = scope.fleet { (fleet::section(fleet, scope.limits)) }
                     (sections::boots(scope))
                     @for (number, (boot, selected)) in scope.boots.iter().zip(&selection.boots).enumerate() {
                         (boot::section(scope, number, boot, selected))

@@ -10,8 +10,11 @@ use libsystemd::{
     logging::{Priority, journal_send},
 };
 
-use super::event_line;
-use crate::event::{self, Event, Kind};
+use super::{catalog, event_line, json};
+use crate::{
+    event::{self, Event, Kind},
+    intake::journal::EVENT,
+};
 
 const SOCKET: &str = "/run/systemd/journal/socket";
 
@@ -145,11 +148,22 @@ pub fn fields(event: &Event) -> Vec<(&'static str, String)> {
             "OBJECT_PID",
             event.task.as_ref().map(|task| task.pid.to_string()),
         ),
+        (EVENT, whole(event)),
     ];
+    let explained = catalog::fields(event);
     fields
         .into_iter()
+        .chain(explained)
         .filter_map(|(name, value)| Some((name, value?)))
         .collect()
+}
+
+/// The event as `--json` prints it, so that `report --journal` has all of it.
+fn whole(event: &Event) -> Option<String> {
+    let mut line = Vec::new();
+    json::line(event, &mut line).ok()?;
+    let line = String::from_utf8(line).ok()?;
+    Some(line.trim_end().to_owned())
 }
 
 /// The schema's own word for a value, so that the journal and the JSON never differ.

@@ -1,6 +1,7 @@
 //! Where events go: one sink a file.
 
 pub mod analysis;
+pub mod catalog;
 pub mod check;
 pub mod coverage_line;
 pub mod diff;
@@ -8,6 +9,7 @@ pub mod escape;
 pub mod event_line;
 pub mod explain;
 pub mod fields;
+pub mod fleet;
 pub mod format;
 pub mod html;
 pub mod journald;

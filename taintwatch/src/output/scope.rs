@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use super::{format, limits::Limits};
 use crate::{
     event::{Event, Time},
+    fleet::Fleet,
     history::BootHistory,
 };
 
@@ -20,6 +21,8 @@ pub struct Scope<'h, 'a> {
     /// The events that pass the filter, by their sequence; none: all of them.
     pub only: Option<HashSet<u64>>,
     pub limits: Limits,
+    /// What the machines have in common, where there are several.
+    pub fleet: Option<&'h Fleet>,
 }
 
 impl<'a> Scope<'_, 'a> {

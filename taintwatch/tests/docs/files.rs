@@ -23,7 +23,7 @@ pub(crate) fn documents() -> Vec<String> {
             .map(|name| format!("{folder}{name}"))
             .collect::<Vec<_>>()
     };
-    let mut documents = [in_folder(""), in_folder("docs/")].concat();
+    let mut documents = [in_folder(""), in_folder("docs/"), in_folder("docs/fleet/")].concat();
     documents.sort();
     documents
 }

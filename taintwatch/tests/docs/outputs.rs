@@ -1,6 +1,6 @@
 //! What is listed by hand in `docs/events.md` and in the README, against what the program prints.
 
-use std::{collections::BTreeSet, process::Command};
+use std::{collections::BTreeSet, fs, process::Command};
 
 use clap::CommandFactory as _;
 use serde_json::{Value, json};
@@ -8,9 +8,20 @@ use taintwatch::{
     cli::Cli, event::Event, kernel::identity::Identity, output::journald, store::Store,
 };
 
-use super::files::listed;
+use super::files::{listed, root};
 
 const EVENTS: &str = "docs/events.md";
+
+fn lines(args: &[&str]) -> Vec<Value> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taintwatch"));
+    let output = String::from_utf8(command.args(args).output().unwrap().stdout).unwrap();
+    let lines: Vec<_> = output.lines().collect();
+    assert!(lines.len() > 5, "{output}");
+    lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
 
 fn taintwatch(args: &[&str]) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taintwatch"));
@@ -57,6 +68,17 @@ fn the_keys_of_one_shot_verbs_are_listed() {
         assert_documented(&decoded, "### `decode --json`");
         assert_documented(&decoded["flags"][0], "### `decode --json`");
     }
+    let events = root().join("taintwatch/tests/fixtures/three-boots.jsonl");
+    let events = events.to_str().unwrap();
+    for object in lines(&["report", "--events", events, "--fleet", "--json"]) {
+        let heading = "### `report --fleet --json`";
+        assert_documented(&object, heading);
+        object
+            .as_object()
+            .unwrap()
+            .values()
+            .for_each(|part| assert_documented(part, heading));
+    }
     let check = taintwatch(&["check", "--json"]);
     assert_documented(&check, "### `check --json`");
     assert_documented(&check["hooks"][0], "### `check --json`");
@@ -83,6 +105,18 @@ fn the_columns_of_the_view_are_listed() {
     let names = names.query_map([], |row| row.get::<_, String>(0)).unwrap();
     let names: Vec<_> = names.map(Result::unwrap).collect();
     assert_eq!(listed(EVENTS, "## SQL: the view `history`"), names);
+}
+
+#[test]
+fn the_questions_about_many_machines_are_listed() {
+    let questions = fs::read_dir(root().join("docs/fleet/clickhouse/questions")).unwrap();
+    let names = questions.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names
+        .map(|name| name.strip_suffix(".sql").unwrap().to_owned())
+        .collect();
+    names.sort();
+    assert!(names.len() >= 12);
+    assert_eq!(listed("docs/fleet/README.md", "### Questions"), names);
 }
 
 #[test]

@@ -70,6 +70,7 @@ fn need(file: &str, needs: &mut Needs) {
         .any(|end| file.ends_with(end));
     match folder {
         _ if is_text || file.starts_with("LICENSE") => needs.add(Host::Tests, &[], &[]),
+        "docs" => needs.add(Host::Fleet, &[], &[]),
         "packaging" => needs.add(Host::Lints, &["systemd"], &ONE),
         "xtask" if rest == "src/demo.rs" => needs.add(Host::Lints, &["demo"], &ONE),
         "xtask" => needs.add(Host::Lints, &["unprivileged"], &ONE),
@@ -113,6 +114,7 @@ fn of_taintwatch(rest: &str, needs: &mut Needs) {
     let part = part.split(['/', '.']).next().unwrap_or_default();
     match part {
         "output" => needs.add(Host::Browser, &[], &[]),
+        "fleet" | "intake" => needs.add(Host::Fleet, &[], &[]),
         "tests" | "examples" | "glob" | "taint" | "klog" | "cli" => {
             needs.add(Host::Lints, &[], &[]);
         }

@@ -7,7 +7,7 @@ use std::{process::Command, time::Instant};
 use anyhow::Result;
 
 use super::{browser, matrix::Matrix, times::Times};
-use crate::{cache, run};
+use crate::{cache, fleet, run};
 
 /// Lines of failed tests that are worth showing.
 const OF_TESTS: usize = 200;
@@ -19,6 +19,8 @@ pub(super) enum Host {
     Tests,
     /// Lints as well.
     Lints,
+    /// The questions of docs/fleet as well.
+    Fleet,
     /// Everything.
     Browser,
     BrowserAlone,
@@ -26,13 +28,18 @@ pub(super) enum Host {
 
 type Check = (&'static str, Host, fn() -> Result<()>);
 
-const CHECKS: [Check; 7] = [
+const CHECKS: [Check; 8] = [
     ("formatting", Host::Tests, formatting),
     ("clippy", Host::Lints, clippy),
     ("clippy of the eBPF programs", Host::Lints, ebpf_clippy),
     ("unit, property and snapshot tests", Host::Tests, tests),
     ("documentation of the code", Host::Lints, rustdoc),
     ("the fuzzers build", Host::Lints, fuzzers),
+    (
+        "the questions about many machines",
+        Host::Fleet,
+        fleet::small,
+    ),
     ("the HTML report in a browser", Host::Browser, browser::run),
 ];
 

@@ -16,6 +16,7 @@ fn page_of(events: &[Event], liveness: &Liveness) -> String {
         made: identity::wall_clock(0),
         only: None,
         limits: Limits::PAGE,
+        fleet: None,
     })
 }
 

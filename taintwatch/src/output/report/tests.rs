@@ -30,6 +30,7 @@ fn report(boot: &str, kinds: &[Kind]) -> String {
         made: Time("2026-01-06T11:02:00Z".parse().unwrap()),
         only: (!kinds.is_empty()).then_some(only),
         limits: Limits::TEXT,
+        fleet: None,
     };
     let mut layout = Layout::new(MAIL);
     print(&scope, &mut layout);
@@ -290,6 +291,7 @@ fn a_report_of_many_causes_stays_small_and_counts_every_event() {
             made: Time::unknown(),
             only: None,
             limits,
+            fleet: None,
         };
         let selection = Selection::of(&scope);
         let entries = selection.entries();

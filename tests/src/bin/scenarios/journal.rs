@@ -1,6 +1,6 @@
 //! The history, held against what the journal says of it.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -56,6 +56,39 @@ pub(crate) fn journal() -> Result<()> {
         );
     }
     ensure!(history.len() > 20, "only {} events", history.len());
+    comes_back(&history)?;
     println!("PASS journal: {} events, field by field", history.len());
+    Ok(())
+}
+
+/// `report --journal` gives each event as the history has it.
+fn comes_back(history: &[Value]) -> Result<()> {
+    let folders = ["/var/log/journal", "/run/log/journal"];
+    let folder = folders
+        .into_iter()
+        .find(|folder| Path::new(folder).exists());
+    let folder = folder.context("there is no folder of the journal")?;
+    let output = Command::new("taintwatch")
+        .args(["report", "--json", "--journal", folder])
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "report --journal: {said}");
+    ensure!(
+        !said.contains("left out") && !said.contains("understood"),
+        "{said}"
+    );
+    let text = String::from_utf8(output.stdout)?;
+    let events: Vec<Value> = text
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    for event in history {
+        let found = events.iter().find(|found| found["id"] == event["id"]);
+        ensure!(found == Some(event), "{found:?} and not {event}");
+    }
+    println!(
+        "report --journal {folder}: {} events, each as the history has it",
+        history.len()
+    );
     Ok(())
 }

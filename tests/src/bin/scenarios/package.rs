@@ -113,12 +113,43 @@ fn agree() -> Result<()> {
     ensure!(load["task"].get("mount_namespace").is_none(), "{load}");
     run("journalctl", &["--sync"])?;
     let journal = run("journalctl", &["-t", "taintwatch", "-o", "json", "--all"])?;
+    explained()?;
     let report = events()?;
     ensure!(report.len() > 3, "{} events", report.len());
     for event in &report {
         let id = event["id"].as_str().unwrap_or_default();
         ensure!(journal.contains(id), "not in the journal: {event}");
     }
+    Ok(())
+}
+
+/// `journalctl -x` has the words of the flag, and leaves no place of the catalog open.
+fn explained() -> Result<()> {
+    let shown = run(
+        "journalctl",
+        &["-x", "-t", "taintwatch", "--no-pager", "TAINT_FLAG=P"],
+    )?;
+    for wanted in [
+        "kernel taint P: a proprietary module was loaded: tw_proprietary",
+        "Subject: The kernel was tainted",
+        "P (PROPRIETARY_MODULE): ",
+        "Support: ",
+        "Remedy: ",
+    ] {
+        ensure!(shown.contains(wanted), "no {wanted:?} in: {shown}");
+    }
+    let whole = run("journalctl", &["-x", "-t", "taintwatch", "--no-pager"])?;
+    ensure!(
+        whole.contains("Subject: Monitoring of the kernel"),
+        "{whole}"
+    );
+    let mut lines = whole.lines();
+    let open = lines.find(|line| line.starts_with('░') && line.contains("TAINT_"));
+    ensure!(open.is_none(), "an open place: {open:?}");
+    println!(
+        "package: {}",
+        shown.lines().take(14).collect::<Vec<_>>().join(" / ")
+    );
     Ok(())
 }
 
