@@ -29,6 +29,8 @@ pub mod history;
 
 pub mod crash;
 
+pub mod verdict;
+
 pub mod output;
 
 mod journal_queue;

@@ -8,6 +8,7 @@ pub mod decode;
 pub mod explain;
 mod liveness;
 pub mod report;
+pub mod run;
 pub mod status;
 pub mod tail;
 pub mod why;

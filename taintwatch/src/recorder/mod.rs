@@ -19,9 +19,12 @@ use crate::{
     event::{CoverageState, Event},
     journal_queue::JournalQueue,
     kernel::identity::{Identity, boottime_ns, wall_clock},
-    socket::Feed,
+    socket::{Feed, Request},
 };
 use storage::{Appended, Storage};
+
+/// Readers that wait for the answer to `sync`.
+pub(crate) type Requests = tokio::sync::mpsc::Receiver<Request>;
 
 /// Where an event goes besides the history.
 pub(crate) struct Outlets<'a> {
@@ -59,6 +62,16 @@ impl Recorder {
         };
         recorder.retry();
         Ok(recorder)
+    }
+
+    /// Readers of the socket that ask whether all is recorded; once.
+    pub(crate) fn take_requests(&mut self) -> Option<Requests> {
+        self.feed.take_requests()
+    }
+
+    /// Events that wait for the history to be written.
+    pub(crate) fn waiting(&self) -> usize {
+        self.storage.waiting()
     }
 
     /// Writes an event to the history, and sends it to the journal and the socket.

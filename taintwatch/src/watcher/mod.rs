@@ -67,6 +67,14 @@ impl Watcher {
         }
     }
 
+    /// The events of all that happened before this call and that `next` has not given yet.
+    pub async fn caught_up(&mut self) -> Result<Vec<Event>, Error> {
+        match self {
+            Self::Hooked(watcher) => watcher.caught_up().await,
+            Self::Polled(watcher) => watcher.caught_up().await,
+        }
+    }
+
     /// Adds to an event what takes time, such as what the file of a module says: after it was recorded, and before
     /// anybody sees it. Whether there was something to add.
     pub fn complete(&mut self, event: &mut Event) -> bool {

@@ -4,6 +4,7 @@
 //! itself shows that no record explains.
 
 mod awaited;
+mod caught_up;
 mod layers;
 mod lost;
 mod modules;

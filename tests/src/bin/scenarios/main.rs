@@ -8,7 +8,8 @@
 //! | `all [CALLS]` | everything that happens while one recorder runs |
 //! | `only TEXT` | those of `all` and `causes` that have TEXT in their name |
 //! | `causes` | what made each flag, and cases that mislead |
-//! | `late` | a recorder on a kernel that is tainted already |
+//! | `late` | a recorder on a kernel that is tainted already; then `run` |
+//! | `run` | commands that are watched, with a recorder and without |
 //! | `fallbacks` | one recorder for each mechanism that is taken away |
 //! | `file-systems` | modules on btrfs, on an overlay, in a container |
 //! | `system` | what needs udev and kmod |
@@ -42,6 +43,7 @@ mod loading;
 mod overflow;
 mod package;
 mod patched;
+mod run;
 mod schema;
 mod status;
 mod storm;
@@ -91,6 +93,10 @@ fn main() -> ExitCode {
         ["crash", db] => crashed::crash(db),
         ["crashed", db] => crashed::crashed(db),
         ["late"] => late::all(),
+        ["run"] => {
+            let mut tally = Tally::default();
+            run::all(&mut tally).and_then(|()| tally.end())
+        }
         ["file-systems"] => run(&corpus::FILE_SYSTEMS, "file-systems", DB, 0),
         ["inside", root, program, arguments @ ..] => file_systems::inside(root, program, arguments),
         ["system"] => run(&corpus::SYSTEM, "system", DB_OF_SYSTEM, 0),
@@ -109,7 +115,7 @@ fn main() -> ExitCode {
             loading::load_file(file, &parameters.join(" ")).map_err(Into::into)
         }
         _ => Err(anyhow::anyhow!(
-            "scenarios all [CALLS] | only TEXT | causes | file-systems | system | late | crash DB | crashed DB | fallbacks | journal | package | insmod FILE [ARGUMENTS]"
+            "scenarios all [CALLS] | only TEXT | causes | file-systems | system | late | run | crash DB | crashed DB | fallbacks | journal | package | insmod FILE [ARGUMENTS]"
         )),
     };
     match done {
