@@ -121,8 +121,10 @@ const STATUS: &str = "\
 Exit codes: 0 untainted, 1 tainted, also where the mask was cleared since; 2 cannot tell, as for any error
 
 Examples:
-  taintwatch status           # the mask now, for every user
-  taintwatch status --json    # one object, for scripts";
+  taintwatch status                             # the mask now, for every user
+  taintwatch status --json                      # one object, for scripts
+  taintwatch status --fail-on W,D,B             # at the end of a test run: exit 1 for these alone
+  taintwatch status --fail-on W --since-boot    # exit 2 where a gap in the coverage could hide one";
 
 const WHY: &str = "\
 Examples:

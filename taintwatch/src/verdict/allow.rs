@@ -228,7 +228,7 @@ mod tests {
 
     const TODAY: Date = jiff::civil::date(2026, 6, 15);
 
-    fn event(value: serde_json::Value) -> Event {
+    fn event(value: &serde_json::Value) -> Event {
         let mut whole = json!({"schema": 1, "id": "x", "seq": 1, "kind": "taint"});
         for (key, part) in value.as_object().unwrap() {
             whole[key] = part.clone();
@@ -237,7 +237,7 @@ mod tests {
     }
 
     fn warning() -> Event {
-        event(json!({
+        event(&json!({
             "taint": {"bit": 9, "letter": "W", "name": "WARN"}, "caller": "foo_probe+0x12/0x80 [foo]",
             "module": {"name": "foo", "signer": "CN=Build"},
         }))
@@ -271,7 +271,7 @@ mod tests {
         ] {
             assert!(!allows(rule, &warning()), "{rule}");
         }
-        let by_kernel = event(json!({"taint": {"bit": 9, "letter": "W", "name": "WARN"}}));
+        let by_kernel = event(&json!({"taint": {"bit": 9, "letter": "W", "name": "WARN"}}));
         assert!(!allows("module=*", &by_kernel), "no module is known");
         assert!(!allows("caller=*", &by_kernel), "no code is known");
     }
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn a_flag_does_not_allow_what_else_was_done() {
         let write = |set: &[u32], cleared: &[u32]| {
-            let mut event = event(json!({"taint": {"bits_set": set, "bits_cleared": cleared}}));
+            let mut event = event(&json!({"taint": {"bits_set": set, "bits_cleared": cleared}}));
             event.kind = Kind::MaskWrite;
             event
         };
@@ -288,7 +288,7 @@ mod tests {
         assert!(!allows("W", &write(&[], &[9])));
         assert!(!allows("W", &write(&[9], &[1])));
         assert!(
-            !allows("W", &event(json!({"taint": {"count": 3}}))),
+            !allows("W", &event(&json!({"taint": {"count": 3}}))),
             "unknown"
         );
     }

@@ -37,20 +37,16 @@ impl Outcome {
         for finding in &self.taints {
             let key = key(finding);
             let times = count(&finding.event);
-            match keys.iter().position(|known| *known == key) {
-                Some(place) => {
-                    if let Some(group) = groups.get_mut(place) {
-                        group.count = group.count.saturating_add(times);
-                    }
-                }
-                None => {
-                    keys.push(key);
-                    groups.push(Group {
-                        first: finding,
-                        count: times,
-                    });
-                }
+            let known = keys.iter().position(|known| *known == key);
+            if let Some(group) = known.and_then(|place| groups.get_mut(place)) {
+                group.count = group.count.saturating_add(times);
+                continue;
             }
+            keys.push(key);
+            groups.push(Group {
+                first: finding,
+                count: times,
+            });
         }
         groups
     }

@@ -203,7 +203,7 @@ impl Judge {
         match coverage.state {
             CoverageState::Began => {}
             CoverageState::Degraded => {
-                self.gap(format!("monitoring is degraded: {}", coverage.reason))
+                self.gap(format!("monitoring is degraded: {}", coverage.reason));
             }
             CoverageState::Ended => self.gap(format!("monitoring ended: {}", coverage.reason)),
         }

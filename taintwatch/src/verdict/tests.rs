@@ -68,7 +68,9 @@ pub(crate) fn end(judge: Judge, ended: Ended) -> Outcome {
 
 fn code(policy: Policy, events: &[Event], ended: Ended) -> u8 {
     let mut judge = judge(policy);
-    events.iter().for_each(|event| judge.event(event.clone()));
+    for event in events {
+        judge.event(event.clone());
+    }
     end(judge, ended).exit_code
 }
 

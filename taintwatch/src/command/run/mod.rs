@@ -73,6 +73,9 @@ pub struct Args {
     /// Where the daemon listens [default: that of the configuration, or /run/taintwatch/events.sock]
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
+    /// Attach hooks for this run alone, also where a daemon runs; needs root, and one of four debug registers
+    #[arg(long)]
+    own_hooks: bool,
     #[command(flatten)]
     without: Without,
     /// The command and its arguments
@@ -125,7 +128,11 @@ pub fn run(args: &Args, db: &Path) -> Result<u8> {
 /// Monitors, runs, and monitors on until all that happened is known.
 async fn watch(args: &Args, policy: Policy, socket: &Path, db: &Path) -> Result<Outcome> {
     let mut signals = Signals::begin()?;
-    let mut source = Source::begin(socket, db, &args.without).await?;
+    let mut source = if args.own_hooks {
+        Source::own(&args.without)?
+    } else {
+        Source::begin(socket, db, &args.without).await?
+    };
     let place = Place::make();
     let processes = Processes {
         cgroup: place.as_ref().ok().map(|place| place.name().to_owned()),

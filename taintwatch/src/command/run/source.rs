@@ -77,12 +77,17 @@ impl Source {
                     )
                 })
             }
-            Err(_no_daemon) => Ok(Self::Own(Box::new(match Watcher::hooked(without) {
-                Ok(watcher) => watcher,
-                Err(error) if !nix::unistd::geteuid().is_root() => return Err(error.into()),
-                Err(error) => Watcher::polled(&error)?,
-            }))),
+            Err(_no_daemon) => Self::own(without),
         }
+    }
+
+    /// Hooks that are attached now; without any, root reads the mask and the log.
+    pub(super) fn own(without: &Without) -> Result<Self> {
+        Ok(Self::Own(Box::new(match Watcher::hooked(without) {
+            Ok(watcher) => watcher,
+            Err(error) if !nix::unistd::geteuid().is_root() => return Err(error.into()),
+            Err(error) => Watcher::polled(&error)?,
+        })))
     }
 
     pub(super) const fn monitor(&self) -> Monitor {
