@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::Value;
 
@@ -220,12 +220,29 @@ fn list(run: &mut Run) -> Result<()> {
         .says("give a `reason`")
 }
 
+/// A command that says that it began, and waits until it may end.
+const HELD: &str = "touch /tmp/run-began; while [ ! -e /tmp/run-end ]; do sleep 0.2; done";
+
+/// Starts such a command, and waits until it runs.
+fn hold(run: &mut Run) -> Result<(Child, String)> {
+    for file in ["/tmp/run-began", "/tmp/run-end"] {
+        _ = fs::remove_file(file);
+    }
+    let begun = run.begin(&[], &["sh", "-c", HELD])?;
+    for _ in 0..600 {
+        if fs::exists("/tmp/run-began")? {
+            return Ok(begun);
+        }
+        sleep(Duration::from_millis(100));
+    }
+    bail!("the command does not begin")
+}
+
 /// Each is held responsible for its own.
 fn two(run: &mut Run) -> Result<()> {
-    let quiet = run.begin(&[], &["sh", "-c", "sleep 6"])?;
-    sleep(Duration::from_secs(2));
-    let line = format!("{AGAIN}; sleep 1");
-    let taints = run.sh(&[], &line, 99)?;
+    let quiet = hold(run)?;
+    let taints = run.sh(&[], AGAIN, 99)?;
+    fs::write("/tmp/run-end", "")?;
     taints.has("command", "U", 1)?;
     let quiet = end(quiet)?;
     quiet.ends(0)?;
@@ -315,10 +332,10 @@ fn by_parents(run: &mut Run) -> Result<()> {
 
 /// What happened while nothing recorded is not known.
 fn recorder_goes(run: &mut Run, daemon: &mut Daemon) -> Result<()> {
-    let begun = run.begin(&[], &["sleep", "4"])?;
-    sleep(Duration::from_secs(2));
+    let begun = hold(run)?;
     daemon.stop()?;
+    fs::write("/tmp/run-end", "")?;
     let done = end(begun)?;
     done.ends(125)?;
-    done.says("CANNOT TELL whether `sleep 4` tainted the kernel")
+    done.says("CANNOT TELL whether `sh -c touch")
 }
