@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
-use crate::{command, config};
+use crate::{command, config, verdict};
 
 /// Record exactly what tainted this kernel, and when
 ///
-/// Exit codes: 0 done, 2 an error. `status`: 0 untainted, 1 tainted, 2 cannot tell. `check`: 0 full coverage, 1 less.
+/// Exit codes: 0 done, 2 an error. `status`: 0 untainted, 1 tainted, 2 cannot tell. `check`: 0 full coverage, 1 less. `run`:
+/// that of its command, 99 tainted, 125 an error.
 #[derive(Debug, Parser)]
 #[command(name = "taintwatch", version, max_term_width = 100)]
 pub struct Cli {
@@ -35,7 +36,7 @@ impl Cli {
     /// The arguments of this process; ends it where they are wrong.
     #[must_use]
     pub fn parse_or_exit() -> Self {
-        let cli = Self::parse();
+        let cli = Self::try_parse().unwrap_or_else(|error| exit(&error));
         if let Err(error) = cli.check() {
             error.exit();
         }
@@ -88,6 +89,19 @@ impl Cli {
     }
 }
 
+/// Ends the process as clap does; `run` keeps 2 for its command.
+fn exit(error: &clap::Error) -> ! {
+    let verb = std::env::args_os()
+        .skip(1)
+        .find(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    if error.use_stderr() && verb.is_some_and(|verb| verb == "run") {
+        // If standard error is closed, the code is left.
+        _ = error.print();
+        std::process::exit(i32::from(verdict::UNWATCHED));
+    }
+    error.exit()
+}
+
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -105,6 +119,8 @@ pub enum Verb {
     Explain(command::explain::Args),
     #[command(after_help = ANALYZE)]
     Analyze(command::analyze::Args),
+    #[command(after_help = RUN)]
+    Run(WithHistory<command::run::Args>),
     #[command(after_help = CHECK)]
     Check(command::check::Args),
     #[command(after_help = DAEMON)]
@@ -135,8 +151,10 @@ const STATUS: &str = "\
 Exit codes: 0 untainted, 1 tainted, also where the mask was cleared since; 2 cannot tell, as for any error
 
 Examples:
-  taintwatch status           # the mask now, for every user
-  taintwatch status --json    # one object, for scripts";
+  taintwatch status                             # the mask now, for every user
+  taintwatch status --json                      # one object, for scripts
+  taintwatch status --fail-on W,D,B             # at the end of a test run: exit 1 for these alone
+  taintwatch status --fail-on W --since-boot    # exit 2 where a gap in the coverage could hide one";
 
 const WHY: &str = "\
 Examples:
@@ -178,6 +196,16 @@ Examples:
   taintwatch analyze dmesg.txt
   taintwatch analyze /var/lib/systemd/pstore sosreport.tar.xz
   journalctl -k -b -1 -o export | taintwatch analyze - --json";
+
+const RUN: &str = "\
+Exit codes: 0 to 255 that of the command, 128 and the signal's number where one killed it; 99 the kernel was tainted, by
+the command or by something unknown; 125 could not watch, or any other error; 126 the command cannot be started, 127 it is
+not there
+
+Examples:
+  taintwatch run -- ./test.sh                               # as root, or beside a daemon
+  taintwatch run --allow O,module=my_driver -- make check   # a taint that is expected
+  taintwatch run --allow-file known.toml --junit taint.xml -- ./runltp -f syscalls";
 
 const CHECK: &str = "\
 Exit codes: 0 full coverage, 1 less, 2 an error
@@ -237,7 +265,7 @@ mod tests {
 
     #[test]
     fn verbs_with_exit_codes_of_their_own_list_them() {
-        for name in ["status", "check", "analyze", "config"] {
+        for name in ["status", "run", "check", "analyze", "config"] {
             let cli = Cli::command();
             let help = cli
                 .find_subcommand(name)
@@ -254,16 +282,21 @@ mod tests {
         assert!(DB.contains(crate::store::DEFAULT_PATH));
         for verb in Cli::command().get_subcommands() {
             let name = verb.get_name();
-            let uses = ["status", "why", "tail", "report", "daemon"].contains(&name);
+            let uses = ["status", "why", "tail", "report", "run", "daemon"].contains(&name);
             let mut words = vec!["taintwatch", "--db", "before", name];
-            if name == "decode" || name == "analyze" {
+            if ["decode", "analyze"].contains(&name) {
                 words.push("x");
             } else if name == "config" {
                 words.push("check");
             }
+            // What stands behind it is the command's.
+            let command: &[&str] = if name == "run" { &["--", "x"] } else { &[] };
+            words.extend(command);
             let cli = Cli::try_parse_from(&words).unwrap();
             assert_eq!(cli.check().is_ok(), uses, "{name}");
+            words.truncate(words.len() - command.len());
             words.extend(["--db", "after"]);
+            words.extend(command);
             assert_eq!(Cli::try_parse_from(&words).is_ok(), uses, "{name}");
             let help = verb.clone().render_help().to_string();
             assert_eq!(help.contains("--db"), uses, "{name}");

@@ -34,6 +34,8 @@ pub mod intake;
 
 pub mod crash;
 
+pub mod verdict;
+
 pub mod output;
 
 mod journal_queue;

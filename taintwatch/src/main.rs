@@ -10,6 +10,7 @@ use taintwatch::{
     cli::{Cli, Verb},
     command, logging,
     output::escape::Escaped,
+    verdict::UNWATCHED,
 };
 
 /// An error of any kind.
@@ -30,7 +31,8 @@ fn main() -> ExitCode {
         Err(error) => {
             // If standard error is closed, nothing else can be done.
             _ = writeln!(io::stderr(), "taintwatch: {}", message(&error));
-            FAILED.into()
+            let is_run = matches!(cli.verb, Verb::Run(_));
+            (if is_run { UNWATCHED } else { FAILED }).into()
         }
     }
 }
@@ -53,6 +55,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Decode(args) => command::decode::run(args, &mut out),
         Verb::Explain(args) => command::explain::run(args, &mut out),
         Verb::Analyze(args) => command::analyze::run(args, &mut out),
+        Verb::Run(args) => command::run::run(&args.own, &cli.history(args)?),
         Verb::Check(args) => command::check::run(args, &mut out),
         Verb::Daemon(args) => command::daemon::run(&args.own, cli.named_history(args), &mut out),
         Verb::Attach(args) => command::attach::run(args, &mut out),

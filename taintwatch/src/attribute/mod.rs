@@ -135,7 +135,9 @@ impl Attributor {
         };
         let by = events.first().and_then(|event| event.requested_by.as_ref());
         let requester = by.and_then(|by| by.task.as_ref());
-        hints.exe_of_requester = requester.and_then(|task| self.references.exe_of(task));
+        let places = requester.and_then(|task| self.references.places_of(task));
+        hints.exe_of_requester = places.map(|(exe, _)| exe);
+        hints.cgroup_id_of_requester = places.map(|(_, cgroup)| cgroup);
         (events, hints)
     }
 
@@ -157,6 +159,7 @@ impl Attributor {
             cgroup_id: self.references.cgroup_id(task),
             exe: self.references.exe(task),
             exe_of_requester: None,
+            cgroup_id_of_requester: None,
             file: file.map(|file| ReadFile {
                 place: references::place(&file.path),
                 boottime_ns: file.header.boottime_ns,

@@ -122,15 +122,15 @@ impl References {
         Some(place(&process.exe))
     }
 
-    /// The file that a task of an event executes.
-    pub(super) fn exe_of(&self, task: &Task) -> Option<Place> {
+    /// The file that a task of an event executes, and the id of its cgroup.
+    pub(super) fn places_of(&self, task: &Task) -> Option<(Place, u64)> {
         let is_it = |process: &&wire::Process| {
             process.task.tgid == task.pid
                 && Some(process.task.start_boottime_ns) == task.start_boottime_ns
                 && path(&process.exe) == task.exe
         };
         let process = self.processes.values().map(AsRef::as_ref).find(is_it)?;
-        Some(place(&process.exe))
+        Some((place(&process.exe), process.cgroup_id))
     }
 
     pub(super) fn cgroup_id(&self, task: &wire::Task) -> Option<u64> {
@@ -417,7 +417,7 @@ mod tests {
             exe: Some(exe.to_owned()),
             ..Task::default()
         };
-        let inode = |task: &Task| references.exe_of(task).map(|place| place.inode.number);
+        let inode = |task: &Task| references.places_of(task).map(|(exe, _)| exe.inode.number);
         assert_eq!(inode(&task(5, 3, "/")), Some(4));
         assert_eq!(inode(&task(6, 3, "/")), None);
         assert_eq!(inode(&task(5, 4, "/")), None);

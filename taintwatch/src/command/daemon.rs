@@ -13,12 +13,13 @@ use anyhow::Result;
 use crate::{
     baseline::Past,
     config::{self, Config},
-    event::Event,
+    event::{Coverage, Event},
     logging,
     output::journald,
     probe::{Without, attempts, pins::Pins},
     recorder::{Outlets, Recorder},
     service_manager::ServiceManager,
+    socket::{Request, Standing},
     watcher::{self, Watcher},
 };
 use turns::{Due, Turns};
@@ -95,7 +96,9 @@ async fn record(args: &Args, config: Config, db: Option<&Path>, out: &mut dyn Wr
         config,
         recorder,
         manager,
+        coverage: None,
     };
+    turns.hear(daemon.recorder.take_requests());
     let mut failed = None;
     let reason = loop {
         let event = match daemon.wait(&mut watcher, &mut turns).await {
@@ -104,7 +107,14 @@ async fn record(args: &Args, config: Config, db: Option<&Path>, out: &mut dyn Wr
                 failed = Some(error.into());
                 break "monitoring failed";
             }
-            Err(reason) => break reason,
+            Err(Pause::End(reason)) => break reason,
+            Err(Pause::Sync(requests)) => {
+                if let Err(error) = daemon.sync(requests, &mut watcher).await {
+                    failed = Some(error.into());
+                    break "monitoring failed";
+                }
+                continue;
+            }
         };
         daemon.record(event, &mut watcher);
         // Readers are served between two events.
@@ -145,6 +155,14 @@ struct Daemon<'a> {
     config: Config,
     recorder: Recorder,
     manager: ServiceManager,
+    /// What the last event of the coverage says.
+    coverage: Option<Coverage>,
+}
+
+/// Why the wait for an event was left.
+enum Pause {
+    Sync(Vec<Request>),
+    End(&'static str),
 }
 
 impl Daemon<'_> {
@@ -154,7 +172,7 @@ impl Daemon<'_> {
         &mut self,
         watcher: &mut Watcher,
         turns: &mut Turns,
-    ) -> Result<Result<Event, watcher::Error>, &'static str> {
+    ) -> Result<Result<Event, watcher::Error>, Pause> {
         let mut next = pin!(watcher.next());
         loop {
             let due = tokio::select! {
@@ -170,17 +188,44 @@ impl Daemon<'_> {
                 Due::Recorder => self.recorder.turn(),
                 Due::Alive => self.manager.alive(),
                 Due::Reload => self.reload(),
-                Due::Stop(reason) => return Err(reason),
+                Due::Sync(requests) => return Err(Pause::Sync(requests)),
+                Due::Stop(reason) => return Err(Pause::End(reason)),
             }
         }
     }
 
     fn record(&mut self, mut event: Event, watcher: &mut Watcher) {
+        if let Some(coverage) = &event.coverage {
+            self.coverage = Some(coverage.clone());
+        }
         // What is added later holds no arguments.
         self.config.record.restrict(&mut event);
         self.manager.recorded(&event);
         self.recorder.record(event);
-        watcher.set_recorded(!self.recorder.is_waiting());
+        watcher.set_recorded(self.recorder.waiting() == 0);
+    }
+
+    /// Records all that happened so far, and answers who waits for that.
+    async fn sync(
+        &mut self,
+        requests: Vec<Request>,
+        watcher: &mut Watcher,
+    ) -> Result<(), watcher::Error> {
+        for event in watcher.caught_up().await? {
+            self.record(event, watcher);
+        }
+        let Some(coverage) = &self.coverage else {
+            return Ok(());
+        };
+        let standing = Standing {
+            state: coverage.state,
+            reason: coverage.reason.clone(),
+            waiting: self.recorder.waiting(),
+        };
+        for request in requests {
+            request.answer(standing.clone());
+        }
+        Ok(())
     }
 
     /// Takes over what can change while it records; the rest is named. A wrong file changes nothing.

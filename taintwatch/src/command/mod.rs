@@ -10,6 +10,7 @@ pub mod detach;
 pub mod explain;
 mod liveness;
 pub mod report;
+pub mod run;
 pub mod status;
 pub mod tail;
 pub mod why;

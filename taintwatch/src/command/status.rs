@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::liveness;
 use crate::{
-    coverage::BootCoverage,
+    coverage::{self, BootCoverage, Gap},
     event::{Confidence, Event, Mask},
     history::{self, Liveness, Losses},
     kernel::{identity::Identity, mask, os_release, suse},
@@ -16,7 +16,7 @@ use crate::{
         layout::Layout,
         status::{Flag, Status, print},
     },
-    store::{Excerpt, Store},
+    store::{Excerpt, Store, Wanted},
     taint::tables::{LINUX, Table},
 };
 
@@ -26,6 +26,12 @@ pub struct Args {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Exit 1 for these flags alone, where they are set or were in this boot: letters, bit numbers or names, `P,W`
+    #[arg(long, value_name = "FLAGS", value_delimiter = ',')]
+    fail_on: Vec<Wanted>,
+    /// Exit 2 where this boot was not monitored without a gap since monitoring began, or records were lost
+    #[arg(long)]
+    since_boot: bool,
 }
 
 /// Exit 0 untainted, 1 tainted, also where the mask was cleared since; 2 when the mask cannot be read, as for any error.
@@ -49,7 +55,39 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
         }
         write!(out, "{}", layout.text())?;
     }
-    Ok(u8::from(status.true_mask != Mask(0)))
+    Ok(code(args, &status, table))
+}
+
+fn code(args: &Args, status: &Status, table: &Table) -> u8 {
+    let is_wanted =
+        |bit: u32| args.fail_on.is_empty() || args.fail_on.iter().any(|flag| flag.is(bit, table));
+    if status.true_mask.bits().any(is_wanted) {
+        return 1;
+    }
+    match unsure(status).filter(|_| args.since_boot) {
+        Some(why) => {
+            log::warn!("not all of this boot is known: {why}");
+            2
+        }
+        None => 0,
+    }
+}
+
+/// Why flags may have been set and cleared in this boot without an event, if they may.
+fn unsure(status: &Status) -> Option<String> {
+    if let Some(reason) = &status.unreadable {
+        return Some(reason.clone());
+    }
+    if !status.covered {
+        return Some("it is not monitored now".to_owned());
+    }
+    let degraded = status.intervals.iter().find(|interval| !interval.full);
+    let is_later = |gap: &&Gap| gap.reason != coverage::BEFORE;
+    let gap = status.gaps.iter().find(is_later);
+    let lost = status.losses.records;
+    gap.map(|gap| gap.reason.clone())
+        .or_else(|| degraded.map(|interval| interval.how.clone()))
+        .or_else(|| (lost > 0).then(|| format!("{lost} records were lost")))
 }
 
 /// What the history knows of this boot.
@@ -175,6 +213,32 @@ mod tests {
         let mut layout = Layout::new(80);
         print(status, LINUX, &mut layout);
         anstream::adapter::strip_str(&layout.text()).to_string()
+    }
+
+    #[test]
+    fn the_exit_code_is_about_the_flags_that_are_asked_for() {
+        let exit = |mask: u64, flags: &[&str], since_boot| {
+            let (events, liveness) = history::tests::fixture();
+            let (id, _) = liveness.current.clone().unwrap();
+            let is_own = |event: &Event| event.boot_id.as_ref() == Some(&id);
+            let events = events.into_iter().filter(is_own).collect();
+            let status = status(Mask(mask), LINUX, &History::of(excerpt(events), &liveness));
+            let args = Args {
+                json: false,
+                fail_on: flags.iter().map(|flag| flag.parse().unwrap()).collect(),
+                since_boot,
+            };
+            code(&args, &status, LINUX)
+        };
+        assert_eq!(exit(0x3045, &[], false), 1);
+        assert_eq!(exit(0x3045, &["W", "DIE"], false), 0);
+        assert_eq!(exit(0x3045, &["W", "0"], true), 1);
+        assert_eq!(exit(0, &["P"], false), 1, "it was set in this boot");
+        assert_eq!(exit(0x3045, &["W"], true), 0, "covered without a gap");
+        assert_eq!(
+            unsure(&status(Mask(0), LINUX, &History::default())).unwrap(),
+            "it is not monitored now"
+        );
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub struct BootCoverage {
 }
 
 /// The reason of the gap at the start of every boot.
-const BEFORE: &str = "before monitoring began";
+pub const BEFORE: &str = "before monitoring began";
 
 /// How an interval is covered in which no daemon ran.
 const ATTACHED: &str =

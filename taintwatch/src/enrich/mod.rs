@@ -38,6 +38,8 @@ pub struct Hints {
     pub exe: Option<Place>,
     /// The file that the task executes for which the kernel asked for the module.
     pub exe_of_requester: Option<Place>,
+    /// The id of that task's cgroup.
+    pub cgroup_id_of_requester: Option<u64>,
     /// The file that the event's module was read from.
     pub file: Option<ReadFile>,
 }
@@ -93,6 +95,7 @@ impl Enricher {
         let by = event.requested_by.as_mut();
         if let Some(task) = by.and_then(|by| by.task.as_mut()) {
             task::mark_exe(task, hints.exe_of_requester);
+            task.cgroup = hints.cgroup_id_of_requester.and_then(task::cgroup_by_id);
         }
         let is_elsewhere = |task: &&Task| task.mount_namespace.is_some();
         if hints.file.is_some()

@@ -61,7 +61,7 @@ fn from_proc(task: &mut Task, process: &Process) {
 
 /// The path of a cgroup below the root of all, by its id: the handle of its folder (`fs/kernfs/mount.c`,
 /// `kernfs_fh_to_dentry`), so a task that ended long ago still has it.
-fn cgroup_by_id(id: u64) -> Option<String> {
+pub(super) fn cgroup_by_id(id: u64) -> Option<String> {
     const FILEID_KERNFS: i32 = 0xfe;
     #[repr(C)]
     struct Handle {

@@ -57,6 +57,17 @@ impl Layout {
         }
     }
 
+    /// The same for standard error.
+    #[must_use]
+    pub fn for_stderr() -> Self {
+        use std::io::IsTerminal as _;
+        if std::io::stderr().is_terminal() {
+            Self::new(textwrap::termwidth().clamp(40, 100))
+        } else {
+            Self::new(MAIL)
+        }
+    }
+
     #[must_use]
     pub const fn is_terminal(&self) -> bool {
         self.is_terminal

@@ -17,6 +17,7 @@ pub mod json;
 pub mod layout;
 pub mod limits;
 pub mod report;
+pub mod run;
 pub mod scope;
 pub mod selection;
 pub mod status;

@@ -25,7 +25,7 @@ use crate::{
     event::{CoverageState, Event},
     journal_queue::JournalQueue,
     kernel::identity::{Identity, boottime_ns, wall_clock},
-    socket::Feed,
+    socket::{Feed, Request},
     store::Limits,
     watcher::{Completer, InOrder},
 };
@@ -33,6 +33,8 @@ use storage::{Appended, Storage};
 
 /// How long events wait at most while old ones are removed.
 const PRUNING: Duration = Duration::from_millis(100);
+/// Readers that wait for the answer to `sync`.
+pub(crate) type Requests = tokio::sync::mpsc::Receiver<Request>;
 
 /// Where an event goes besides the history.
 pub(crate) struct Outlets<'a> {
@@ -85,6 +87,16 @@ impl Recorder {
         };
         recorder.retry();
         Ok(recorder)
+    }
+
+    /// Readers of the socket that ask whether all is recorded; once.
+    pub(crate) fn take_requests(&mut self) -> Option<Requests> {
+        self.feed.take_requests()
+    }
+
+    /// Events that wait for the history to be written.
+    pub(crate) fn waiting(&self) -> usize {
+        self.storage.waiting()
     }
 
     /// Writes an event to the history, and passes it on; not again if the history has it.
@@ -215,11 +227,6 @@ impl Recorder {
         let boot_id = &self.boot_id;
         let events = self.storage.with(|store| store.of_boot(boot_id));
         events.unwrap_or_default()
-    }
-
-    /// Whether events wait for the history.
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.storage.waiting() > 0
     }
 
     /// The last try; says what is in no history.

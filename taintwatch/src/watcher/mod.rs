@@ -23,7 +23,7 @@ use crate::{
 pub use completion::Completer;
 pub use error::Error;
 use hooked::Hooked;
-pub use in_order::InOrder;
+pub use in_order::{Complete, InOrder};
 pub use polled::LIMITS;
 use polled::Polled;
 
@@ -97,6 +97,14 @@ impl Watcher {
         match self {
             Self::Hooked(watcher) => watcher.next().await,
             Self::Polled(watcher) => watcher.next().await,
+        }
+    }
+
+    /// The events of all that happened before this call and that `next` has not given yet.
+    pub async fn caught_up(&mut self) -> Result<Vec<Event>, Error> {
+        match self {
+            Self::Hooked(watcher) => watcher.caught_up().await,
+            Self::Polled(watcher) => watcher.caught_up().await,
         }
     }
 

@@ -115,6 +115,14 @@ impl Polled {
         }
     }
 
+    /// The events of all that happened before this call, as far as the mask and the log show it.
+    pub(super) async fn caught_up(&mut self) -> Result<Vec<Event>, Error> {
+        tokio::time::sleep(APART).await;
+        self.wait(Duration::ZERO).await?;
+        self.settle(mask::read()?);
+        Ok(self.next.drain(..).collect())
+    }
+
     pub(super) fn end(mut self, reason: &str) -> Vec<Event> {
         if let Ok(now) = mask::read() {
             self.settle(now);

@@ -1,11 +1,19 @@
 //! What is listed by hand in `docs/events.md` and in the README, against what the program prints.
 
-use std::{collections::BTreeSet, fs, process::Command};
+use std::{collections::BTreeSet, fs, process};
 
 use clap::CommandFactory as _;
 use serde_json::{Value, json};
 use taintwatch::{
-    cli::Cli, event::Event, kernel::identity::Identity, output::journald, store::Store,
+    cli::Cli,
+    event::{Event, Mask},
+    kernel::identity::Identity,
+    output::journald,
+    store::Store,
+    verdict::{
+        Command, Ended, Judge, Monitor, Policy,
+        whose::{Processes, Whose},
+    },
 };
 
 use super::files::{listed, root};
@@ -13,7 +21,7 @@ use super::files::{listed, root};
 const EVENTS: &str = "docs/events.md";
 
 fn lines(args: &[&str]) -> Vec<Value> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_taintwatch"));
+    let mut command = process::Command::new(env!("CARGO_BIN_EXE_taintwatch"));
     let output = String::from_utf8(command.args(args).output().unwrap().stdout).unwrap();
     let lines: Vec<_> = output.lines().collect();
     assert!(lines.len() > 5, "{output}");
@@ -24,7 +32,7 @@ fn lines(args: &[&str]) -> Vec<Value> {
 }
 
 fn taintwatch(args: &[&str]) -> Value {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_taintwatch"));
+    let mut command = process::Command::new(env!("CARGO_BIN_EXE_taintwatch"));
     let output = command.args(args).output().unwrap();
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
@@ -83,6 +91,32 @@ fn the_keys_of_one_shot_verbs_are_listed() {
     assert_documented(&check, "### `check --json`");
     assert_documented(&check["hooks"][0], "### `check --json`");
     assert_documented(&check["prerequisites"][0], "### `check --json`");
+}
+
+#[test]
+fn the_keys_of_a_run_are_listed() {
+    let policy = Policy {
+        rules: vec!["W,expires=2026-01-01".parse().unwrap()],
+        whose: vec![Whose::Command],
+        gaps_allowed: false,
+        today: jiff::civil::date(2026, 6, 15),
+    };
+    let mut judge = Judge::new(Processes::default(), policy);
+    judge.event(event());
+    let command = Command {
+        words: vec!["x".to_owned()],
+        ended: Ended::Exit(0),
+        began: event().time,
+        lasted_ns: 1,
+        cgroup: Some("/x".to_owned()),
+        left_running: false,
+    };
+    let masks = (Some(Mask(0)), Some(Mask(0)));
+    let outcome = judge.outcome(command, Monitor::Daemon, masks);
+    let outcome = serde_json::to_value(outcome).unwrap();
+    for part in [&outcome, &outcome["command"], &outcome["taints"][0]] {
+        assert_documented(part, "### `run --json`");
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ use nix::{
 const CHANNEL: &str = "/dev/ttyS1";
 
 /// File systems by type, place, and whether a guest without it is broken.
-const MOUNTS: [(&str, &str, bool); 10] = [
+const MOUNTS: [(&str, &str, bool); 11] = [
     ("proc", "/proc", true),
     ("sysfs", "/sys", true),
     ("devtmpfs", "/dev", true),
@@ -31,6 +31,7 @@ const MOUNTS: [(&str, &str, bool); 10] = [
     ("debugfs", "/sys/kernel/debug", false),
     ("securityfs", "/sys/kernel/security", false),
     ("bpf", "/sys/fs/bpf", false),
+    ("cgroup2", "/sys/fs/cgroup", false),
     ("tmpfs", "/run", true),
     ("tmpfs", "/tmp", true),
 ];

@@ -2,7 +2,7 @@
 //!
 //! In: signals, clocks. Out: what is due, one thing after another.
 
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 
 use anyhow::{Context as _, Result};
 use tokio::{
@@ -10,11 +10,13 @@ use tokio::{
     time::{Interval, interval},
 };
 
+use crate::{recorder::Requests, socket::Request};
+
 /// How often the heartbeat is written: the longest time that an unclean end leaves open.
 const HEARTBEAT: Duration = Duration::from_mins(1);
 
 /// What is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Due {
     Heartbeat,
     /// What the recorder has to do: events to be passed on, another try to write to the history.
@@ -23,6 +25,8 @@ pub(super) enum Due {
     Alive,
     /// The configuration, read again.
     Reload,
+    /// Readers wait until all that happened is recorded.
+    Sync(Vec<Request>),
     /// The end, for this reason.
     Stop(&'static str),
 }
@@ -34,6 +38,7 @@ pub(super) struct Turns {
     terminate: Signal,
     heartbeat: Interval,
     alive: Interval,
+    requests: Option<Requests>,
 }
 
 impl Turns {
@@ -45,7 +50,13 @@ impl Turns {
             terminate: signal(SignalKind::terminate()).context("wait for SIGTERM")?,
             heartbeat: interval(HEARTBEAT),
             alive: interval(alive.map_or(HEARTBEAT, |alive| alive.min(HEARTBEAT))),
+            requests: None,
         })
+    }
+
+    /// Readers of the socket may ask from now on.
+    pub(super) fn hear(&mut self, requests: Option<Requests>) {
+        self.requests = requests;
     }
 
     /// The next thing that is due. To stop waiting loses none.
@@ -53,9 +64,22 @@ impl Turns {
         tokio::select! {
             _ = self.heartbeat.tick() => Due::Heartbeat,
             _ = self.alive.tick() => Due::Alive,
+            requests = asked(&mut self.requests) => Due::Sync(requests),
             _ = self.hangup.recv() => Due::Reload,
             _ = self.terminate.recv() => Due::Stop("stopped by SIGTERM"),
             _ = self.interrupt.recv() => Due::Stop("stopped by SIGINT"),
         }
     }
+}
+
+/// All readers that ask; waits for one.
+async fn asked(requests: &mut Option<Requests>) -> Vec<Request> {
+    if let Some(waiting) = requests {
+        let mut all = Vec::new();
+        if waiting.recv_many(&mut all, usize::MAX).await > 0 {
+            return all;
+        }
+        *requests = None;
+    }
+    pending().await
 }

@@ -5,6 +5,7 @@
 
 mod armed;
 mod awaited;
+mod caught_up;
 mod layers;
 mod lost;
 mod modules;

@@ -24,6 +24,7 @@ use crate::{
     daemon::Daemon,
     history::History,
     loading::{load, load_file},
+    run,
     truth::{Actors, Verdict},
 };
 
@@ -87,6 +88,7 @@ pub(crate) fn all() -> Result<()> {
         verdict.wrong.len()
     );
     tally.names("late", &verdict);
+    run::all(&mut tally)?;
     tally.end()
 }
 

@@ -8,7 +8,8 @@
 //! | `all [CALLS]` | everything that happens while one recorder runs |
 //! | `only TEXT` | those of `all` and `causes` that have TEXT in their name |
 //! | `causes` | what made each flag, and cases that mislead |
-//! | `late` | a recorder on a kernel that is tainted already |
+//! | `late` | a recorder on a kernel that is tainted already; then `run` |
+//! | `run` | commands that are watched, with a recorder and without |
 //! | `store` | what happens to a history while its recorder runs |
 //! | `hold FOLDER` | every lock that can be had on the files of a folder, until the input ends |
 //! | `fallbacks` | one recorder for each mechanism that is taken away |
@@ -48,6 +49,7 @@ mod loading;
 mod overflow;
 mod package;
 mod patched;
+mod run;
 mod schema;
 mod status;
 mod storm;
@@ -101,6 +103,10 @@ fn main() -> ExitCode {
         ["late"] => late::all(),
         ["store"] => hardship::all(),
         ["hold", folder] => hardship::hold(folder),
+        ["run"] => {
+            let mut tally = Tally::default();
+            run::all(&mut tally).and_then(|()| tally.end())
+        }
         ["file-systems"] => run(&corpus::FILE_SYSTEMS, "file-systems", DB, 0),
         ["inside", root, program, arguments @ ..] => file_systems::inside(root, program, arguments),
         ["system"] => run(&corpus::SYSTEM, "system", DB_OF_SYSTEM, 0),
@@ -122,7 +128,7 @@ fn main() -> ExitCode {
             loading::load_file(file, &parameters.join(" ")).map_err(Into::into)
         }
         _ => Err(anyhow::anyhow!(
-            "scenarios all [CALLS] | only TEXT | causes | file-systems | system | early | late | store | crash DB | crashed DB | fallbacks | takeover [KILLS] | journal | package | insmod FILE [ARGUMENTS]"
+            "scenarios all [CALLS] | only TEXT | causes | file-systems | system | early | late | run | store | crash DB | crashed DB | fallbacks | takeover [KILLS] | journal | package | insmod FILE [ARGUMENTS]"
         )),
     };
     match done {
