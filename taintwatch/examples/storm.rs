@@ -46,7 +46,7 @@ fn main() -> Result<()> {
             waiting.clear();
         }
     }
-    let each = started.elapsed().as_secs_f64() / events as f64;
+    let each = started.elapsed().as_secs_f64() / f64::from(u32::try_from(events)?);
     println!(
         "{events} events, {:.1} µs each, {:.0}/s",
         each * 1e6,

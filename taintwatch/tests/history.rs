@@ -2,6 +2,12 @@
 //!
 //! In: histories of random events, in the order in which a daemon records them. Out: the reports, equal.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test ends where it fails"
+)]
+
 use std::collections::HashMap;
 
 use proptest::prelude::*;
@@ -283,7 +289,9 @@ proptest! {
     ) {
         let mut machine = Machine { boot: 0, boottime_ns: 0, booted: 1_700_000_000, mask: Mask(0), events: Vec::new() };
         machine.push(&Next::Boot);
-        nexts.iter().for_each(|next| machine.push(next));
+        for next in &nexts {
+            machine.push(next);
+        }
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.db");
         let mut store = Store::create(&path).unwrap();

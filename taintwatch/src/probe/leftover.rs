@@ -7,14 +7,7 @@ use std::{os::fd::AsFd as _, path::Path};
 
 use taintwatch_common::{Count, CountKey, counter, kind};
 
-use super::{
-    bpf,
-    counts::Counts,
-    error::Error,
-    maps::Maps,
-    monitor::{online_cpus, ring},
-    pins,
-};
+use super::{bpf, counts::Counts, error::Error, maps::Maps, mask_watch::online_cpus, pins};
 use crate::ring::Ring;
 
 /// Programs that are detached, with their maps.
@@ -41,7 +34,7 @@ impl Detached {
     pub(super) fn detach(folder: &Path) -> Result<Self, Error> {
         let about = pins::about(folder).map_err(|error| Error::Adopt(error.to_string()))?;
         let mut maps = Maps::Pinned(folder.to_owned());
-        let ring = ring(&maps.data("EVENTS")?)?;
+        let ring = maps.ring()?;
         let counts = Counts::take(&mut maps)?;
         let watchpoints = maps.data("WATCHPOINTS")?;
         for cpu in online_cpus().map_err(Error::Adopt)? {

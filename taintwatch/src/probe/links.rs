@@ -9,7 +9,7 @@ use std::{
 
 use aya::programs::links::FdLink;
 
-use super::{bpf, pins::Error};
+use super::{bpf, pin_error::Error};
 
 /// What an attached program leaves.
 pub(super) enum Link {

@@ -10,7 +10,7 @@ use aya::{
 };
 
 use super::error::Error;
-use crate::event::Mask;
+use crate::{event::Mask, ring::Ring};
 
 /// All that userspace uses: each is pinned.
 pub(super) const USED: [&str; 10] = [
@@ -57,6 +57,14 @@ impl Maps<'_> {
         M: TryFrom<Map, Error = MapError>,
     {
         M::try_from(self.map(name)?).map_err(failed(name))
+    }
+
+    /// The reader of the ring buffer.
+    pub(super) fn ring(&mut self) -> Result<Ring, Error> {
+        const NAME: &str = "EVENTS";
+        let map = self.data(NAME)?;
+        let info = map.info().map_err(failed(NAME))?;
+        Ok(Ring::new(map.fd(), info.max_entries())?)
     }
 
     /// A map that no type of aya's stands for.

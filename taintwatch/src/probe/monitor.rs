@@ -4,7 +4,7 @@
 //! hooks with the mechanism that was chosen for each. Everything stays attached as long as [`Monitor`] lives; with pins,
 //! until they are removed, and the next start takes it over.
 
-use aya::{Ebpf, EbpfLoader, maps::MapData};
+use aya::{Ebpf, EbpfLoader};
 
 use super::{
     attach::Plan,
@@ -144,7 +144,7 @@ impl Monitor {
             }
         }
         let mut maps = Maps::Loaded(&mut ebpf);
-        let ring = ring(&maps.data(EVENTS)?)?;
+        let ring = maps.ring()?;
         let counts = Counts::take(&mut maps)?;
         let mut shared = Shared::take(&mut maps)?;
         if let Some(pins) = pins {
@@ -201,7 +201,7 @@ impl Monitor {
             adopted_since_ns: Some(about.attached_ns),
             attached_mask: about.mask,
             leftover: None,
-            ring: Some(ring(&maps.data(EVENTS)?)?),
+            ring: Some(maps.ring()?),
             shared,
             watchpoints,
             held: None,
@@ -302,8 +302,6 @@ enum Attached {
     Unpinned(pins::Error),
 }
 
-const EVENTS: &str = "EVENTS";
-
 /// Detaches what cannot be taken over.
 fn detach(pins: &Pins) -> Option<Detached> {
     let mut detached = None;
@@ -321,12 +319,6 @@ fn detach(pins: &Pins) -> Option<Detached> {
         }
     }
     detached
-}
-
-/// The reader of the ring.
-pub(super) fn ring(map: &MapData) -> Result<Ring, Error> {
-    let info = map.info().map_err(maps::failed(EVENTS))?;
-    Ok(Ring::new(map.fd(), info.max_entries())?)
 }
 
 /// Leaves out symbols that are not needed again: where the kernel resolves code when it acts, all but a few. Gives whether

@@ -27,6 +27,7 @@ use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+pub use super::pin_error::Error;
 use super::{
     hooks::MASK_WATCH,
     links::{self, Links},
@@ -42,37 +43,6 @@ pub(super) const PROGRAMS: [&str; 2] = ["mask_watch", "watch_alive"];
 /// Room for [`About`] as JSON.
 const ABOUT_LEN: usize = 16 << 10;
 const ABOUT: &str = "ABOUT";
-
-/// Why nothing can be pinned, or taken over.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("{0} is not in a BPF file system: mount one with `mount -t bpf bpf /sys/fs/bpf`")]
-    NoBpffs(PathBuf),
-    #[error("{path}: {error}")]
-    Folder { path: PathBuf, error: io::Error },
-    #[error("another daemon uses {0}")]
-    InUse(PathBuf),
-    #[error("{what}: {error}")]
-    Kernel {
-        what: String,
-        error: Box<dyn std::error::Error + Send + Sync>,
-    },
-    #[error("what is pinned cannot be read: {0}")]
-    Unreadable(String),
-}
-
-impl Error {
-    /// The kernel refused to pin this.
-    pub(super) fn kernel(
-        what: &str,
-        error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
-        Self::Kernel {
-            what: format!("pin {what}"),
-            error: error.into(),
-        }
-    }
-}
 
 /// What the programs of a folder are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
