@@ -5,7 +5,7 @@
 
 use std::{fmt::Write as _, sync::LazyLock};
 
-use super::{journald::message_id, wrap};
+use super::{message_id::message_id, wrap};
 use crate::{
     event::{Event, Kind},
     kernel::os_release,

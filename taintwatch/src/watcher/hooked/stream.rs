@@ -11,6 +11,9 @@ use crate::{
     ring::Ring,
 };
 
+/// Records taken early at the most: more than the ring has at once, and a flood has no end.
+const EARLY: usize = 8192;
+
 /// What records come out of.
 pub(super) trait Source {
     /// The next record's bytes, if there is one now.
@@ -132,7 +135,9 @@ impl<S: Source> Stream<S> {
     }
 
     fn look_ahead(&mut self) {
-        while let Some(bytes) = self.ring.try_next() {
+        while self.early.len() < EARLY
+            && let Some(bytes) = self.ring.try_next()
+        {
             self.early.push_back(bytes);
         }
     }
