@@ -98,10 +98,10 @@ pub(crate) fn root() -> Result<PathBuf> {
     debian("chroot/systemd-udev", PACKAGES)
 }
 
-/// The same with what makes initial file systems.
-pub(crate) fn root_with_initramfs_tools() -> Result<PathBuf> {
-    let packages = format!("{PACKAGES},initramfs-tools");
-    debian("chroot/systemd-initramfs-tools", &packages)
+/// The same with what makes initial file systems, and a runtime of containers.
+pub(crate) fn whole_root() -> Result<PathBuf> {
+    let packages = format!("{PACKAGES},initramfs-tools,crun");
+    debian("chroot/systemd-whole", &packages)
 }
 
 fn debian(name: &str, packages: &str) -> Result<PathBuf> {

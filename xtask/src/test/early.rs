@@ -1,6 +1,6 @@
 //! A boot as a machine has it: an initial file system of initramfs-tools with the hook of the package, and a root on a disk.
 //!
-//! In: the package, the kernel's own modules, a Debian with initramfs-tools. Out: what the scenario in the guest prints.
+//! In: the package, the kernel's own modules, a Debian with initramfs-tools and crun. Out: what the scenario in the guest prints.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use crate::{
     initramfs::Initramfs,
     journal::{self, UNIT},
     kernels::Kernel,
-    package,
+    modules, package,
     progress::step,
     qemu::{BEGAN, Guest},
     run,
@@ -25,6 +25,8 @@ use crate::{
 
 const DISK_SIZE: &str = "1500M";
 const LIMIT: Duration = Duration::from_mins(20);
+/// What a runtime needs to know of the daemon's container.
+const CONTAINER: &str = include_str!("../../../packaging/container/config.json");
 /// What the disk needs: initramfs-tools finds out by itself only on the machine that it is for.
 const MODULES: &str = "virtio_pci\nvirtio_blk\next4\n";
 
@@ -51,10 +53,10 @@ fn make(kernel: &Kernel) -> Result<(PathBuf, PathBuf)> {
     if root.exists() {
         fs::remove_dir_all(&root).context("remove an earlier root")?;
     }
-    copy(&journal::root_with_initramfs_tools()?, &root)?;
-    let modules = root.join("usr/lib/modules").join(&kernel.release);
+    copy(&journal::whole_root()?, &root)?;
+    let stock = root.join("usr/lib/modules").join(&kernel.release);
     fs::create_dir_all(root.join("usr/lib/modules"))?;
-    copy(&kernel.modules, &modules)?;
+    copy(&kernel.modules, &stock)?;
     fs::write(root.join("etc/initramfs-tools/modules"), MODULES)?;
     fs::write(
         root.join("etc/initramfs-tools/conf.d/driver-policy"),
@@ -67,6 +69,8 @@ fn make(kernel: &Kernel) -> Result<(PathBuf, PathBuf)> {
         build::dist()?.join("guest/scenarios"),
         root.join("usr/bin/scenarios"),
     )?;
+    copy(&modules::get(kernel)?, &root.join("modules"))?;
+    fs::write(root.join("config.json"), CONTAINER)?;
     job(&root)?;
     chroot(&root, &["dpkg", "--install", "/taintwatch.deb"])?;
     chroot(&root, &["systemctl", "enable", "taintwatch", "scenarios"])?;

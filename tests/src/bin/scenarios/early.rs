@@ -23,6 +23,10 @@ pub(crate) fn all() -> Result<()> {
         "early: each module of the boot is in the history",
         first_module(),
     );
+    tally.count(
+        "early: a daemon in a container takes over, and names the host's files",
+        in_container(),
+    );
     tally.end()
 }
 
@@ -79,14 +83,7 @@ fn recorded() -> Result<Vec<Value>> {
     let started = Instant::now();
     let mut before = None;
     loop {
-        let report = Command::new("taintwatch")
-            .args(["report", "--json"])
-            .output()?;
-        let text = String::from_utf8(report.stdout)?;
-        let events: Vec<Value> = text
-            .lines()
-            .map(serde_json::from_str)
-            .collect::<Result<_, _>>()?;
+        let events = events()?;
         let began = events.iter().any(|event| event["kind"] == "coverage");
         if began && before == Some(events.len()) {
             return Ok(events);
@@ -97,10 +94,107 @@ fn recorded() -> Result<Vec<Value>> {
                 .args(["-u", "taintwatch*", "--no-pager"])
                 .output()?;
             bail!(
-                "no coverage in {text:?}; {}",
+                "no coverage in {events:?}; {}",
                 String::from_utf8_lossy(&said.stdout)
             );
         }
         sleep(Duration::from_secs(2));
     }
+}
+
+/// The host's daemon stops, and one in a container takes over: it sees the host's processes and files as the host's.
+fn in_container() -> Result<()> {
+    const BUNDLE: &str = "/run/bundle";
+    let root = format!("{BUNDLE}/rootfs");
+    for folder in ["usr/bin", "etc"] {
+        fs::create_dir_all(format!("{root}/{folder}"))?;
+    }
+    fs::copy("/usr/bin/taintwatch", format!("{root}/usr/bin/taintwatch"))?;
+    fs::copy("/config.json", format!("{BUNDLE}/config.json"))?;
+    run("systemctl", &["stop", "taintwatch"])?;
+    fs::create_dir_all("/run/taintwatch")?;
+    let before = events()?.len();
+    let mut container = Command::new("crun")
+        .args(["run", "--bundle", BUNDLE, "taintwatch"])
+        .spawn()?;
+    let seen = load_and_look(before);
+    run("crun", &["kill", "taintwatch", "TERM"])?;
+    container.wait()?;
+    run("systemctl", &["start", "taintwatch"])?;
+    seen
+}
+
+fn load_and_look(before: usize) -> Result<()> {
+    let of_module = |events: &[Value]| {
+        let mut new = events.iter().skip(before);
+        let is_it =
+            |event: &&Value| event["kind"] == "module_load" && event["module"]["name"] == "tw_gpl";
+        new.find(is_it)
+            .filter(|event| event["module"].get("sha256").is_some())
+            .cloned()
+    };
+    let took_over = |events: &[Value]| {
+        let mut new = events.iter().skip(before);
+        new.any(|event| event["coverage"]["attached_since_ns"].is_u64())
+    };
+    wait("the daemon in the container", |events| {
+        took_over(events).then_some(())
+    })?;
+    crate::loading::load("tw_gpl", "")?;
+    let load = wait("a load with its file's hash", of_module)?;
+    ensure!(
+        load["module"]["path"] == "/modules/tw_gpl.ko",
+        "path: {load}"
+    );
+    ensure!(
+        load["module"].get("mount_namespace").is_none(),
+        "another namespace: {load}"
+    );
+    ensure!(load["task"]["exe"] == "/usr/bin/scenarios", "exe: {load}");
+    ensure!(
+        load["task"].get("mount_namespace").is_none(),
+        "another namespace: {load}"
+    );
+    ensure!(load["task"]["unit"] == "scenarios.service", "unit: {load}");
+    Ok(())
+}
+
+fn wait<T>(what: &str, look: impl Fn(&[Value]) -> Option<T>) -> Result<T> {
+    let started = Instant::now();
+    loop {
+        let events = events()?;
+        if let Some(found) = look(&events) {
+            return Ok(found);
+        }
+        ensure!(
+            started.elapsed() < PATIENCE,
+            "no {what}: {:?}",
+            events.iter().rev().take(5).collect::<Vec<_>>()
+        );
+        sleep(Duration::from_millis(500));
+    }
+}
+
+fn events() -> Result<Vec<Value>> {
+    let report = Command::new("taintwatch")
+        .args(["report", "--json"])
+        .output()?;
+    let text = String::from_utf8(report.stdout)?;
+    Ok(text
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?)
+}
+
+fn run(program: &str, words: &[&str]) -> Result<()> {
+    let output = Command::new(program)
+        .args(words)
+        .output()
+        .with_context(|| format!("run {program}"))?;
+    ensure!(
+        output.status.success(),
+        "{program} {words:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
 }
