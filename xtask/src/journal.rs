@@ -98,9 +98,9 @@ pub(crate) fn root() -> Result<PathBuf> {
     debian("chroot/systemd-udev", PACKAGES)
 }
 
-/// The same with what makes initial file systems, and a runtime of containers.
+/// The same with what makes initial file systems, a runtime of containers, and rpm.
 pub(crate) fn whole_root() -> Result<PathBuf> {
-    let packages = format!("{PACKAGES},initramfs-tools,crun");
+    let packages = format!("{PACKAGES},initramfs-tools,crun,rpm");
     debian("chroot/systemd-whole", &packages)
 }
 

@@ -20,10 +20,11 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// The .deb, for a guest.
-pub(crate) fn deb() -> Result<PathBuf> {
-    let is_deb = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "deb");
-    make()?.into_iter().find(is_deb).context("no .deb was made")
+/// The package of this kind, for a guest: `deb` or `rpm`.
+pub(crate) fn of(kind: &str) -> Result<PathBuf> {
+    let is_it = |path: &PathBuf| path.extension().is_some_and(|found| found == kind);
+    let found = make()?.into_iter().find(is_it);
+    found.with_context(|| format!("no .{kind} was made"))
 }
 
 fn make() -> Result<Vec<PathBuf>> {

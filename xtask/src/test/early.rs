@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::{guests::judged, matrix::Matrix};
 use crate::{
@@ -31,7 +31,15 @@ const CONTAINER: &str = include_str!("../../../packaging/container/config.json")
 const MODULES: &str = "virtio_pci\nvirtio_blk\next4\n";
 
 pub(super) fn run(kernel: &Kernel, matrix: &mut Matrix) -> Result<()> {
-    let (initramfs, disk) = step("make a Debian with an initial file system", || make(kernel))?;
+    let root = new_root()?;
+    matrix.check(
+        "the .rpm: signatures of files, scripts, removal",
+        rpm(&root),
+    );
+    let made = step("make a Debian with an initial file system", || {
+        make(kernel, &root)
+    });
+    let (initramfs, disk) = made?;
     let guest = Guest {
         name: format!("early-{}", kernel.series),
         image: kernel.image.clone(),
@@ -46,14 +54,59 @@ pub(super) fn run(kernel: &Kernel, matrix: &mut Matrix) -> Result<()> {
     judged(&guest, "systemd", false, matrix)
 }
 
-/// The initial file system, and the disk.
-fn make(kernel: &Kernel) -> Result<(PathBuf, PathBuf)> {
-    let folder = image::folder()?;
-    let root = folder.join("early-root");
+/// A copy of the Debian.
+fn new_root() -> Result<PathBuf> {
+    let root = image::folder()?.join("early-root");
     if root.exists() {
         fs::remove_dir_all(&root).context("remove an earlier root")?;
     }
     copy(&journal::whole_root()?, &root)?;
+    Ok(root)
+}
+
+/// What rpm says of the package; and its scripts, in a root where systemd does not run.
+fn rpm(root: &Path) -> Result<()> {
+    const FILE: &str = "/taintwatch.rpm";
+    let inside = |path: &str| root.join(path.trim_start_matches('/'));
+    fs::copy(package::of("rpm")?, inside(FILE))?;
+    chroot(root, &["rpm", "--checksig", "--nosignature", FILE])?;
+    let asked = |what: &str| chroot(root, &["rpm", "--query", "--package", what, FILE]);
+    let requires = asked("--requires")?;
+    ensure!(
+        requires.lines().any(|line| line.trim() == "systemd"),
+        "requires: {requires}"
+    );
+    let configuration = asked("--configfiles")?;
+    ensure!(
+        configuration.trim() == "/etc/taintwatch/taintwatch.toml",
+        "configuration: {configuration}"
+    );
+    // Debian's systemd is not in the database of rpm.
+    chroot(root, &["rpm", "--install", "--nodeps", FILE])?;
+    chroot(root, &["rpm", "--verify", "--nodeps", "taintwatch"])?;
+    chroot(root, &["getent", "group", "taintwatch"]).context("its script made no group")?;
+    chroot(root, &["taintwatch", "config", "check"])?;
+    chroot(root, &["systemctl", "enable", "taintwatch"])?;
+    chroot(root, &["rpm", "--erase", "taintwatch"])?;
+    for left in [
+        "/usr/bin/taintwatch",
+        "/etc/taintwatch",
+        "/etc/systemd/system/sysinit.target.wants/taintwatch.service",
+    ] {
+        let left = inside(left);
+        ensure!(
+            left.symlink_metadata().is_err(),
+            "{} is left behind",
+            left.display()
+        );
+    }
+    fs::remove_file(inside(FILE))?;
+    Ok(())
+}
+
+/// The initial file system, and the disk.
+fn make(kernel: &Kernel, root: &Path) -> Result<(PathBuf, PathBuf)> {
+    let folder = image::folder()?;
     let stock = root.join("usr/lib/modules").join(&kernel.release);
     fs::create_dir_all(root.join("usr/lib/modules"))?;
     copy(&kernel.modules, &stock)?;
@@ -64,26 +117,26 @@ fn make(kernel: &Kernel) -> Result<(PathBuf, PathBuf)> {
     )?;
     let configuration = root.join("boot").join(format!("config-{}", kernel.release));
     fs::write(configuration, "CONFIG_RD_GZIP=y\n")?;
-    fs::copy(package::deb()?, root.join("taintwatch.deb"))?;
+    fs::copy(package::of("deb")?, root.join("taintwatch.deb"))?;
     fs::copy(
         build::dist()?.join("guest/scenarios"),
         root.join("usr/bin/scenarios"),
     )?;
     copy(&modules::get(kernel)?, &root.join("modules"))?;
     fs::write(root.join("config.json"), CONTAINER)?;
-    job(&root)?;
-    chroot(&root, &["dpkg", "--install", "/taintwatch.deb"])?;
-    chroot(&root, &["systemctl", "enable", "taintwatch", "scenarios"])?;
-    chroot(&root, &["depmod", &kernel.release])?;
-    chroot(&root, &["mkinitramfs", "-o", "/initrd", &kernel.release])?;
+    job(root)?;
+    chroot(root, &["dpkg", "--install", "/taintwatch.deb"])?;
+    chroot(root, &["systemctl", "enable", "taintwatch", "scenarios"])?;
+    chroot(root, &["depmod", &kernel.release])?;
+    chroot(root, &["mkinitramfs", "-o", "/initrd", &kernel.release])?;
     let initramfs = folder.join(format!("early-{}.base", kernel.series));
     fs::rename(root.join("initrd"), &initramfs)?;
     let disk = folder.join(format!("early-{}.img", kernel.series));
     _ = fs::remove_file(&disk);
     let mut make = Command::new("/usr/sbin/mke2fs");
-    make.args(["-q", "-t", "ext4", "-d"]).arg(&root);
+    make.args(["-q", "-t", "ext4", "-d"]).arg(root);
     run::quiet(make.arg(&disk).arg(DISK_SIZE)).context("make the disk")?;
-    fs::remove_dir_all(&root).context("remove the root")?;
+    fs::remove_dir_all(root).context("remove the root")?;
     Ok((initramfs, disk))
 }
 
@@ -105,8 +158,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         .with_context(|| format!("copy {}", from.display()))
 }
 
-fn chroot(root: &Path, words: &[&str]) -> Result<()> {
+fn chroot(root: &Path, words: &[&str]) -> Result<String> {
     let mut command = Command::new("chroot");
     command.arg(root).args(words).env("LC_ALL", "C");
-    run::quiet(&mut command).map(drop)
+    run::quiet(&mut command)
 }

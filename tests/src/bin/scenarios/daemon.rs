@@ -18,6 +18,9 @@ use crate::live::socket_of;
 /// Loading and verifying takes a few seconds on an emulated processor.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// A configuration.
+const NO_PINS: &str = "/tmp/no-pins.toml";
+
 /// Where the recorder of a history says what.
 pub(crate) fn said_of(db: &str) -> String {
     format!("/tmp/daemon-{}", db.replace('/', "_"))
@@ -30,9 +33,12 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts one, under the words of `before`, with further arguments, and waits until it records.
+    /// Starts one, under the words of `before`, with further arguments, and waits until it records. It leaves nothing
+    /// attached: what the next one does is its own.
     pub(crate) fn start(before: &[&str], arguments: &[&str], db: &str) -> Result<Self> {
-        let mut daemon = Self::spawn(before, arguments, db)?;
+        fs::write(NO_PINS, "[pins]\nenabled = false\n")?;
+        let arguments = [&["--config", NO_PINS], arguments].concat();
+        let mut daemon = Self::spawn(before, &arguments, db)?;
         daemon.wait()?;
         Ok(daemon)
     }

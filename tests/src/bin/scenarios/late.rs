@@ -24,7 +24,6 @@ use crate::{
     daemon::Daemon,
     history::History,
     loading::{load, load_file},
-    run,
     truth::{Actors, Verdict},
 };
 
@@ -88,7 +87,6 @@ pub(crate) fn all() -> Result<()> {
         verdict.wrong.len()
     );
     tally.names("late", &verdict);
-    run::all(&mut tally)?;
     tally.end()
 }
 

@@ -8,7 +8,7 @@
 //! | `all [CALLS]` | everything that happens while one recorder runs |
 //! | `only TEXT` | those of `all` and `causes` that have TEXT in their name |
 //! | `causes` | what made each flag, and cases that mislead |
-//! | `late` | a recorder on a kernel that is tainted already; then `run` |
+//! | `late` | a recorder on a kernel that is tainted already |
 //! | `run` | commands that are watched, with a recorder and without |
 //! | `store` | what happens to a history while its recorder runs |
 //! | `hold FOLDER` | every lock that can be had on the files of a folder, until the input ends |
