@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     coverage::Stamp,
-    event::{Event, Kind},
+    event::{Event, Kind, Taint},
 };
 
 /// Events, in order, and what others come to.
@@ -206,9 +206,7 @@ impl Shown {
         let mut shown = Self::default();
         for event in topics.filter_map(Stored::event) {
             let taint = event.taint.as_ref();
-            shown
-                .bits
-                .extend(taint.into_iter().flat_map(|taint| taint.set()));
+            shown.bits.extend(taint.into_iter().flat_map(Taint::set));
             shown.modules.extend(event.module_name().map(str::to_owned));
         }
         shown

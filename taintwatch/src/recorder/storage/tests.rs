@@ -91,7 +91,9 @@ fn what_a_full_disk_has_no_room_for_waits_and_is_written_in_order() {
     };
     limit(&storage, pages);
     let mut large = event("large");
-    large.log = vec!["x".repeat(100_000)];
+    // Not to be made small.
+    let noise = (1..30_000_u32).map(|number| format!("{:x}", number.wrapping_mul(0x9E37_79B9)));
+    large.log = vec![noise.collect()];
     assert_eq!(append(&mut storage, large), Appended::Waits);
     assert_eq!(
         append(&mut storage, event("small")),
