@@ -38,8 +38,9 @@ pub(super) struct Programs<'c> {
     chunk: &'c [u8],
     /// Where the next text begins that matters; what is before it was searched.
     next: usize,
-    /// A word that is known to be a machine's name: most lines have the same.
+    /// A word that is known to be a machine's name, and a time with it: most lines have the same.
     machine: &'c [u8],
+    head: &'c [u8],
 }
 
 impl<'c> Programs<'c> {
@@ -50,6 +51,7 @@ impl<'c> Programs<'c> {
             chunk,
             next: 0,
             machine: &[],
+            head: &[],
         };
         programs.search(0);
         Some(programs)
@@ -73,7 +75,13 @@ impl<'c> Programs<'c> {
 
     /// `Nov 24 12:00:00 web1 app[42]: `, `2026-11-24T12:00:00.123456+01:00 web1 app[42]: `, and a plain text.
     fn is_programs(&mut self, line: &'c [u8]) -> bool {
-        let tag = behind_time(line).and_then(|rest| self.behind_machine(rest));
+        let known = line.strip_prefix(self.head);
+        let tag = known.filter(|_| !self.head.is_empty()).or_else(|| {
+            let tag = behind_time(line).and_then(|rest| self.behind_machine(rest))?;
+            let head = line.len() - tag.len();
+            self.head = line.get(..head).unwrap_or_default();
+            Some(tag)
+        });
         let text = tag.and_then(behind_tag);
         text.is_some_and(|text| !text.is_empty()) && is_plain(line)
     }
@@ -109,7 +117,8 @@ fn texts() -> Option<&'static Searcher> {
 fn is_plain(text: &[u8]) -> bool {
     let is_odd = |byte: u8| !(b' '..=b'~').contains(&byte) || byte == b'&' || byte == b'\\';
     // Without a branch for each byte.
-    if text.iter().fold(false, |odd, byte| odd | is_odd(*byte)) {
+    let odd = |odd: u8, byte: &u8| odd | u8::from(is_odd(*byte));
+    if text.iter().fold(0, odd) != 0 {
         return false;
     }
     let ends_well = match text.last() {
