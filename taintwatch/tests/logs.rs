@@ -192,6 +192,67 @@ proptest! {
     }
 }
 
+/// What syslog daemons write of programs, and what only looks so.
+const PROGRAMS: [&str; 14] = [
+    "Nov 24 12:00:00 web1 sshd[42]: Accepted publickey for root from 10.0.0.1 port 22 ssh2",
+    "Nov  4 12:00:00 web1 CRON[4]: pam_unix(cron:session): session opened for user root(uid=0)",
+    "2026-11-24T12:00:00.123456+01:00 web1 systemd[1]: Started foo.service - Foo.",
+    "Nov 24 12:00:01 web1 app[7]: x",
+    "Nov 24 12:00:01 web1 app[7]: a text that is as wide as a terminal is, and has no room for another word",
+    "Nov 24 12:00:01 web1 app[7]: at [ 12",
+    "Nov 24 12:00:01 web1 app[7]: [    1.500000] nvidia: module license 'NVIDIA' taints kernel.",
+    "Nov 24 12:00:01 web1 app[7]: kernel is not tainted",
+    "Nov 24 12:00:01 web1 app[7]: {",
+    "Nov 24 12:00:01 error app[7]: x",
+    "Nov 24 12:00:01 web1 kernel: usb 1-1: new device",
+    "Nov 24 12:00:01 web1 kernel: [    1.500000] foo: loading out-of-tree module taints kernel.",
+    "the rest of a line",
+    "nvidia(POE)",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(12), ..ProptestConfig::default() })]
+
+    /// Lines of programs are passed over where they come at once, and read where they come byte by byte.
+    #[test]
+    fn what_is_passed_over_changes_nothing(
+        picks in prop::collection::vec((any::<prop::sample::Index>(), 0..8_usize, prop::collection::vec(0..PROGRAMS.len(), 0..8)), 1..8),
+    ) {
+        let lines = lines();
+        let mut text = Vec::new();
+        for (at, count, programs) in picks {
+            let programs = programs.into_iter().flat_map(|at| vec![PROGRAMS[at].as_bytes(); 1 + at % 3]);
+            let some = lines.iter().skip(at.index(lines.len())).take(count).map(Vec::as_slice);
+            for line in some.chain(programs) {
+                text.extend_from_slice(line);
+                text.push(b'\n');
+            }
+        }
+        let read = |input: &mut dyn std::io::BufRead| {
+            let mut lines = Vec::new();
+            let read = stream::read(input, &mut |line| lines.push(format!("{line:?}"))).unwrap();
+            (lines, read)
+        };
+        let passed = read(&mut &text[..]);
+        prop_assert_eq!(passed, read(&mut std::io::BufReader::with_capacity(1, &text[..])));
+    }
+}
+
+/// The lines of all logs.
+fn lines() -> &'static [Vec<u8>] {
+    static LINES: std::sync::LazyLock<Vec<Vec<u8>>> = std::sync::LazyLock::new(|| {
+        let of = |log: &PathBuf| -> Vec<Vec<u8>> {
+            fs::read(log)
+                .unwrap()
+                .split(|byte| *byte == b'\n')
+                .map(<[u8]>::to_vec)
+                .collect()
+        };
+        logs().iter().flat_map(of).collect()
+    });
+    &LINES
+}
+
 fn event_text(event: &Event) -> String {
     let taint = event.taint.clone().unwrap_or_default();
     let cause = event.cause.as_ref().unwrap();

@@ -37,7 +37,7 @@ pub struct Event {
     pub schema: u32,
     /// Unique, and the same in every export: the key to deduplicate by.
     pub id: String,
-    /// The number of the event in its store, without gaps. 0 where no store recorded it; `analyze` numbers the events
+    /// The number of the event in its store, without gaps but where old events were removed. 0 where no store recorded it; `analyze` numbers the events
     /// of a run.
     pub seq: u64,
     /// What kind of thing happened.

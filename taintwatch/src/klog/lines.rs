@@ -110,6 +110,17 @@ impl<'s> Lines<'s> {
         }
     }
 
+    /// Whether a line of a program's would change nothing but what is held: the last line was one.
+    pub(super) fn is_idle(&self) -> bool {
+        self.wrapped.is_one() && !self.unfolded.is_open()
+    }
+
+    /// Passes over a line of a program's (`Programs`) between two others, the first of which is held.
+    pub(super) fn pass(&mut self, width: usize) {
+        self.number += 1;
+        self.wrapped.pass(width);
+    }
+
     /// Whether the line that is held was written by a program.
     fn is_programs(&mut self) -> bool {
         self.flush();

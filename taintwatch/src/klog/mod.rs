@@ -27,6 +27,7 @@ pub mod marks;
 mod modules;
 mod origin;
 mod pause;
+mod programs;
 mod reconstruct;
 mod report;
 mod scanner;

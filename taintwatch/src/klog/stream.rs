@@ -5,12 +5,13 @@
 
 use std::io::{self, BufRead, Read as _};
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter, memrchr};
 
 use super::{
     Line, Unread, journal,
     line::LONGEST_LINE,
     lines::{Found, Lines},
+    programs::Programs,
 };
 
 /// What was read.
@@ -83,22 +84,52 @@ struct Stream<'s> {
 }
 
 impl Stream<'_> {
-    fn chunk(&mut self, mut chunk: &[u8]) {
+    fn chunk(&mut self, chunk: &[u8]) {
         self.bytes += chunk.len() as u64;
-        while let Some(end) = memchr(b'\n', chunk) {
-            let (line, rest) = chunk.split_at(end);
-            chunk = rest.get(1..).unwrap_or_default();
-            if self.begun.is_empty() {
-                self.lines.line(line);
-            } else {
-                self.begin(line);
-                let whole = std::mem::take(&mut self.begun);
-                self.lines.line(&whole);
-                self.begun = whole;
-                self.begun.clear();
-            }
+        let mut begin = 0;
+        if !self.begun.is_empty() {
+            let end = memchr(b'\n', chunk);
+            self.begin(chunk.get(..end.unwrap_or(chunk.len())).unwrap_or_default());
+            let Some(end) = end else { return };
+            let whole = std::mem::take(&mut self.begun);
+            self.lines.line(&whole);
+            self.begun = whole;
+            self.begun.clear();
+            begin = end + 1;
         }
-        self.begin(chunk);
+        let rest = chunk.get(begin..).unwrap_or_default();
+        let end = memrchr(b'\n', rest).map_or(0, |end| end + 1);
+        let (whole, part) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+        self.whole(whole);
+        self.begin(part);
+    }
+
+    /// Lines with their ends. Of many lines of programs, one behind the other, the first and the last are enough.
+    fn whole(&mut self, chunk: &[u8]) {
+        let mut programs = Programs::of(chunk);
+        let mut is_idle = false;
+        // The last line of a program's, which nothing behind it has shown to be needed.
+        let mut last: Option<&[u8]> = None;
+        let mut begin = 0;
+        for end in memchr_iter(b'\n', chunk) {
+            let line = chunk.get(begin..end).unwrap_or_default();
+            let is_programs = programs.as_mut().is_some_and(|it| it.has(begin, end));
+            begin = end + 1;
+            if is_programs && is_idle {
+                if let Some(last) = last.replace(line) {
+                    self.lines.pass(last.len());
+                }
+                continue;
+            }
+            if let Some(last) = last.take() {
+                self.lines.line(last);
+            }
+            self.lines.line(line);
+            is_idle = is_programs && self.lines.is_idle();
+        }
+        if let Some(last) = last {
+            self.lines.line(last);
+        }
     }
 
     /// Keeps a part of a line, up to the limit.

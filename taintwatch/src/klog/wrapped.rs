@@ -66,6 +66,16 @@ impl Wrapped {
         self.beginning = Some(beginning);
     }
 
+    /// Whether a single line is held.
+    pub(super) fn is_one(&self) -> bool {
+        self.pieces.len() == 1
+    }
+
+    /// A line of so many characters is passed over: one that is no rest of another, and has none.
+    pub(super) fn pass(&mut self, width: usize) {
+        self.widest = self.widest.max(width);
+    }
+
     /// Takes the next line when it is the rest of the last.
     pub(super) fn take(&mut self, text: &str, beginning: Beginning, is_stamped: bool) -> bool {
         let goes_on =

@@ -29,6 +29,9 @@ pub(super) struct Opened {
     pub(super) is_copy: bool,
 }
 
+/// Every query that is asked again and again stays prepared.
+const PREPARED: usize = 64;
+
 /// How long a reader waits for a process that keeps it busy.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A writer has other things to do, and tries again.
@@ -52,6 +55,7 @@ pub(super) fn for_writing(path: &Path) -> Result<Opened, Failure> {
     let file = access::history(path).map_err(Failure::Open)?;
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(PATIENCE_TO_WRITE)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED);
     is_known(&connection)?;
     // Before the first table: then the file gives back what was removed from it.
     connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
@@ -111,6 +115,7 @@ fn read_only(path: &Path, more: OpenFlags) -> Result<Opened, Failure> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED);
     let is_copy = is_known(&connection)? != LAYOUT;
     let db = if is_copy {
         in_this_layout(&connection)?
@@ -130,6 +135,7 @@ fn in_this_layout(old: &Connection) -> Result<Connection, Failure> {
     // One state for all queries.
     let old = old.unchecked_transaction()?;
     let mut copy = Connection::open("")?;
+    copy.set_prepared_statement_cache_capacity(PREPARED);
     migrations().to_latest(&mut copy)?;
     let writing = copy.transaction()?;
     let has = |name: &str| -> Result<bool, Failure> { Ok(old.table_exists(None, name)?) };

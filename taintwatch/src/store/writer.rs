@@ -37,6 +37,8 @@ pub(super) struct Writer {
     origins: HashMap<String, i64>,
     /// The last event of a kind in a boot, and the base for those whose topic has none.
     kinds: HashMap<(i64, Kind), Lately>,
+    /// How many bases a boot has.
+    bases: HashMap<i64, i64>,
 }
 
 #[derive(Clone, Copy)]
@@ -244,13 +246,16 @@ impl Writer {
     }
 
     fn new_base(&mut self, db: &Connection, boot: i64, text: &str) -> Result<Option<i64>, Failure> {
-        let many = "SELECT count(*) FROM base WHERE boot = ?1";
-        let many: i64 = db
-            .prepare_cached(many)?
-            .query_row([boot], |row| row.get(0))?;
+        let many = if let Some(known) = self.bases.get(&boot) {
+            *known
+        } else {
+            let many = "SELECT count(*) FROM base WHERE boot = ?1";
+            db.query_row(many, [boot], |row| row.get(0))?
+        };
         if many >= MOST_BASES {
             return Ok(None);
         }
+        remember(&mut self.bases, boot, many + 1);
         let body = self.encoder.encode(text, &[]);
         let insert = "INSERT INTO base (boot, body) VALUES (?1, ?2)";
         db.prepare_cached(insert)?.execute(params![boot, body])?;

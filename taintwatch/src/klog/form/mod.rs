@@ -55,6 +55,11 @@ pub struct Source {
     number: u64,
 }
 
+/// Whether a word behind the time of a logger is no machine: the level of a message, the stream that it came through.
+pub(super) fn is_no_machine(word: &str) -> bool {
+    word::is_level(word) || word::is_stream(word)
+}
+
 impl Source {
     /// Takes a line apart; `None` when the kernel did not write it.
     pub fn line<'a>(&mut self, raw: &'a str) -> Option<Line<'a>> {

@@ -91,16 +91,9 @@ fn what_a_full_disk_has_no_room_for_waits_and_is_written_in_order() {
     };
     limit(&storage, pages);
     let mut large = event("large");
-    // Digits that cannot be packed.
-    let mut digits = String::new();
-    let mut random = 1_u64;
-    while digits.len() < 100_000 {
-        random = random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        digits.push_str(&random.to_string());
-    }
-    large.log = vec![digits];
+    // Not to be made small.
+    let noise = (1..30_000_u32).map(|number| format!("{:x}", number.wrapping_mul(0x9E37_79B9)));
+    large.log = vec![noise.collect()];
     assert_eq!(append(&mut storage, large), Appended::Waits);
     assert_eq!(
         append(&mut storage, event("small")),
