@@ -130,11 +130,11 @@ fn cut(kernel: &Kernel, copies: &Path, number: usize, matrix: &mut Matrix) -> Re
         if cuts.next > Instant::now() {
             return Flow::Continue;
         }
-        let copied = guest.paused(|| copy(&disk, copies, cuts.at.len()));
+        let done = guest.paused(|| copy(&disk, copies, cuts.at.len()));
         cuts.at.push(cuts.seen.len());
         cuts.next = Instant::now() + pause();
-        let is_over = copied.is_err() || cuts.at.len() == number;
-        failed = copied;
+        let is_over = done.is_err() || cuts.at.len() == number;
+        failed = done;
         if is_over { Flow::Kill } else { Flow::Continue }
     })?;
     failed?;
