@@ -38,6 +38,8 @@ pub mod verdict;
 
 pub mod output;
 
+mod queue;
+
 mod journal_queue;
 pub mod log_queue;
 pub mod socket;

@@ -68,6 +68,19 @@ impl ServiceManager {
         }
     }
 
+    /// Why the history cannot be written, if it cannot, and how many events wait.
+    pub(crate) fn history(&mut self, trouble: Option<(&str, usize)>) {
+        let trouble = trouble.map(|(why, waiting)| Trouble {
+            why: why.to_owned(),
+            waiting,
+        });
+        let is_news = trouble.is_some() != self.status.trouble.is_some();
+        self.status.trouble = trouble;
+        if is_news {
+            self.show();
+        }
+    }
+
     fn show(&mut self) {
         self.shown = Some(Instant::now());
         self.send(&[self.line()]);
@@ -94,6 +107,14 @@ struct Status {
     hooks: (usize, usize),
     is_degraded: bool,
     events: u64,
+    trouble: Option<Trouble>,
+}
+
+/// The history cannot be written.
+#[derive(Debug, PartialEq, Eq)]
+struct Trouble {
+    why: String,
+    waiting: usize,
 }
 
 impl Status {
@@ -115,6 +136,12 @@ impl Status {
 
 impl std::fmt::Display for Status {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(Trouble { why, waiting }) = &self.trouble {
+            write!(
+                f,
+                "{waiting} events are only in the journal, the history cannot be written: {why}; "
+            )?;
+        }
         let (attached, all) = self.hooks;
         if all == 0 {
             return write!(f, "begins to record");
@@ -174,5 +201,12 @@ mod tests {
             status.to_string(),
             "coverage degraded (`taintwatch check` says why), 1 of 2 hooks; 3 events since the start"
         );
+        status.trouble = Some(Trouble {
+            why: "the disk is full".to_owned(),
+            waiting: 7,
+        });
+        assert!(status.to_string().starts_with(
+            "7 events are only in the journal, the history cannot be written: the disk is full; "
+        ));
     }
 }

@@ -185,7 +185,10 @@ impl Daemon<'_> {
                     self.recorder.heartbeat();
                     self.recorder.prune(self.config.history.limits());
                 }
-                Due::Recorder => self.recorder.turn(),
+                Due::Recorder => {
+                    self.recorder.turn();
+                    self.manager.history(self.recorder.trouble());
+                }
                 Due::Alive => self.manager.alive(),
                 Due::Reload => self.reload(),
                 Due::Sync(requests) => return Err(Pause::Sync(requests)),
@@ -202,6 +205,7 @@ impl Daemon<'_> {
         self.config.record.restrict(&mut event);
         self.manager.recorded(&event);
         self.recorder.record(event);
+        self.manager.history(self.recorder.trouble());
         watcher.set_recorded(self.recorder.waiting() == 0);
     }
 

@@ -157,6 +157,11 @@ impl Recorder {
         }
     }
 
+    /// Why the history cannot be written, if it cannot, and how many events wait.
+    pub(crate) fn trouble(&self) -> Option<(&str, usize)> {
+        Some((self.storage.trouble()?, self.storage.waiting()))
+    }
+
     /// Whether more events can be taken; if not, the ring buffer keeps them.
     pub(crate) fn has_room(&self) -> bool {
         self.storage.has_room()

@@ -116,6 +116,14 @@ impl Guest {
         })
     }
 
+    /// Does something while the machine stands still, its disk included.
+    pub(crate) fn paused(&self, what: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.monitor("stop")?;
+        let done = what();
+        self.monitor("cont")?;
+        done
+    }
+
     /// One command for QEMU itself, which takes it as soon as it is read.
     fn monitor(&self, command: &str) -> Result<()> {
         let path = self.monitor_path()?;

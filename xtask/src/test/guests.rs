@@ -44,7 +44,7 @@ pub(super) const KINDS: [Kind; 11] = [
     kind("fallbacks", "guest of the fallbacks", 300),
     kind("late", "guest whose recorder starts late", 50),
     kind("store", "guest of a history in trouble", 60),
-    kind("power-cut", "an event survives a power cut", 30),
+    kind("power-cut", "events survive power cuts", 30),
     kind("crash", "a panic is in the history of its boot", 60),
     kind("file-systems", "guest of the file systems", 30),
     kind("early", "guest whose first module is seen", 100),

@@ -50,6 +50,9 @@ pub(crate) struct Args {
     /// or one of its guests: systemd-journal, systemd-late, systemd-package
     #[arg(long, value_name = "GUEST", value_parser = guests::names())]
     guest: Option<String>,
+    /// How many power cuts the guest of those has
+    #[arg(long, value_name = "N", default_value_t = power_cut::CUTS)]
+    cuts: usize,
     /// Only the HTML report in a browser
     #[arg(long, conflicts_with_all = ["guest", "kernel"])]
     browser: bool,
@@ -70,6 +73,7 @@ struct Ran {
 pub(crate) fn run(args: &Args) -> Result<u8> {
     let began = Instant::now();
     let plan = Plan::new(args)?;
+    power_cut::ask(args.cuts);
     setup::packages()?;
     let mut parts = Vec::new();
     thread::scope(|scope| {
