@@ -17,6 +17,7 @@ pub mod json;
 pub mod layout;
 pub mod limits;
 mod message_id;
+pub mod markdown;
 pub mod report;
 pub mod run;
 pub mod scope;
