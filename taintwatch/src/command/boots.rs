@@ -10,7 +10,7 @@ use crate::{
     event::Event,
     history::{self, History, Liveness},
     kernel::identity::Identity,
-    store::{Filter, Store},
+    store::Store,
 };
 
 /// The option; every boot where it is not given.
@@ -39,9 +39,12 @@ impl Boots {
         if self.boot.is_empty() || self.boot.iter().any(|word| word == "all") {
             return Ok(None);
         }
-        let events = store.events(&Filter::default(), None)?;
+        let outline = store.outline()?;
+        let history = History::of_excerpt(&outline, &Liveness::default());
+        // What is shown is read again, and what of it cannot be read is said then.
+        _ = store.unread();
         let current = Identity::read().ok().map(|identity| identity.boot_id);
-        Chosen::of(&self.boot, &events, current).map(Some)
+        Chosen::of(&self.boot, &history, current).map(Some)
     }
 
     /// Where there is no history there is only the boot that runs.
@@ -56,11 +59,10 @@ impl Boots {
 }
 
 impl Chosen {
-    fn of(words: &[String], events: &[Event], current: Option<String>) -> Result<Self> {
-        let history = History::of(events, &Liveness::default());
+    fn of(words: &[String], history: &History<'_>, current: Option<String>) -> Result<Self> {
         let mut ids = HashSet::new();
         for word in words {
-            match history::select(&history, std::slice::from_ref(word), current.as_deref()) {
+            match history::select(history, std::slice::from_ref(word), current.as_deref()) {
                 Ok(boots) => ids.extend(boots.iter().map(|boot| boot.id.map(str::to_owned))),
                 // Nothing is recorded of it yet.
                 Err(history::Unknown::Current(_)) => {
@@ -89,10 +91,11 @@ mod tests {
 
     #[test]
     fn boots_are_chosen_by_words_and_the_running_one_needs_no_event() {
-        let (events, _) = fixture();
+        let (events, liveness) = fixture();
+        let history = History::of(&events, &liveness);
         let chosen = |words: &[&str], current: &str| {
             let words: Vec<_> = words.iter().map(|&word| word.to_owned()).collect();
-            Chosen::of(&words, &events, Some(current.to_owned()))
+            Chosen::of(&words, &history, Some(current.to_owned()))
         };
         let of_b = chosen(&["-1"], C).unwrap();
         let seen = events.iter().filter(|event| of_b.has(event));

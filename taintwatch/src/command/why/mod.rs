@@ -2,21 +2,21 @@
 
 use std::{collections::BTreeSet, io::Write, path::Path};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{
     attribute::chain::{chain, with_load},
     enrich::modules,
     event::{Confidence, Event, Kind, Mask},
     glob,
-    history::{self, History, Liveness, count},
+    history::{self, BootHistory, History, Liveness, count},
     kernel::{identity::Identity, mask, os_release},
     output::{
         json,
         layout::Layout,
         why::{Why, print},
     },
-    store::{Filter, Store, Wanted},
+    store::{Store, Wanted},
     taint::{
         release,
         tables::{LINUX, Table},
@@ -134,24 +134,34 @@ impl Boot {
 
     /// One that is over: its mask is the last that an event shows.
     fn named(store: &Store, word: &str) -> Result<Self> {
-        let events = store.events(&Filter::default(), None)?;
+        let outline = store.outline()?;
         let current = Identity::read().ok().map(|identity| identity.boot_id);
-        let history = History::of(&events, &Liveness::default());
+        let history = History::of_excerpt(&outline, &Liveness::default());
         let words = [word.to_owned()];
         let boots = history::select(&history, &words, current.as_deref())?;
-        let [boot] = boots.as_slice() else {
+        let &[boot] = boots.as_slice() else {
             bail!("--boot takes one boot here: {word:?} is {}", boots.len());
         };
-        let mut masks = boot.events.iter().rev();
+        let id = boot
+            .id
+            .context("events of an unknown boot answer no question")?;
+        // Of the other boots nothing is read but their place.
+        _ = store.unread();
+        let events = store.of_boot(id)?;
+        let mut masks = events.iter().rev();
         let last = masks.find_map(|event| event.taint.as_ref()?.mask_after);
         let release = boot.releases.first();
+        let every = || {
+            let own = History::of(&events, &Liveness::default());
+            own.boots.first().map_or(Mask(0), BootHistory::mask)
+        };
         Ok(Self {
-            id: Some(boot.id.unwrap_or("that is not known").to_owned()),
-            mask: last.unwrap_or_else(|| boot.mask()),
+            id: Some(id.to_owned()),
+            mask: last.unwrap_or_else(every),
             table: release
                 .and_then(|release| release::table_of(release))
                 .unwrap_or(LINUX),
-            events: boot.events.iter().map(|&event| event.clone()).collect(),
+            events,
         })
     }
 
