@@ -160,7 +160,8 @@ const WHY: &str = "\
 Examples:
   taintwatch why              # each flag that is set
   taintwatch why W,P          # two flags; bits and names are accepted, too
-  taintwatch why 'nvidia*'    # the flags that modules set";
+  taintwatch why 'nvidia*'    # the flags that modules set
+  taintwatch why --boot -1 W  # in the boot before this one";
 
 const TAIL: &str = "\
 Examples:
@@ -187,7 +188,8 @@ const EXPLAIN: &str = "\
 Examples:
   taintwatch explain                   # a table of all flags
   taintwatch explain W 12 OOT_MODULE   # by letter, bit and name
-  taintwatch explain --vendor rhel9 X  # in a vendor's words";
+  taintwatch explain --vendor rhel9 X  # in a vendor's words
+  taintwatch explain --markdown        # a table for a wiki";
 
 const ANALYZE: &str = "\
 Exit codes: 0 done, 2 nothing found and not everything understood, as for any error

@@ -468,3 +468,56 @@ fn no_log_takes_more_than_its_share() {
     child.stdin.take().unwrap().write_all(&log).unwrap();
     assert!(child.wait().unwrap().success());
 }
+
+/// The last boot of the log is the one that runs when it ends, with a taint or without.
+#[test]
+fn boots_of_a_log_are_counted_from_its_end() {
+    let second = DMESG.replace("vboxdrv", "nvidia");
+    let log = format!(
+        "{DMESG}{second}[    0.000000] Linux version 6.1.0-50-amd64 (a@b) #1\n[    5.0] usb 1-1: new\n"
+    );
+    let of = |boot: &str| {
+        let output = analyze(&["--json", "--boot", boot, "-"], log.as_bytes());
+        let modules = events(&output).into_iter();
+        let mut modules: Vec<_> = modules
+            .filter_map(|event| Some(event.split(' ').nth(2)?.to_owned()))
+            .collect();
+        modules.dedup();
+        modules.retain(|name| name != "-");
+        modules.join(" ")
+    };
+    assert_eq!(of("-1"), "nvidia");
+    assert_eq!(of("-2"), "vboxdrv");
+    assert_eq!(of("0"), "");
+    assert_eq!(of("-2,-1"), of("all"));
+    let none = analyze(&["--boot", "0", "-"], log.as_bytes());
+    assert!(
+        text(&none.stdout).contains("which the filter leaves out"),
+        "{none:?}"
+    );
+}
+
+#[test]
+fn boots_of_a_journal_have_ids() {
+    let entry = |boot: &str, name: &str| {
+        format!(
+            "{{\"_BOOT_ID\":\"{boot}\",\"_TRANSPORT\":\"kernel\",\"SYSLOG_IDENTIFIER\":\"kernel\",\
+             \"__REALTIME_TIMESTAMP\":\"1767323045000000\",\"_HOSTNAME\":\"m\",\
+             \"MESSAGE\":\"{name}: loading out-of-tree module taints kernel.\"}}\n"
+        )
+    };
+    let log = entry(&"a1".repeat(16), "one") + &entry(&"b2".repeat(16), "two");
+    for (boot, expected) in [
+        ("A1A1", "one"),
+        ("b2b2b2b2-b2b2", "two"),
+        ("-1", "one"),
+        ("0", "two"),
+    ] {
+        let output = analyze(&["--json", "--boot", boot, "-"], log.as_bytes());
+        let found = events(&output);
+        assert!(
+            found.iter().all(|event| event.contains(expected)) && !found.is_empty(),
+            "{boot}: {found:?}"
+        );
+    }
+}

@@ -142,3 +142,58 @@ fn config_check_says_where_and_what_and_the_daemon_does_not_start() {
         assert!(!said.contains('\u{1b}'), "{said}");
     }
 }
+
+/// Boots that are over: nothing more comes, so `tail` ends.
+#[test]
+fn older_boots_can_be_asked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("events.db");
+    let mut store = Store::create(&db).unwrap();
+    let fixture = include_str!("fixtures/three-boots.jsonl").lines();
+    for event in fixture.filter(|line| !line.contains("\"heartbeat\"")) {
+        let mut event: Event = serde_json::from_str(event).unwrap();
+        store.append(&mut event).unwrap();
+    }
+    drop(store);
+    let of_boot = |args: &[&str]| {
+        let output = taintwatch(&db, args);
+        assert!(output.status.success(), "{output:?}");
+        text(&output.stdout)
+    };
+    let last = of_boot(&["tail", "--boot", "1f0e7c52", "-n", "2", "--json"]);
+    assert_eq!(last.lines().count(), 2, "{last}");
+    assert!(
+        last.lines().all(|line| line.contains("1f0e7c52-3b64")),
+        "{last}"
+    );
+    assert_eq!(
+        of_boot(&["tail", "--boot", "-3", "-n", "2", "--json"]),
+        last
+    );
+    let why = of_boot(&["why", "--boot", "1f0e7c52", "W"]);
+    assert!(why.contains("set 14 times in boot 1f0e7c52-3b64-"), "{why}");
+    assert!(!of_boot(&["why", "--boot", "1f0e7c52"]).contains("DIE"));
+    let unknown = taintwatch(&db, &["why", "--boot", "f00"]);
+    assert_eq!(unknown.status.code(), Some(2));
+}
+
+#[test]
+fn explanations_are_there_for_wikis() {
+    let output = taintwatch_alone(&["explain", "--markdown", "--vendor", "linux"]);
+    assert!(
+        text(&output.stdout).contains("\n| P | 0 | PROPRIETARY\\_MODULE |"),
+        "{output:?}"
+    );
+    let one = taintwatch_alone(&["explain", "--markdown", "--vendor", "linux", "W"]);
+    assert!(
+        text(&one.stdout).starts_with("## W (WARN), bit 9 of linux\n"),
+        "{one:?}"
+    );
+}
+
+fn taintwatch_alone(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_taintwatch"))
+        .args(args)
+        .output()
+        .unwrap()
+}

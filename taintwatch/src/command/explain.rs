@@ -28,6 +28,9 @@ pub struct Args {
     /// Print one JSON object a flag
     #[arg(long)]
     json: bool,
+    /// Print tables in Markdown, for a wiki
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
 }
 
 /// A flag of a vendor's kernels.
@@ -49,6 +52,9 @@ fn explain(
         let table = chosen.or(local).unwrap_or(LINUX);
         return if args.json {
             lines(table, out)
+        } else if args.markdown {
+            output::markdown::table(table, out)?;
+            Ok(0)
         } else {
             output::explain::table(table, width, out)?;
             Ok(0)
@@ -69,8 +75,12 @@ fn explain(
         for (table, flag) in meant {
             if args.json {
                 json::line(&Explained::new(table, flag), out)?;
+                continue;
+            }
+            blank(&mut first, out)?;
+            if args.markdown {
+                output::markdown::flag(table, flag, out)?;
             } else {
-                blank(&mut first, out)?;
                 output::explain::flag(table, flag, width, out)?;
             }
         }
@@ -192,6 +202,7 @@ mod tests {
                 flags,
                 vendor,
                 json: false,
+                markdown: false,
             },
             None,
             80,

@@ -2,6 +2,7 @@
 
 pub mod analyze;
 pub mod attach;
+mod boots;
 pub mod check;
 pub mod config;
 pub mod daemon;

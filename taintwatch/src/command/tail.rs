@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::boots::{Boots, Chosen};
 use crate::{
     baseline::Past,
     config,
@@ -28,6 +29,8 @@ pub struct Args {
     number: usize,
     #[command(flatten)]
     filter: Filter,
+    #[command(flatten)]
+    boots: Boots,
     /// Print events as JSON, one a line
     #[arg(long)]
     json: bool,
@@ -38,14 +41,66 @@ pub struct Args {
     without: Without,
 }
 
-/// Follows the daemon, or monitors by itself where there is none.
+/// What is shown.
+struct Tail<'a> {
+    args: &'a Args,
+    /// None: every boot.
+    boots: Option<Chosen>,
+}
+
+impl Tail<'_> {
+    fn passes(&self, event: &Event) -> bool {
+        let of_boot = self.boots.as_ref().is_none_or(|boots| boots.has(event));
+        of_boot && self.args.filter.passes(event)
+    }
+
+    /// The last events of the history that pass.
+    fn past(&self, store: &Store) -> Result<Vec<Event>> {
+        let number = self.args.number;
+        let Some(boots) = &self.boots else {
+            return Ok(store.events(&self.args.filter, Some(number))?);
+        };
+        let mut events = store.events(&self.args.filter, None)?;
+        events.retain(|event| boots.has(event));
+        events.drain(..events.len().saturating_sub(number));
+        Ok(events)
+    }
+}
+
+/// Whether there is a history to read; the usual one may be missing.
+fn has_history(db: &Path) -> bool {
+    db.exists() || db != Path::new(DEFAULT_PATH)
+}
+
+/// Follows the daemon, or monitors by itself where there is none. Of a boot that is over, nothing more comes.
 pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
+    let boots = if has_history(db) {
+        args.boots.of(&Store::open(db)?)?
+    } else {
+        args.boots.without_history()?;
+        None
+    };
+    let goes_on = boots.as_ref().is_none_or(Chosen::has_current);
+    let tail = Tail { args, boots };
+    if !goes_on {
+        let store = Store::open(db)?;
+        for event in tail.past(&store)? {
+            print(args, &event, out)?;
+        }
+        store.warn_of_unread();
+        return Ok(0);
+    }
+    follow_or_monitor(&tail, db, out)
+}
+
+fn follow_or_monitor(tail: &Tail<'_>, db: &Path, out: &mut dyn Write) -> Result<u8> {
+    let args = tail.args;
     let socket = match &args.socket {
         Some(named) => named.clone(),
         None => config::load_or_default(None)?.socket.path,
     };
     match UnixStream::connect(&socket) {
-        Ok(stream) => follow(args, db, stream, out),
+        Ok(stream) => follow(tail, db, stream, out),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             Err(error).with_context(|| {
                 format!(
@@ -58,18 +113,19 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            runtime.block_on(monitor(args, db, out))
+            runtime.block_on(monitor(tail, db, out))
         }
     }
 }
 
 /// What the history has after the last event that was printed comes first: the daemon sends only what it records while
 /// a reader is connected, and a slow reader misses some.
-fn follow(args: &Args, db: &Path, stream: UnixStream, out: &mut dyn Write) -> Result<u8> {
+fn follow(tail: &Tail<'_>, db: &Path, stream: UnixStream, out: &mut dyn Write) -> Result<u8> {
+    let args = tail.args;
     let store = Store::open(db)?;
     // Read before the events are: what is recorded in between comes with them, or after.
     let mut last = store.last_seq()?;
-    let events = store.events(&args.filter, Some(args.number))?;
+    let events = tail.past(&store)?;
     store.warn_of_unread();
     for event in events {
         last = last.max(event.seq);
@@ -88,17 +144,17 @@ fn follow(args: &Args, db: &Path, stream: UnixStream, out: &mut dyn Write) -> Re
         // Without a number it announces events that were missed.
         let next = event.as_ref().map_or(u64::MAX, |event| event.seq);
         if next > last.saturating_add(1) {
-            last = catch_up(args, &store, last, out)?;
+            last = catch_up(tail, &store, last, out)?;
         }
         if let Some(event) = event.filter(|event| event.seq > last) {
             last = event.seq;
-            if args.filter.passes(&event) {
+            if tail.passes(&event) {
                 print(args, &event, out)?;
             }
         }
         out.flush()?;
     }
-    catch_up(args, &store, last, out)?;
+    catch_up(tail, &store, last, out)?;
     anyhow::bail!(
         "the daemon went away: the history has what it recorded; `taintwatch daemon` records on"
     )
@@ -111,14 +167,14 @@ fn waiting(line: &str) -> Option<u64> {
 }
 
 /// Prints what was recorded after an event; gives the last.
-fn catch_up(args: &Args, store: &Store, last: u64, out: &mut dyn Write) -> Result<u64> {
+fn catch_up(tail: &Tail<'_>, store: &Store, last: u64, out: &mut dyn Write) -> Result<u64> {
     let mut now = last;
     let events = store.after(last)?;
     store.warn_of_unread();
     for event in events {
         now = event.seq;
-        if args.filter.passes(&event) {
-            print(args, &event, out)?;
+        if tail.passes(&event) {
+            print(tail.args, &event, out)?;
         }
     }
     out.flush()?;
@@ -127,17 +183,18 @@ fn catch_up(args: &Args, store: &Store, last: u64, out: &mut dyn Write) -> Resul
 
 /// The last of the history, where there is one, and what this process sees itself. Those events are in no history: they
 /// have no number.
-async fn monitor(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
+async fn monitor(tail: &Tail<'_>, db: &Path, out: &mut dyn Write) -> Result<u8> {
+    let args = tail.args;
     // Once, before anything is printed: a listener for each event would miss what comes between two.
     let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
     let mut watcher = match Watcher::hooked(&args.without, None) {
         Ok(watcher) => watcher,
         Err(error) => Watcher::polled(&error)?,
     };
-    let (recorded, own) = if db.exists() || db != Path::new(DEFAULT_PATH) {
+    let (recorded, own) = if has_history(db) {
         let store = Store::open(db)?;
         let own = store.of_boot(&Identity::read()?.boot_id)?;
-        let recorded = store.events(&args.filter, Some(args.number))?;
+        let recorded = tail.past(&store)?;
         store.warn_of_unread();
         (recorded, own)
     } else {
@@ -158,7 +215,7 @@ async fn monitor(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
         }
         while let Some(passed) = passing.pass() {
             // What is known later is not shown: it would be the same event again.
-            if !passed.is_amendment && args.filter.passes(&passed.event) {
+            if !passed.is_amendment && tail.passes(&passed.event) {
                 print(args, &passed.event, out)?;
                 out.flush()?;
             }

@@ -32,7 +32,7 @@ impl Collection {
         let events = self.hosts.entry(event.host.clone()).or_default();
         if let Some(known) = self.places.get(&key).and_then(|at| events.get_mut(*at)) {
             // It was sent once more, when more of it was known.
-            if weight(&event) > weight(known) {
+            if super::weight(&event) > super::weight(known) {
                 *known = event;
             }
             return false;
@@ -80,11 +80,6 @@ impl Machine {
         event.seq = self.numbers.get(&event.seq).copied().unwrap_or(event.seq);
         event
     }
-}
-
-/// An amended event has more than it had before.
-fn weight(event: &Event) -> usize {
-    serde_json::to_string(event).map_or(0, |text| text.len())
 }
 
 /// By the machine's own numbers. Where some have none, or two the same (another history began), by time. True: the numbers

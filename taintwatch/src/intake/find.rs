@@ -132,6 +132,7 @@ mod tests {
                 json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"kvlistValue": {"values": [
                     {"key": "TAINTWATCH_EVENT", "value": {"stringValue": EVENT}}]}}}]}]}]}),
             ),
+            ("what the daemon knew later", json!({"amended": event})),
             (
                 "a text in a text",
                 json!({"log": json!({"schema": 0, "event": EVENT}).to_string()}),

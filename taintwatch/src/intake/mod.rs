@@ -9,7 +9,7 @@ pub mod journal;
 pub mod lines;
 mod tally;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
 
@@ -22,14 +22,35 @@ type Key = [u8; 16];
 /// Lets each event pass once.
 #[derive(Debug, Default)]
 pub struct Once {
-    known: HashSet<Key>,
+    /// With the length of each, since one that is sent again with more detail is no copy.
+    known: HashMap<Key, usize>,
+}
+
+/// Whether an event was there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    New,
+    /// As it was.
+    Copy,
+    /// With more or less known of it.
+    Amended,
 }
 
 impl Once {
-    /// Whether the event was not there before.
-    pub fn is_new(&mut self, event: &Event) -> bool {
-        self.known.insert(key(event))
+    /// Whether the event was there before.
+    pub fn see(&mut self, event: &Event) -> Seen {
+        let weight = weight(event);
+        match self.known.insert(key(event), weight) {
+            None => Seen::New,
+            Some(before) if before == weight => Seen::Copy,
+            Some(_) => Seen::Amended,
+        }
     }
+}
+
+/// An amended event has more than it had before.
+fn weight(event: &Event) -> usize {
+    serde_json::to_string(event).map_or(0, |text| text.len())
 }
 
 /// One machine's event cannot take the place of another's. Sixteen bytes for each, however long the id is.
@@ -48,7 +69,10 @@ fn key(event: &Event) -> Key {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::*;
+    use super::{
+        Seen::{Amended, Copy, New},
+        *,
+    };
 
     /// An event of a machine.
     pub(crate) fn event(host: Option<&str>, id: &str, seq: u64) -> Event {
@@ -72,7 +96,8 @@ pub(crate) mod tests {
             (Some("ma"), ""),
             (None, "a"),
         ];
-        let new = events.map(|(host, id)| once.is_new(&event(host, id, 1)));
-        assert_eq!(new, [true, true, true, false, true, false]);
+        let seen = events.map(|(host, id)| once.see(&event(host, id, 1)));
+        assert_eq!(seen, [New, New, New, Copy, New, Copy]);
+        assert_eq!(once.see(&event(None, "a", 10)), Amended);
     }
 }

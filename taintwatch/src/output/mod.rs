@@ -16,6 +16,7 @@ pub mod journald;
 pub mod json;
 pub mod layout;
 pub mod limits;
+pub mod markdown;
 mod message_id;
 pub mod report;
 pub mod run;

@@ -24,7 +24,7 @@ pub struct Why {
     pub name: Option<&'static str>,
     /// Set now; one that is clear was cleared past the kernel's functions.
     pub set: bool,
-    /// Occurrences in this boot, as far as recorded.
+    /// Occurrences in the boot, as far as recorded.
     pub count: u64,
     pub confidence: Confidence,
     pub chain: Vec<Link>,
@@ -38,14 +38,14 @@ pub struct Why {
 /// Where the links begin: behind `  module `.
 const LINKS: usize = 8;
 
-/// Prints a flag, and a blank line after it.
-pub fn print(why: &Why, layout: &mut Layout) {
+/// Prints a flag of a boot, and a blank line after it.
+pub fn print(why: &Why, of: &str, layout: &mut Layout) {
     let mark = history::mark(why.bit, why.letter);
     let name = why.name.unwrap_or("unknown");
     let state = if why.set { "" } else { ", now clear" };
     let times = match why.count {
         0 => "set, how often is not recorded".to_owned(),
-        count => format!("set {} in this boot", format::times(count)),
+        count => format!("set {} in {of}", format::times(count)),
     };
     let title = format!("{name}{state}: {times}, {}", why.confidence.as_str());
     layout.marked(0, &mark, mark.len() + 2, BOLD, &title);

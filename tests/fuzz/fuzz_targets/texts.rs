@@ -1,10 +1,11 @@
 //! Single texts: a taint state, a line of the kernel log and its prefix, the facts of a report, lists of modules, the
-//! vendor of a kernel, records of /dev/kmsg and of uevents.
+//! vendor of a kernel, records of /dev/kmsg and of uevents, events that come back.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use taintwatch::{
     baseline,
+    intake::{Tally, lines},
     kernel::{kmsg, suse, uevent},
     klog::{Facts, form::Source},
     output::escape::Escaped,
@@ -41,6 +42,10 @@ fuzz_target!(|text: &str| {
     _ = text.parse::<TimeArg>();
     assert!(!Escaped(text).to_string().chars().any(char::is_control));
     facts(text);
+    let mut tally = Tally::default();
+    // A slice is read without an error.
+    _ = lines::read(&mut text.as_bytes(), &mut tally, &mut |_event| {});
+    _ = tally.sentences("line");
 });
 
 fn facts(text: &str) {

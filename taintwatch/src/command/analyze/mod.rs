@@ -1,5 +1,6 @@
 //! `taintwatch analyze`: the taint state that a log of the past shows.
 
+mod boots;
 mod known;
 mod left_out;
 mod unread;
@@ -13,7 +14,7 @@ use std::{
 use anyhow::{Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::{known::Known, left_out::LeftOut, unread::Doubts};
+use self::{boots::Boots, known::Known, left_out::LeftOut, unread::Doubts};
 use crate::{
     event::{Event, Source},
     klog::{
@@ -40,6 +41,14 @@ pub struct Args {
     vendor: Vendor,
     #[command(flatten)]
     filter: Filter,
+    /// Only these boots of each log: 0 for its last one, -1 for the one before, the start of an id, or `all`
+    #[arg(
+        long,
+        value_name = "ID,-1,all",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    boot: Vec<String>,
     /// Print events as JSON, one a line
     #[arg(long)]
     json: bool,
@@ -180,22 +189,29 @@ impl<'a> Analysis<'a> {
         let mut scanner = Scanner::new();
         let mut failed = None;
         // Two closures cannot both hold what is written to.
+        let mut boots = Boots::new(&self.args.boot);
         let this = RefCell::new(self);
         let mut enter = |findings: Vec<Finding>| {
-            for settled in findings.into_iter().flat_map(|it| reconstruction.enter(it)) {
+            let settled = findings.into_iter().flat_map(|it| reconstruction.enter(it));
+            for settled in settled.filter_map(|it| boots.take(it)) {
                 if failed.is_none() {
                     failed = this.borrow_mut().settled(settled).err();
                 }
             }
         };
         let read = stream::read(input, &mut |line| enter(scanner.push(line)));
+        let last = scanner.last_boots();
         enter(scanner.finish());
         let this = this.into_inner();
-        for settled in reconstruction.finish() {
+        let rest = reconstruction.finish().into_iter();
+        let mut rest: Vec<_> = rest.filter_map(|it| boots.take(it)).collect();
+        rest.extend(boots.finish(&last));
+        for settled in rest {
             if failed.is_none() {
                 failed = this.settled(settled).err();
             }
         }
+        this.hidden += boots.left_out;
         this.failed = this.failed.take().or(failed);
         this.reconstructions.push(reconstruction);
         let read = read?;

@@ -16,7 +16,7 @@ use crate::{
     glob,
     history::{self, BootHistory, History, Liveness},
     intake::{
-        Once, Tally,
+        Once, Seen, Tally,
         collected::{Collection, Machine},
         journal, lines,
     },
@@ -117,12 +117,15 @@ impl<'a> Input<'a> {
         if let (Some(host), Some(name)) = (&event.host, name) {
             self.fleet.name(host.clone(), name.to_owned());
         }
-        if self.once.is_new(&event) {
-            self.events += 1;
-            let passes = self.args.filter.passes(&event);
-            self.fleet.add(&event, passes);
-        } else {
-            self.duplicates += 1;
+        match self.once.see(&event) {
+            Seen::New => {
+                self.events += 1;
+                let passes = self.args.filter.passes(&event);
+                self.fleet.add(&event, passes);
+            }
+            Seen::Copy => self.duplicates += 1,
+            // What a module's file says may come after the event.
+            Seen::Amended => {}
         }
         if let Some(kept) = &mut self.kept {
             kept.add(event);

@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeSet, io::Write, path::Path};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{
     attribute::chain::{chain, with_load},
     enrich::modules,
     event::{Confidence, Event, Kind, Mask},
     glob,
-    history::count,
+    history::{self, BootHistory, History, Liveness, count},
     kernel::{identity::Identity, mask, os_release},
     output::{
         json,
@@ -17,7 +17,10 @@ use crate::{
         why::{Why, print},
     },
     store::{Store, Wanted},
-    taint::tables::{LINUX, Table},
+    taint::{
+        release,
+        tables::{LINUX, Table},
+    },
 };
 
 /// Show how each flag came to be set: who asked, which task, which file, which module, which code, which log lines
@@ -26,6 +29,14 @@ pub struct Args {
     /// Flags (letters, bits or names) or modules (with `*` and `?`); all set flags unless given
     #[arg(value_name = "FLAG or MODULE", value_delimiter = ',')]
     about: Vec<String>,
+    /// Of which boot: 0 for this one, -1 for the one before, or the start of an id
+    #[arg(
+        long,
+        value_name = "ID,-1",
+        default_value = "0",
+        allow_hyphen_values = true
+    )]
+    boot: String,
     /// Print one JSON object a flag
     #[arg(long)]
     json: bool,
@@ -33,15 +44,14 @@ pub struct Args {
 
 /// Exit 0; 2 as for any error.
 pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
-    let id = Identity::read()?.boot_id;
     let store = Store::open(db)?;
-    let boot = CurrentBoot {
-        mask: mask::read()?,
-        table: os_release::vendor_table().unwrap_or(LINUX),
-        events: store.of_boot(&id)?,
+    let (boot, loaded) = if args.boot == "0" {
+        (Boot::current(&store)?, modules::names())
+    } else {
+        (Boot::named(&store, &args.boot)?, Vec::new())
     };
     store.warn_of_unread();
-    let about = About::of(&args.about, &boot.modules(modules::names()))?;
+    let about = About::of(&args.about, &boot.modules(loaded))?;
     let answers = boot.answers(&about);
     if args.json {
         for answer in &answers {
@@ -52,8 +62,16 @@ pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let mut layout = Layout::for_stdout();
     match answers.as_slice() {
         [] if args.about.is_empty() => layout.indented(0, "no flag is set"),
-        [] => layout.indented(0, "no set flag and no event of this boot is about that"),
-        answers => answers.iter().for_each(|answer| print(answer, &mut layout)),
+        [] => layout.indented(0, "no set flag and no event of the boot is about that"),
+        answers => {
+            let of = boot
+                .id
+                .as_deref()
+                .map_or_else(|| "this boot".to_owned(), |id| format!("boot {id}"));
+            for answer in answers {
+                print(answer, &of, &mut layout);
+            }
+        }
     }
     write!(out, "{}", layout.text())?;
     Ok(0)
@@ -95,14 +113,58 @@ impl About {
     }
 }
 
-/// What is known of the boot that runs.
-struct CurrentBoot {
+/// What is known of a boot.
+struct Boot {
+    /// None: the boot that runs.
+    id: Option<String>,
     mask: Mask,
     table: &'static Table,
     events: Vec<Event>,
 }
 
-impl CurrentBoot {
+impl Boot {
+    fn current(store: &Store) -> Result<Self> {
+        Ok(Self {
+            id: None,
+            mask: mask::read()?,
+            table: os_release::vendor_table().unwrap_or(LINUX),
+            events: store.of_boot(&Identity::read()?.boot_id)?,
+        })
+    }
+
+    /// One that is over: its mask is the last that an event shows.
+    fn named(store: &Store, word: &str) -> Result<Self> {
+        let outline = store.outline()?;
+        let current = Identity::read().ok().map(|identity| identity.boot_id);
+        let history = History::of_excerpt(&outline, &Liveness::default());
+        let words = [word.to_owned()];
+        let boots = history::select(&history, &words, current.as_deref())?;
+        let &[boot] = boots.as_slice() else {
+            bail!("--boot takes one boot here: {word:?} is {}", boots.len());
+        };
+        let id = boot
+            .id
+            .context("events of an unknown boot answer no question")?;
+        // Of the other boots nothing is read but their place.
+        _ = store.unread();
+        let events = store.of_boot(id)?;
+        let mut masks = events.iter().rev();
+        let last = masks.find_map(|event| event.taint.as_ref()?.mask_after);
+        let release = boot.releases.first();
+        let every = || {
+            let own = History::of(&events, &Liveness::default());
+            own.boots.first().map_or(Mask(0), BootHistory::mask)
+        };
+        Ok(Self {
+            id: Some(id.to_owned()),
+            mask: last.unwrap_or_else(every),
+            table: release
+                .and_then(|release| release::table_of(release))
+                .unwrap_or(LINUX),
+            events,
+        })
+    }
+
     /// Every module that the events name, beside those that are loaded.
     fn modules(&self, loaded: Vec<String>) -> BTreeSet<String> {
         let names = self.events.iter().filter_map(Event::module_name);

@@ -3,7 +3,7 @@
 use super::*;
 
 /// `my_module` set P, without a count, and E; what set bit 31 is not known.
-fn boot() -> CurrentBoot {
+fn boot() -> Boot {
     let event = |seq: u64, bit: u32, count: Option<u64>| {
         let mut taint = LINUX.named_flag(bit);
         taint.count = count;
@@ -16,7 +16,8 @@ fn boot() -> CurrentBoot {
         });
         serde_json::from_value(event).unwrap()
     };
-    CurrentBoot {
+    Boot {
+        id: None,
         mask: Mask(1 << 31 | 1 << 13),
         table: LINUX,
         events: vec![
@@ -74,7 +75,7 @@ fn a_flag_without_an_event_has_no_chain_and_no_cause() {
 fn fits_the_page() {
     let mut layout = Layout::new(60);
     for answer in [boot().why(0, |_| true), boot().why(31, |_| true)] {
-        print(&answer, &mut layout);
+        print(&answer, "this boot", &mut layout);
     }
     let text = layout.text();
     insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string(), @r"

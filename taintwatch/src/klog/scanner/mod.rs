@@ -51,6 +51,14 @@ impl Scanner {
         out
     }
 
+    /// The number of each machine's last boot so far.
+    #[must_use]
+    pub fn last_boots(&self) -> HashMap<Option<String>, u64> {
+        let hosts = self.hosts.iter();
+        let hosts = hosts.map(|(host, (_, tracker))| (Some(host.clone()), tracker.boot()));
+        hosts.chain([(None, self.unnamed.boot())]).collect()
+    }
+
     /// The log has ended: what is open is complete.
     pub fn finish(&mut self) -> Vec<Finding> {
         let mut out = Vec::new();

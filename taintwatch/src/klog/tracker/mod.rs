@@ -68,6 +68,11 @@ impl Tracker {
         }
     }
 
+    /// The number of the boot.
+    pub(super) const fn boot(&self) -> u64 {
+        self.boot.ordinal
+    }
+
     pub(super) fn push(&mut self, line: &Line<'_>, out: &mut Vec<Finding>) {
         let day = self.day.of(line);
         self.lines += 1;
