@@ -38,8 +38,10 @@ pub mod verdict;
 
 pub mod output;
 
+mod exec_queue;
 mod journal_queue;
 pub mod log_queue;
+pub mod metrics;
 pub mod socket;
 
 mod recorder;

@@ -16,6 +16,7 @@ pub mod journald;
 pub mod json;
 pub mod layout;
 pub mod limits;
+pub mod metrics;
 pub mod report;
 pub mod run;
 pub mod scope;

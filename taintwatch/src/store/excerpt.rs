@@ -208,7 +208,7 @@ impl Shown {
             let taint = event.taint.as_ref();
             shown
                 .bits
-                .extend(taint.into_iter().flat_map(|taint| taint.set()));
+                .extend(taint.into_iter().flat_map(crate::event::Taint::set));
             shown.modules.extend(event.module_name().map(str::to_owned));
         }
         shown
