@@ -66,6 +66,14 @@ pub(crate) fn files(binary: Vec<u8>) -> Result<Vec<File>> {
             "usr/lib/tmpfiles.d/taintwatch.conf",
             include_str!("../systemd/tmpfiles.conf"),
         ),
+        (
+            "usr/share/taintwatch/taintwatch.rules.yml",
+            include_str!("../prometheus/taintwatch.rules.yml"),
+        ),
+        (
+            "usr/share/taintwatch/grafana.json",
+            include_str!("../grafana/taintwatch.json"),
+        ),
     ] {
         files.push(file(path, 0o644, Kind::Plain, text.into()));
     }
@@ -104,6 +112,10 @@ pub(crate) fn files(binary: Vec<u8>) -> Result<Vec<File>> {
             "event.schema.json",
             include_str!("../../docs/event.schema.json"),
         ),
+        ("exec.conf", include_str!("../systemd/exec.conf")),
+        ("metrics.conf", include_str!("../systemd/metrics.conf")),
+        ("ci.md", include_str!("../../docs/ci.md")),
+        ("metrics.md", include_str!("../../docs/metrics.md")),
     ] {
         let path = format!("{DOCUMENTS}{name}");
         files.push(file(&path, 0o644, Kind::Documentation, text.into()));

@@ -40,8 +40,10 @@ pub mod output;
 
 mod queue;
 
+mod exec_queue;
 mod journal_queue;
 pub mod log_queue;
+pub mod metrics;
 pub mod socket;
 
 mod recorder;

@@ -71,8 +71,13 @@ impl Request {
     }
 }
 
+/// What else hears of each event when it is in the history.
+pub type Listener = Box<dyn Fn(&Event, usize)>;
+
 /// The sending side.
 pub struct Feed {
+    listeners: Vec<Listener>,
+    waiting: usize,
     events: broadcast::Sender<Arc<str>>,
     requests: Option<mpsc::Receiver<Request>>,
     path: PathBuf,
@@ -115,6 +120,8 @@ impl Feed {
         Ok(Self {
             events,
             requests: Some(requests),
+            listeners: Vec::new(),
+            waiting: 0,
             path: path.to_owned(),
             is_waiting: false,
         })
@@ -125,8 +132,16 @@ impl Feed {
         self.requests.take()
     }
 
+    /// Calls this with each event, and how many wait for the history: it must not wait for anything.
+    pub fn listen_in(&mut self, listener: Listener) {
+        self.listeners.push(listener);
+    }
+
     /// Sends an event to every connected reader.
     pub fn publish(&self, event: &Event) {
+        for listener in &self.listeners {
+            listener(event, self.waiting);
+        }
         match serde_json::to_string(event) {
             Ok(line) => self.send(line),
             Err(error) => log::warn!("event {} is no JSON: {error}", event.id),
@@ -143,6 +158,7 @@ impl Feed {
 
     /// Says that so many events wait to be recorded, or that none does any more; each once.
     pub fn announce(&mut self, waiting: usize) {
+        self.waiting = waiting;
         if self.is_waiting != (waiting > 0) {
             self.is_waiting = waiting > 0;
             self.send(format!("{{\"waiting\":{waiting}}}"));

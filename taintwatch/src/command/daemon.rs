@@ -12,9 +12,11 @@ use anyhow::Result;
 
 use crate::{
     baseline::Past,
-    config::{self, Config},
+    config::{self, Config, Exec},
     event::{Coverage, Event},
+    exec_queue::ExecQueue,
     logging,
+    metrics::Metrics,
     output::journald,
     probe::{Without, attempts, pins::Pins},
     recorder::{Outlets, Recorder},
@@ -84,6 +86,7 @@ async fn record(args: &Args, config: Config, db: Option<&Path>, out: &mut dyn Wr
         journal: config.journal.enabled,
     };
     let mut recorder = Recorder::new(&db, &outlets, watcher.completer(), watcher.is_adopted())?;
+    listen(&config, &mut recorder)?;
     let mut manager = ServiceManager::new();
     manager.ready();
     let of_this_boot = recorder.of_this_boot();
@@ -130,6 +133,19 @@ async fn record(args: &Args, config: Config, db: Option<&Path>, out: &mut dyn Wr
     }
     tokio::task::yield_now().await;
     failed.map_or(Ok(0), Err)
+}
+
+/// Metrics and commands hear of each event when it is in the history.
+fn listen(config: &Config, recorder: &mut Recorder) -> Result<()> {
+    let settings = config.metrics.settings();
+    if let Some(metrics) = Metrics::begin(&settings, || recorder.of_this_boot())? {
+        recorder.listen_in(Box::new(move |event, waiting| metrics.see(event, waiting)));
+    }
+    let hooks = config.exec.iter().map(Exec::hook).collect();
+    if let Some(queue) = ExecQueue::begin(hooks)? {
+        recorder.listen_in(Box::new(move |event, _| queue.send(event)));
+    }
+    Ok(())
 }
 
 /// What is recorded where, for who started it.
@@ -218,6 +234,7 @@ impl Daemon<'_> {
         for event in watcher.caught_up().await? {
             self.record(event, watcher);
         }
+        self.recorder.all_passed_on().await;
         let Some(coverage) = &self.coverage else {
             return Ok(());
         };

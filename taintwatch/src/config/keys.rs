@@ -5,7 +5,7 @@
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::Config;
+use super::{Config, exec};
 
 /// A key of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,10 +41,11 @@ pub fn keys() -> Vec<Key> {
 #[must_use]
 pub fn differences(one: &Config, other: &Config) -> Vec<String> {
     let pairs = values(one).into_iter().zip(values(other));
-    pairs
+    let pairs = pairs
         .filter(|(one, other)| one != other)
-        .map(|((table, name, _), _)| format!("{table}.{name}"))
-        .collect()
+        .map(|((table, name, _), _)| format!("{table}.{name}"));
+    let commands = (one.exec != other.exec).then(|| "exec".to_owned());
+    pairs.chain(commands).collect()
 }
 
 /// The file that is shipped: every key with its default, none of them set.
@@ -65,7 +66,7 @@ pub fn template() -> String {
         }
         text = format!("{text}#{} = {}\n", key.name, key.default);
     }
-    text
+    text + exec::EXAMPLE
 }
 
 const HEAD: &str = "\
@@ -77,7 +78,7 @@ const HEAD: &str = "\
 # `systemctl restart taintwatch` the rest.
 ";
 
-/// Every key with its value. A configuration has two levels: tables and keys.
+/// Every key with its value. A configuration has two levels, tables and keys; but for the list of commands.
 pub(super) fn values(config: &Config) -> Vec<(String, String, Value)> {
     let Ok(Value::Object(tables)) = serde_json::to_value(config) else {
         return Vec::new();
@@ -112,10 +113,13 @@ mod tests {
     fn the_shipped_file_changes_nothing_and_shows_every_default() {
         assert_eq!(parse(&template()).unwrap(), Config::default());
         let set = template().replace("\n#", "\n").replace("\n ", "\n# ");
-        assert_eq!(parse(&set).unwrap(), Config::default());
+        let mut config = parse(&set).unwrap();
+        assert_eq!(config.exec.len(), 1, "an example, which is no default");
+        config.exec.clear();
+        assert_eq!(config, Config::default());
         assert_eq!(
             toml::from_str::<toml::Table>(&set).unwrap().len(),
-            toml::from_str::<toml::Table>(&template()).unwrap().len()
+            toml::from_str::<toml::Table>(&template()).unwrap().len() + 1
         );
         for key in keys() {
             assert!(key.about.len() > 20, "{key:?}");

@@ -3,18 +3,20 @@
 //! In: the text of `/etc/taintwatch/taintwatch.toml`. Out: settings, or each fault with its place. The doc comments here
 //! are what the file that is shipped, the manual page and the README say of each key.
 
+mod exec;
 mod fault;
 mod keys;
 mod load;
 mod position;
 mod size;
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::{event::Event, probe::pins, socket, store};
+use crate::{event::Event, metrics, probe::pins, socket, store};
+pub use exec::Exec;
 pub use fault::{Fault, Faults};
 pub use keys::{Key, differences, keys, template};
 pub use load::{Error, load, load_or_default, parse};
@@ -32,9 +34,12 @@ pub struct Config {
     pub history: History,
     pub journal: Journal,
     pub log: Log,
+    pub metrics: Metrics,
     pub pins: Pins,
     pub record: Record,
     pub socket: Socket,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exec: Vec<Exec>,
 }
 
 /// The history.
@@ -81,6 +86,35 @@ pub enum Level {
     Info,
     Debug,
     Trace,
+}
+
+/// Metrics for Prometheus.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// A file for the textfile collector of node_exporter, whose folder must be there: it reads files that end in .prom.
+    /// Under systemd, the folder needs `ReadWritePaths=` in a drop-in of the unit.
+    #[serde(deserialize_with = "absolute_or_none", serialize_with = "or_empty")]
+    pub textfile: Option<PathBuf>,
+    /// An address of this machine alone where `/metrics` is served, such as "127.0.0.1:9987". Under systemd, it needs the
+    /// drop-in metrics.conf.
+    #[serde(
+        deserialize_with = "address_or_none",
+        serialize_with = "or_empty_address"
+    )]
+    #[schemars(with = "String")]
+    pub listen: Option<SocketAddr>,
+}
+
+impl Metrics {
+    /// As the metrics take them.
+    #[must_use]
+    pub fn settings(&self) -> metrics::Settings {
+        metrics::Settings {
+            textfile: self.textfile.clone(),
+            listen: self.listen,
+        }
+    }
 }
 
 /// The attached eBPF programs.
@@ -202,6 +236,41 @@ fn absolute<'de, D: Deserializer<'de>>(value: D) -> Result<PathBuf, D::Error> {
     Err(D::Error::custom(
         "the path is relative: write it from the root on, with a `/` at its beginning",
     ))
+}
+
+fn absolute_or_none<'de, D: Deserializer<'de>>(value: D) -> Result<Option<PathBuf>, D::Error> {
+    let text = String::deserialize(value)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let text = serde::de::value::StringDeserializer::new(text);
+    absolute(text).map(Some)
+}
+
+#[expect(clippy::ref_option, reason = "the form that serde calls")]
+fn or_empty<S: Serializer>(value: &Option<PathBuf>, out: S) -> Result<S::Ok, S::Error> {
+    value.clone().unwrap_or_default().serialize(out)
+}
+
+/// Not one that other machines reach: metrics say which modules a machine has.
+fn address_or_none<'de, D: Deserializer<'de>>(value: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(value)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let address: Option<SocketAddr> = text.parse().ok();
+    match address.filter(|address| address.ip().is_loopback()) {
+        Some(address) => Ok(Some(address)),
+        None => Err(D::Error::custom(
+            "give a loopback address and a port, such as \"127.0.0.1:9987\" or \"[::1]:9987\"",
+        )),
+    }
+}
+
+#[expect(clippy::ref_option, reason = "the form that serde calls")]
+fn or_empty_address<S: Serializer>(value: &Option<SocketAddr>, out: S) -> Result<S::Ok, S::Error> {
+    let text = value.map(|address| address.to_string());
+    text.unwrap_or_default().serialize(out)
 }
 
 #[cfg(test)]

@@ -38,6 +38,23 @@ pub enum Class {
     Unknown,
 }
 
+impl Class {
+    /// The word that the schema uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ModuleLoad => "module_load",
+            Self::ModuleCode => "module_code",
+            Self::KernelCode => "kernel_code",
+            Self::SysctlWrite => "sysctl_write",
+            Self::ModuleUnload => "module_unload",
+            Self::DirectWrite => "direct_write",
+            Self::Boot => "boot",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// How a cause is known, strongest first.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,

@@ -18,6 +18,7 @@ pub mod layout;
 pub mod limits;
 pub mod markdown;
 mod message_id;
+pub mod metrics;
 pub mod report;
 pub mod run;
 pub mod scope;

@@ -25,7 +25,7 @@ use crate::{
     event::{CoverageState, Event},
     journal_queue::JournalQueue,
     kernel::identity::{Identity, boottime_ns, wall_clock},
-    socket::{Feed, Request},
+    socket::{Feed, Listener, Request},
     store::Limits,
     watcher::{Completer, InOrder},
 };
@@ -94,6 +94,11 @@ impl Recorder {
         self.feed.take_requests()
     }
 
+    /// Calls this with each event when it is in the history.
+    pub(crate) fn listen_in(&mut self, listener: Listener) {
+        self.feed.listen_in(listener);
+    }
+
     /// Events that wait for the history to be written.
     pub(crate) fn waiting(&self) -> usize {
         self.storage.waiting()
@@ -141,6 +146,15 @@ impl Recorder {
                 _ if is_amended => self.feed.amend(&passed.event),
                 _ => self.feed.publish(&passed.event),
             }
+        }
+    }
+
+    /// Until the journal and the readers have all that is recorded: no longer than one event waits for what is added to it.
+    pub(crate) async fn all_passed_on(&mut self) {
+        self.pass_on();
+        while self.passing.holds_some() {
+            self.passing.due().await;
+            self.pass_on();
         }
     }
 

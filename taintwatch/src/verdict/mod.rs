@@ -175,25 +175,28 @@ impl Judge {
         push(&mut self.notes, what.into());
     }
 
+    /// Takes an event again, with what was found out since it was taken.
+    pub fn amend(&mut self, event: Event) {
+        let known = self.findings.iter_mut().rev();
+        if let Some(finding) = known.into_iter().find(|known| known.event.id == event.id) {
+            *finding = found(&self.processes, &self.policy, event);
+        }
+    }
+
     fn taint(&mut self, event: Event) {
-        let whose = self.processes.whose(&event);
-        let found = allow::find(&self.policy.rules, &event, self.policy.today);
-        if let Some(used) = found.allowed.and_then(|rule| self.used.get_mut(rule)) {
-            *used += count(&event);
+        let finding = found(&self.processes, &self.policy, event);
+        if self.findings.len() < KEPT {
+            return self.findings.push(finding);
         }
-        let fails = found.allowed.is_none() && self.policy.whose.contains(&whose);
-        if self.findings.len() >= KEPT {
-            self.more += 1;
-            self.more_failing += u64::from(fails);
-            return;
+        self.more += 1;
+        self.more_failing += u64::from(finding.fails);
+        self.use_rule(&finding);
+    }
+
+    fn use_rule(&mut self, finding: &Finding) {
+        if let Some(used) = finding.allowed.and_then(|rule| self.used.get_mut(rule)) {
+            *used += count(&finding.event);
         }
-        self.findings.push(Finding {
-            whose,
-            fails,
-            allowed: found.allowed,
-            expired: found.expired,
-            event,
-        });
     }
 
     fn coverage(&mut self, event: &Event) {
@@ -232,7 +235,11 @@ impl Judge {
         (mask_before, mask_after): (Option<Mask>, Option<Mask>),
     ) -> Outcome {
         self.check_masks(mask_before, mask_after);
-        let fails = self.more_failing > 0 || self.findings.iter().any(|finding| finding.fails);
+        let findings = std::mem::take(&mut self.findings);
+        for finding in &findings {
+            self.use_rule(finding);
+        }
+        let fails = self.more_failing > 0 || findings.iter().any(|finding| finding.fails);
         let is_open = !self.gaps.is_empty() && !self.policy.gaps_allowed;
         let (verdict, exit_code) = match command.ended {
             Ended::NotFound(_) => (Verdict::NotStarted, NOT_FOUND),
@@ -253,7 +260,7 @@ impl Judge {
             monitor,
             mask_before,
             mask_after,
-            taints: self.findings,
+            taints: findings,
             more: self.more,
             gaps: self.gaps,
             notes: self.notes,
@@ -275,6 +282,19 @@ impl Judge {
                 "bits {bits:?} of the mask were set, and no event shows it"
             ));
         }
+    }
+}
+
+/// An event, judged.
+fn found(processes: &Processes, policy: &Policy, event: Event) -> Finding {
+    let whose = processes.whose(&event);
+    let found = allow::find(&policy.rules, &event, policy.today);
+    Finding {
+        whose,
+        fails: found.allowed.is_none() && policy.whose.contains(&whose),
+        allowed: found.allowed,
+        expired: found.expired,
+        event,
     }
 }
 

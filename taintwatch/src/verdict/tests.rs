@@ -163,3 +163,16 @@ fn many_events_take_a_bounded_place() {
     assert_eq!(outcome.exit_code, TAINTED);
     assert_eq!(outcome.groups().len(), 1);
 }
+
+#[test]
+fn what_is_found_out_later_counts() {
+    let mut judge = judge(policy(&["signer=CN=a"]));
+    let event = taint("/run-1", 'O', 12, 1);
+    judge.event(event.clone());
+    let mut known = event;
+    known.module.as_mut().unwrap().signer = Some("CN=a".to_owned());
+    judge.amend(known);
+    let outcome = end(judge, Ended::Exit(0));
+    assert_eq!((outcome.exit_code, outcome.used), (0, vec![1]));
+    assert_eq!(outcome.taints.len(), 1);
+}

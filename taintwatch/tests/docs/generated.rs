@@ -1,7 +1,7 @@
 //! What is written from the code: the schema, and the tables of `docs/events.md`.
 
 use serde_json::Value;
-use taintwatch::{config, event, probe::hooks};
+use taintwatch::{config, event, output::metrics, probe::hooks};
 
 use super::{
     files::{generated, generated_part, read},
@@ -29,6 +29,21 @@ fn the_tables_of_events_are_those_of_the_schema() {
 #[test]
 fn the_table_of_hooks_is_that_of_the_code() {
     generated_part("README.md", "hooks", &hooks::markdown_table());
+}
+
+#[test]
+fn the_table_of_metrics_is_that_of_the_code() {
+    let mut table = String::from("| metric | labels | content |\n|--|--|--|\n");
+    for metric in metrics::DESCRIBED {
+        let labels: Vec<_> = metric
+            .labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect();
+        let (name, labels, help) = (metric.name, labels.join(", "), metric.help);
+        table = format!("{table}| `{name}` | {labels} | {help} |\n");
+    }
+    generated_part("docs/metrics.md", "metrics", &table);
 }
 
 #[test]

@@ -28,6 +28,8 @@ const FOLDERS: [&str; 6] = [
 
 /// The avoided words that a text has, as whole words.
 fn avoided(text: &str) -> Vec<&'static str> {
+    // The user, not a person.
+    let text = text.replace("`nobody`", "").replace("\"nobody\"", "");
     let words = text.split(|character: char| !character.is_alphanumeric());
     let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
     let text = format!(" {} ", words.join(" ").to_lowercase());

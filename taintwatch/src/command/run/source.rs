@@ -50,6 +50,8 @@ pub(super) struct Reader {
 pub(super) enum Heard {
     Event(Box<Event>),
     Several(Vec<Event>),
+    /// An event that was given before, with more in it.
+    Amended(Box<Event>),
     Gap(String),
     Synced(Synced),
     Nothing,
@@ -172,6 +174,7 @@ fn complete(completer: &mut Completer, event: &mut Event) {
 pub(super) fn take(judge: &mut Judge, heard: Heard) {
     match heard {
         Heard::Event(event) => judge.event(*event),
+        Heard::Amended(event) => judge.amend(*event),
         Heard::Several(events) => events.into_iter().for_each(|event| judge.event(event)),
         Heard::Gap(what) | Heard::End(what) => judge.gap(what),
         Heard::Synced(_) | Heard::Nothing => {}
@@ -218,7 +221,11 @@ impl Reader {
         if let Ok(synced) = serde_json::from_str(line) {
             return Heard::Synced(synced);
         }
-        let said: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+        let mut said: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+        let amended = said.get_mut("amended").map(serde_json::Value::take);
+        if let Some(Ok(event)) = amended.map(serde_json::from_value) {
+            return Heard::Amended(Box::new(event));
+        }
         match said.get("missed").and_then(serde_json::Value::as_u64) {
             Some(missed) => self.catch_up(missed),
             None => Heard::Nothing,
