@@ -228,13 +228,13 @@ proptest! {
                 text.push(b'\n');
             }
         }
-        let read = |input: &mut dyn std::io::BufRead| {
+        let read = |input: &mut dyn BufRead| {
             let mut lines = Vec::new();
             let read = stream::read(input, &mut |line| lines.push(format!("{line:?}"))).unwrap();
             (lines, read)
         };
         let passed = read(&mut &text[..]);
-        prop_assert_eq!(passed, read(&mut std::io::BufReader::with_capacity(1, &text[..])));
+        prop_assert_eq!(passed, read(&mut BufReader::with_capacity(1, &text[..])));
     }
 }
 

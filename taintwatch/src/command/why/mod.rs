@@ -16,7 +16,7 @@ use crate::{
         layout::Layout,
         why::{Why, print},
     },
-    store::{Store, Wanted},
+    store::{Excerpt, Omitted, Store, Wanted},
     taint::tables::{LINUX, Table},
 };
 
@@ -35,10 +35,12 @@ pub struct Args {
 pub fn run(args: &Args, db: &Path, out: &mut dyn Write) -> Result<u8> {
     let id = Identity::read()?.boot_id;
     let store = Store::open(db)?;
+    let Excerpt { events, omitted } = store.causes_of(&id)?;
     let boot = CurrentBoot {
         mask: mask::read()?,
         table: os_release::vendor_table().unwrap_or(LINUX),
-        events: store.of_boot(&id)?,
+        events,
+        omitted,
     };
     store.warn_of_unread();
     let about = About::of(&args.about, &boot.modules(modules::names()))?;
@@ -99,7 +101,9 @@ impl About {
 struct CurrentBoot {
     mask: Mask,
     table: &'static Table,
+    /// Of each cause of a flag the first one at least.
     events: Vec<Event>,
+    omitted: Omitted,
 }
 
 impl CurrentBoot {
@@ -135,6 +139,7 @@ impl CurrentBoot {
         let of_flag = || self.events.iter().filter(|event| event.sets(bit));
         let event = of_flag().find(|event| fits(event));
         let event = event.map(|event| with_load(event, &self.events));
+        let counted = |event: &Event| count(event).saturating_add(self.omitted.occurrences(event));
         let flag = self.table.flag(bit);
         let first = event.as_ref().and_then(Event::module_name);
         let also: BTreeSet<_> = of_flag()
@@ -147,7 +152,7 @@ impl CurrentBoot {
             letter: flag.map(|flag| flag.letter),
             name: flag.map(|flag| flag.name),
             set: self.mask.has(bit),
-            count: of_flag().map(count).sum(),
+            count: of_flag().map(counted).fold(0, u64::saturating_add),
             confidence: cause.map_or(Confidence::Unattributed, |cause| cause.confidence),
             chain: event.as_ref().map(chain).unwrap_or_default(),
             also: also.into_iter().map(str::to_owned).collect(),
