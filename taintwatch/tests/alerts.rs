@@ -98,12 +98,19 @@ fn query(port: u16, query: &str) -> Value {
     get(port, &format!("/api/v1/query?query={encoded}")).unwrap_or_default()
 }
 
-fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+fn wait_for(what: &str, folder: &Path, is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "{what}");
+        assert!(began.elapsed() < PATIENCE, "{what}{}", said(folder));
         thread::sleep(Duration::from_millis(300));
     }
+}
+
+/// What the programs printed.
+fn said(folder: &Path) -> String {
+    ["prometheus", "prometheus-alertmanager"]
+        .map(|name| fs::read_to_string(folder.join(format!("{name}.log"))).unwrap_or_default())
+        .join("\n")
 }
 
 /// Which flags an alert is there for, as Alertmanager has it.
@@ -122,9 +129,14 @@ fn shipped(path: &str) -> PathBuf {
         .join(path)
 }
 
+/// In a mount namespace: Debian's Alertmanager has the place of its templates built in.
 fn start(programs: &Path, name: &str, folder: &Path, arguments: &[String]) -> Running {
+    const INSIDE: &str = "mount --bind \"$0\" /usr/share && exec \"$@\"";
     let said = fs::File::create(folder.join(format!("{name}.log"))).unwrap();
-    let child = Command::new(programs.join(name))
+    let child = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", INSIDE])
+        .arg(programs.join("../share"))
+        .arg(programs.join(name))
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null())
@@ -204,7 +216,7 @@ fn a_new_flag_fires_and_the_dashboard_shows_it() {
             .as_array()
             .is_some_and(|list| !list.is_empty())
     };
-    wait_for("no scrape", || is_there("kernel_taint_mask == 4096"));
+    wait_for("no scrape", path, || is_there("kernel_taint_mask == 4096"));
     thread::sleep(ROUNDS);
     assert_eq!(
         flags_of(alerts, "KernelTaintedNew"),
@@ -217,7 +229,7 @@ fn a_new_flag_fires_and_the_dashboard_shows_it() {
         state.0.see(&flag(9, 'W', jiff::Timestamp::now()));
         state.1 = Mask(1 << 12 | 1 << 9);
     }
-    wait_for("no alert of a new flag", || {
+    wait_for("no alert of a new flag", path, || {
         !flags_of(alerts, "KernelTaintedNew").is_empty()
     });
     state
@@ -225,7 +237,7 @@ fn a_new_flag_fires_and_the_dashboard_shows_it() {
         .unwrap()
         .0
         .see(&flag(9, 'W', jiff::Timestamp::now()));
-    wait_for("no alert of a warning that is not the first", || {
+    wait_for("no alert of a warning that is not the first", path, || {
         !flags_of(alerts, "KernelWarnsAgain").is_empty()
     });
     assert_eq!(flags_of(alerts, "KernelTaintedNew"), ["W"]);
