@@ -29,6 +29,7 @@ use nix::{
 
 use crate::{
     event::Event,
+    intake::journal,
     output::{event_line, journald},
     store::Filter,
 };
@@ -184,7 +185,9 @@ impl Ready {
 /// The fields of the journal, so that there is one list of names.
 fn variables(event: &Event) -> impl Iterator<Item = (String, OsString)> {
     let message = ("MESSAGE", event_line::message(event));
+    // The whole event is the input.
     let fields = journald::fields(event).into_iter();
+    let fields = fields.filter(|(name, _)| *name != journal::EVENT);
     fields.chain([message]).map(|(name, value)| {
         let value = value.replace('\0', "\u{fffd}");
         let end = value.floor_char_boundary(VALUE);
@@ -267,7 +270,10 @@ mod tests {
         for line in ["TAINT_FLAG=W", "TAINTWATCH_SEQ=7", "TAINT_BIT=9"] {
             assert!(env.lines().any(|it| it == line), "no {line} in {env}");
         }
-        assert!(env.contains("MESSAGE=W $(reboot)\\x00;"), "{env}");
+        assert!(
+            env.contains("MESSAGE=kernel taint W: $(reboot)\\x00;"),
+            "{env}"
+        );
         assert!(!env.contains("CARGO"), "{env}");
     }
 

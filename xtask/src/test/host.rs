@@ -6,7 +6,7 @@ use std::{process::Command, time::Instant};
 
 use anyhow::Result;
 
-use super::{browser, matrix::Matrix, times::Times};
+use super::{alerts, browser, matrix::Matrix, times::Times};
 use crate::{cache, fleet, run};
 
 /// Lines of failed tests that are worth showing.
@@ -28,7 +28,7 @@ pub(super) enum Host {
 
 type Check = (&'static str, Host, fn() -> Result<()>);
 
-const CHECKS: [Check; 8] = [
+const CHECKS: [Check; 9] = [
     ("formatting", Host::Tests, formatting),
     ("clippy", Host::Lints, clippy),
     ("clippy of the eBPF programs", Host::Lints, ebpf_clippy),
@@ -39,6 +39,11 @@ const CHECKS: [Check; 8] = [
         "the questions about many machines",
         Host::Fleet,
         fleet::small,
+    ),
+    (
+        "alerts and dashboard in Prometheus",
+        Host::Fleet,
+        alerts::run,
     ),
     ("the HTML report in a browser", Host::Browser, browser::run),
 ];

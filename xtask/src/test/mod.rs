@@ -3,6 +3,7 @@
 //! Out: the results of a guest when it ends; then tables of kernels and scenarios, of named causes and of the time, and
 //! `N passed, N failed`.
 
+mod alerts;
 mod browser;
 mod changed;
 mod crash;

@@ -46,6 +46,7 @@ mod journal;
 mod late;
 mod live;
 mod loading;
+mod outlets;
 mod overflow;
 mod package;
 mod patched;

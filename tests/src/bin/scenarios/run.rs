@@ -14,7 +14,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::Value;
 
-use crate::{NO_HEADERS, Tally, causes::unload, daemon::Daemon, live::socket_of, loading::load};
+use crate::{
+    NO_HEADERS, Tally, causes::unload, daemon::Daemon, live::socket_of, loading::load, outlets,
+};
 
 const DB: &str = "/var/lib/taintwatch/run.db";
 const CGROUPS: &str = "/sys/fs/cgroup";
@@ -44,14 +46,18 @@ pub(crate) fn all(tally: &mut Tally) -> Result<()> {
     cases(tally, "run", &mut alone);
     tally.count("run: without BPF", without_bpf(&mut alone));
     tally.count("run: without cgroups", without_cgroups(&mut alone));
-    let mut daemon = Daemon::start(&[], &[], DB)?;
+    let config = outlets::configuration()?;
+    let mut daemon = Daemon::start(&[], &["--config", config], DB)?;
     let mut beside = Run {
         socket: socket_of(DB),
         number: 100,
     };
     cases(tally, "run beside a recorder", &mut beside);
+    tally.count("metrics, as a file and over HTTP", outlets::metrics());
+    tally.count("a command on an event", outlets::commands());
     let went = recorder_goes(&mut beside, &mut daemon);
     tally.count("run: the recorder goes away", went);
+    tally.count("metrics, when the recorder is gone", outlets::gone());
     Ok(())
 }
 
