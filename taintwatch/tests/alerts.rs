@@ -94,7 +94,8 @@ fn get(port: u16, path: &str) -> Option<Value> {
 }
 
 fn query(port: u16, query: &str) -> Value {
-    let encoded: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let encoded: Vec<_> = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let encoded = encoded.concat();
     get(port, &format!("/api/v1/query?query={encoded}")).unwrap_or_default()
 }
 
