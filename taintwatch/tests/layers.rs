@@ -116,11 +116,7 @@ fn read(folder: &Path, module: &mut Vec<String>, texts: &mut BTreeMap<Vec<String
                 module.len()
             };
             let text = fs::read_to_string(&path).unwrap();
-            let code = text
-                .split("#[cfg(test)]\nmod tests {")
-                .next()
-                .unwrap()
-                .to_owned();
+            let code = text.split("mod tests {").next().unwrap().to_owned();
             texts.insert(module[..end].to_vec(), code);
         }
         module.pop();
@@ -168,6 +164,10 @@ fn expand<'a>(base: &[String], tree: &'a str, paths: &mut Vec<Vec<String>>) -> &
         loop {
             group = expand(base, group, paths).trim_start();
             group = group.strip_prefix(',').unwrap_or(group).trim_start();
+            assert!(
+                group.starts_with(|c: char| c.is_alphanumeric() || "_}".contains(c)),
+                "not a tree of imports: {group:.60}"
+            );
             if let Some(behind) = group.strip_prefix('}') {
                 return behind;
             }
