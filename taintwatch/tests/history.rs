@@ -314,9 +314,11 @@ proptest! {
             prop_assert_eq!(part, whole);
         }
         prop_assert_eq!(part, whole_text);
-        // What `status` says.
-        for boot in &whole.boots {
-            let flags = store.flags_of(boot.id.unwrap()).unwrap();
+        // What `status` and `why` say.
+        for (boot, flags) in whole.boots.iter().flat_map(|boot| {
+            let id = boot.id.unwrap();
+            [store.flags_of(id), store.causes_of(id)].map(|flags| (boot, flags.unwrap()))
+        }) {
             let part = History::of_excerpt(&flags, &liveness);
             prop_assert_eq!(&part.boots[0].coverage, &boot.coverage);
             prop_assert_eq!(part.boots[0].mask(), boot.mask());

@@ -74,6 +74,8 @@ pub(super) enum Extent<'a> {
     Outline,
     /// What its flags are, and what was lost.
     Flags,
+    /// What set each flag, for each cause, with all loads of modules.
+    Causes,
     /// The events that pass, and what a report says beside them.
     Passing(&'a Filter),
 }
@@ -153,12 +155,15 @@ fn wanted(
         let is_needed = match extent {
             Extent::Outline => topic.is_import || topic.kind == Kind::Coverage.as_str(),
             Extent::Flags => topic.is_landmark,
+            Extent::Causes => !topic.is_repeat(),
             Extent::Passing(_) => {
                 topic.is_landmark || !topic.is_repeat() && shown.has_module_of(topic)
             }
         };
         if is_needed {
             whole.push(topic.id);
+        } else if matches!(extent, Extent::Causes) {
+            wanted.insert(topic.first);
         } else if topic.is_repeat() && (shown.has_bit_of(topic) || shown.has_module_of(topic)) {
             wanted.extend([topic.first, topic.last]);
         }
@@ -288,7 +293,7 @@ impl Loaded {
             let stands = taken.map(|taken| taken.last);
             let stands = match extent {
                 Extent::Flags => stands.or_else(by_bit),
-                Extent::Outline | Extent::Passing(_) => stands,
+                Extent::Outline | Extent::Causes | Extent::Passing(_) => stands,
             };
             let more = topic.occurrences.saturating_sub(done);
             if let Some(stands) = stands.filter(|_| more > 0 && topic.kind == Kind::Taint.as_str())

@@ -262,6 +262,11 @@ impl Store {
         self.excerpt(Some(&[Some(boot_id.to_owned())]), Extent::Flags)
     }
 
+    /// What set each flag of a boot, for each cause, with all loads of modules.
+    pub fn causes_of(&self, boot_id: &str) -> Result<Excerpt, Error> {
+        self.excerpt(Some(&[Some(boot_id.to_owned())]), Extent::Causes)
+    }
+
     /// What a report of these boots says: the events that `filter` lets pass, and what is to be said beside them.
     pub fn of_report(&self, boots: &[Option<String>], filter: &Filter) -> Result<Excerpt, Error> {
         self.excerpt(Some(boots), Extent::Passing(filter))

@@ -16,7 +16,7 @@ use crate::{
         layout::Layout,
         why::{Why, print},
     },
-    store::{Store, Wanted},
+    store::{Excerpt, Omitted, Store, Wanted},
     taint::{
         release,
         tables::{LINUX, Table},
@@ -119,16 +119,20 @@ struct Boot {
     id: Option<String>,
     mask: Mask,
     table: &'static Table,
+    /// Of each cause of a flag the first one at least.
     events: Vec<Event>,
+    omitted: Omitted,
 }
 
 impl Boot {
     fn current(store: &Store) -> Result<Self> {
+        let Excerpt { events, omitted } = store.causes_of(&Identity::read()?.boot_id)?;
         Ok(Self {
             id: None,
             mask: mask::read()?,
             table: os_release::vendor_table().unwrap_or(LINUX),
-            events: store.of_boot(&Identity::read()?.boot_id)?,
+            events,
+            omitted,
         })
     }
 
@@ -162,6 +166,7 @@ impl Boot {
                 .and_then(|release| release::table_of(release))
                 .unwrap_or(LINUX),
             events,
+            omitted: Omitted::default(),
         })
     }
 
@@ -197,6 +202,7 @@ impl Boot {
         let of_flag = || self.events.iter().filter(|event| event.sets(bit));
         let event = of_flag().find(|event| fits(event));
         let event = event.map(|event| with_load(event, &self.events));
+        let counted = |event: &Event| count(event).saturating_add(self.omitted.occurrences(event));
         let flag = self.table.flag(bit);
         let first = event.as_ref().and_then(Event::module_name);
         let also: BTreeSet<_> = of_flag()
@@ -209,7 +215,7 @@ impl Boot {
             letter: flag.map(|flag| flag.letter),
             name: flag.map(|flag| flag.name),
             set: self.mask.has(bit),
-            count: of_flag().map(count).sum(),
+            count: of_flag().map(counted).fold(0, u64::saturating_add),
             confidence: cause.map_or(Confidence::Unattributed, |cause| cause.confidence),
             chain: event.as_ref().map(chain).unwrap_or_default(),
             also: also.into_iter().map(str::to_owned).collect(),

@@ -20,6 +20,7 @@ fn boot() -> Boot {
         id: None,
         mask: Mask(1 << 31 | 1 << 13),
         table: LINUX,
+        omitted: Omitted::default(),
         events: vec![
             event(1, 0, None),
             event(2, 13, Some(1)),
