@@ -12,11 +12,12 @@ use anyhow::{Context as _, Result, anyhow};
 use crate::{cache, progress::step, run};
 
 /// The release binary, and the guests' own programs.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("taintwatch", "taintwatch"),
     ("init", "guest/init"),
     ("scenarios", "guest/scenarios"),
     ("constrain", "guest/constrain"),
+    ("bench", "guest/bench"),
 ];
 
 /// Builds, and prints where the release binary is.

@@ -76,6 +76,7 @@ pub(crate) fn base(kernel: &Kernel) -> Result<PathBuf> {
         files.copy(&dist.join("guest/init"), "init")?;
         files.copy(&dist.join("guest/scenarios"), "usr/bin/scenarios")?;
         files.copy(&dist.join("guest/constrain"), "usr/bin/constrain")?;
+        files.copy(&dist.join("guest/bench"), "usr/bin/bench")?;
         files.copy(&dist.join("taintwatch"), "usr/bin/taintwatch")?;
         files.copy(&busybox()?, "bin/busybox")?;
         files.link("bin/sh", "busybox");

@@ -48,6 +48,7 @@ pub(crate) fn guest(kernel: &Kernel, name: &str, script: &str) -> Result<Guest> 
         disk: None,
         limit: LIMIT,
         survives_panic: false,
+        counts_instructions: false,
     })
 }
 

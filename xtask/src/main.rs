@@ -2,6 +2,7 @@
 
 mod acpi;
 mod apt;
+mod bench;
 mod build;
 mod cache;
 mod demo;
@@ -48,6 +49,7 @@ enum Verb {
     /// Show a kernel being tainted, live, in a throwaway guest
     Demo(demo::Args),
     Fleet(fleet::Args),
+    Bench(bench::Args),
     Test(test::Args),
     /// Boot a throwaway guest: a shell, or one command
     Vm(vm::Args),
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Docs => setup::run().and_then(|()| docs::run()).map(|()| 0),
         Verb::Demo(args) => setup::run().and_then(|()| demo::run(&args)),
         Verb::Fleet(args) => setup::run().and_then(|()| fleet::run(&args)).map(|()| 0),
+        Verb::Bench(args) => setup::run().and_then(|()| bench::run(&args)),
         // It does without the tools until they are built.
         Verb::Test(args) => test::run(&args),
         Verb::Vm(args) => setup::run().and_then(|()| vm::run(&args)),

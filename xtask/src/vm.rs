@@ -74,5 +74,6 @@ pub(crate) fn guest(kernel: &Kernel, name: &str, job: &str) -> Result<Guest> {
         disk: None,
         limit: LIMIT,
         survives_panic: false,
+        counts_instructions: false,
     })
 }

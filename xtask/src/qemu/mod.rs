@@ -40,6 +40,8 @@ pub(crate) struct Guest {
     pub(crate) limit: Duration,
     /// It panics on purpose, and boots again in the same machine, with its memory as it was.
     pub(crate) survives_panic: bool,
+    /// It has one processor, and its clock counts instructions: one a nanosecond. While nothing runs, its time does not wait.
+    pub(crate) counts_instructions: bool,
 }
 
 /// What is heard of a guest.

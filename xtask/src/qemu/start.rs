@@ -25,15 +25,13 @@ impl Guest {
         let archive = self.archive()?;
         let console = image::folder()?.join(format!("{}.console", self.name));
         let mut qemu = Command::new("qemu-system-x86_64");
-        qemu.args([
-            "-accel",
-            accelerator(),
-            "-cpu",
-            CPU,
-            "-smp",
-            "2",
-            "-nodefaults",
-        ]);
+        qemu.args(["-cpu", CPU, "-nodefaults"]);
+        if self.counts_instructions {
+            qemu.args(["-accel", "tcg,thread=single", "-smp", "1"]);
+            qemu.args(["-icount", "shift=0,sleep=off"]);
+        } else {
+            qemu.args(["-accel", accelerator(), "-smp", "2"]);
+        }
         if !self.survives_panic {
             qemu.arg("-no-reboot");
         }
