@@ -37,9 +37,11 @@ struct Load {
     name: [u8; 16],
     interface: u32,
     attach_type: u32,
-    function_info: [u64; 4],
+    debug_info: [u64; 4],
+    debug_lines: u32,
     attach_type_id: u32,
     attach_program: u32,
+    reserved: u32,
 }
 
 /// What it has for an attachment.
