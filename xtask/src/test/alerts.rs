@@ -8,10 +8,10 @@ use anyhow::Result;
 
 use crate::{apt, cache, run};
 
-const PACKAGES: [&str; 2] = ["prometheus", "prometheus-alertmanager"];
+const PACKAGES: [&str; 3] = ["prometheus", "promtool", "prometheus-alertmanager"];
 
 pub(super) fn run() -> Result<()> {
-    let root = cache::once("prometheus", |into| {
+    let root = cache::once("prometheus-and-tools", |into| {
         apt::unpack(&PACKAGES.map(str::to_owned), into)
     })?;
     let mut tests = Command::new("cargo");

@@ -81,13 +81,13 @@ fn rpm(root: &Path) -> Result<()> {
         configuration.trim() == "/etc/taintwatch/taintwatch.toml",
         "configuration: {configuration}"
     );
-    // Debian's systemd is not in the database of rpm.
-    chroot(root, &["rpm", "--install", "--nodeps", FILE])?;
+    // Debian's systemd is not in the database of rpm. Plugins mount, for which a root has to be a mount point.
+    chroot(root, &["rpm", "--install", "--nodeps", "--noplugins", FILE])?;
     chroot(root, &["rpm", "--verify", "--nodeps", "taintwatch"])?;
     chroot(root, &["getent", "group", "taintwatch"]).context("its script made no group")?;
     chroot(root, &["taintwatch", "config", "check"])?;
     chroot(root, &["systemctl", "enable", "taintwatch"])?;
-    chroot(root, &["rpm", "--erase", "taintwatch"])?;
+    chroot(root, &["rpm", "--erase", "--noplugins", "taintwatch"])?;
     for left in [
         "/usr/bin/taintwatch",
         "/etc/taintwatch",

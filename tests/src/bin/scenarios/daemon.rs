@@ -37,7 +37,9 @@ impl Daemon {
     /// attached: what the next one does is its own.
     pub(crate) fn start(before: &[&str], arguments: &[&str], db: &str) -> Result<Self> {
         fs::write(NO_PINS, "[pins]\nenabled = false\n")?;
-        let arguments = [&["--config", NO_PINS], arguments].concat();
+        let own: &[&str] = &["--config", NO_PINS];
+        let has_one = arguments.contains(&"--config");
+        let arguments = [if has_one { &[] } else { own }, arguments].concat();
         let mut daemon = Self::spawn(before, &arguments, db)?;
         daemon.wait()?;
         Ok(daemon)

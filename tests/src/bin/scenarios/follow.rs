@@ -38,15 +38,17 @@ pub(crate) fn live(history: &mut History) -> Result<()> {
     Ok(())
 }
 
-/// Taints until it is heard of.
+/// Taints until it is heard of. An event of before may come first: it is passed on when its module's file is read.
 fn first(events: &Receiver<String>) -> Result<String> {
     for _ in 0..TRIES {
         fs::write("/proc/sys/kernel/tainted", "64")?;
-        if let Ok(line) = events.recv_timeout(HEARD) {
-            return Ok(line);
+        while let Ok(line) = events.recv_timeout(HEARD) {
+            if line.contains(r#""letter":"U""#) {
+                return Ok(line);
+            }
         }
     }
-    anyhow::bail!("tail prints nothing")
+    anyhow::bail!("tail prints no taint")
 }
 
 /// A tail without the past, and its lines.

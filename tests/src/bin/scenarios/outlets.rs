@@ -23,7 +23,7 @@ const LOOKS: u32 = 300;
 pub(crate) fn configuration() -> Result<&'static str> {
     let path = "/tmp/outlets.toml";
     let text = format!(
-        "[metrics]\ntextfile = \"{FILE}\"\nlisten = \"{ADDRESS}\"\n\n\
+        "[pins]\nenabled = false\n\n[metrics]\ntextfile = \"{FILE}\"\nlisten = \"{ADDRESS}\"\n\n\
          [[exec]]\ncommand = [\"/bin/sh\", \"-c\", \"id -u > /tmp/exec-$TAINT_FLAG; cat >> /tmp/exec-$TAINT_FLAG\"]\n\
          flag = [\"A\"]\n"
     );

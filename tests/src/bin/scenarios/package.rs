@@ -211,8 +211,10 @@ fn watchdog() -> Result<()> {
     sleep(Duration::from_secs(15));
     ensure!(show("MainPID")? == pid, "it was ended without a reason");
     kill(Pid::from_raw(pid.parse()?), Signal::SIGSTOP)?;
+    // Between its end and the next start it has no process, and 0 is another number as well.
     wait("another process", || {
-        Ok((is_active()? && show("MainPID")? != pid).then_some(()))
+        let restarted = show("NRestarts")? != "0" && show("MainPID")? != pid;
+        Ok((restarted && is_active()?).then_some(()))
     })?;
     ensure!(
         show("NRestarts")? == "1",

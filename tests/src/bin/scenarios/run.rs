@@ -39,13 +39,16 @@ struct Done {
 /// Every case, first without a recorder, then beside one.
 pub(crate) fn all(tally: &mut Tally) -> Result<()> {
     fs::write("/proc/sys/kernel/tainted", "64")?;
+    if fs::exists("/sys/module/dummy")? {
+        unload("dummy")?;
+    }
     let mut alone = Run {
         socket: "/nonexistent/socket".to_owned(),
         number: 0,
     };
     cases(tally, "run", &mut alone);
-    tally.count("run: without BPF", without_bpf(&mut alone));
-    tally.count("run: without cgroups", without_cgroups(&mut alone));
+    tally.count("run, without BPF", without_bpf(&mut alone));
+    tally.count("run, without cgroups", without_cgroups(&mut alone));
     let config = outlets::configuration()?;
     let mut daemon = Daemon::start(&[], &["--config", config], DB)?;
     let mut beside = Run {
@@ -56,7 +59,7 @@ pub(crate) fn all(tally: &mut Tally) -> Result<()> {
     tally.count("metrics, as a file and over HTTP", outlets::metrics());
     tally.count("a command on an event", outlets::commands());
     let went = recorder_goes(&mut beside, &mut daemon);
-    tally.count("run: the recorder goes away", went);
+    tally.count("run, the recorder goes away", went);
     tally.count("metrics, when the recorder is gone", outlets::gone());
     Ok(())
 }
@@ -77,7 +80,7 @@ fn cases(tally: &mut Tally, title: &str, run: &mut Run) {
         ("a flag that is set many times", storm),
     ];
     for (name, case) in CASES {
-        tally.count(&format!("{title}: {name}"), case(run));
+        tally.count(&format!("{title}, {name}"), case(run));
     }
 }
 

@@ -222,8 +222,8 @@ fn flow(ends: &AtomicBool) -> Result<Flow> {
         delete("tw_gpl")?;
         fs::write("/sys/module/tw_storm/parameters/go", format!("{CALLS} 1 6"))?;
         done.calls += CALLS;
-        // What comes in the seconds until the next recorder reads has to fit the ring.
-        sleep(Duration::from_millis(200));
+        // What comes until the next recorder reads has to fit the ring: on a busy machine that is half a minute.
+        sleep(Duration::from_secs(1));
     }
     Ok(done)
 }
