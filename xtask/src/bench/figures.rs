@@ -64,7 +64,8 @@ impl Figures {
         let mut out = format!("{series:<34}{:>16}{:>16}\n", "now", "docs/bench");
         for (name, value) in &self.0 {
             let was = kept.0.get(name).map(ToString::to_string);
-            out += &format!("{name:<34}{value:>16}{:>16}\n", was.unwrap_or_default());
+            let was = was.unwrap_or_default();
+            out = format!("{out}{name:<34}{value:>16}{was:>16}\n");
         }
         out
     }

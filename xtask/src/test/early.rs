@@ -50,6 +50,7 @@ pub(super) fn run(kernel: &Kernel, matrix: &mut Matrix) -> Result<()> {
         disk: Some(disk),
         limit: LIMIT,
         survives_panic: false,
+        counts_instructions: false,
     };
     judged(&guest, "systemd", false, matrix)
 }

@@ -19,7 +19,7 @@ fn main() -> Result<()> {
     work::others("bare")?;
     floor::run()?;
     let recorder = recorder::start()?;
-    recorder.programs()?;
+    recorder::verified()?;
     recorder.calls()?;
     if words.iter().any(|word| word == "whole") {
         idle::run(&recorder)?;

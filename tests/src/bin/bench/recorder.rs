@@ -65,22 +65,22 @@ fn programs() -> Vec<ProgramInfo> {
     loaded_programs().filter_map(Result::ok).collect()
 }
 
+/// How many instructions the verifier followed, a program.
+pub(crate) fn verified() -> Result<()> {
+    let all = programs();
+    ensure!(!all.is_empty(), "no program is loaded");
+    for program in all {
+        let name = program.name_as_str().unwrap_or_default().to_owned();
+        if let Some(verified) = program.verified_instruction_count() {
+            count(&format!("verified.{name}"), verified.into());
+        }
+    }
+    Ok(())
+}
+
 impl Recorder {
     pub(crate) fn pid(&self) -> u32 {
         self.0.id()
-    }
-
-    /// How many instructions the verifier followed, a program.
-    pub(crate) fn programs(&self) -> Result<()> {
-        let all = programs();
-        ensure!(!all.is_empty(), "no program is loaded");
-        for program in all {
-            let name = program.name_as_str().unwrap_or_default().to_owned();
-            if let Some(verified) = program.verified_instruction_count() {
-                count(&format!("verified.{name}"), verified.into());
-            }
-        }
-        Ok(())
     }
 
     /// Counts what the kernel alone does: the recorder is stopped meanwhile.

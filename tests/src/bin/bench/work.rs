@@ -12,7 +12,7 @@ use crate::{clock, count};
 
 /// Calls of `add_taint` that are counted together.
 const CALLS: u64 = 2_000;
-/// TAINT_USER.
+/// `TAINT_USER`.
 pub(crate) const FLAG: u32 = 6;
 const SYSCTL: &str = "/proc/sys/kernel/tainted";
 
