@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// Give the kernel an ACPI table in the firmware's place: it boots tainted
     #[arg(long)]
     acpi_table: bool,
+    /// Give the guest one processor and a clock that counts its instructions
+    #[arg(long)]
+    counted: bool,
     /// The command; none for a shell
     #[arg(last = true)]
     command: Vec<String>,
@@ -43,6 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
         words.join(" ")
     };
     let mut guest = guest(&kernel, "vm", &job)?;
+    guest.counts_instructions = args.counted;
     if args.acpi_table {
         guest.files.file(acpi::PATH, 0o644, acpi::table());
     }

@@ -4,6 +4,7 @@ use serde_json::Value;
 use taintwatch::{config, event, output::metrics, probe::hooks};
 
 use super::{
+    costs,
     files::{generated, generated_part, read},
     tables,
 };
@@ -50,6 +51,11 @@ fn the_table_of_metrics_is_that_of_the_code() {
 fn the_configuration_is_that_of_the_code() {
     let block = format!("```toml\n{}```", config::template());
     generated_part("README.md", "config", &block);
+}
+
+#[test]
+fn the_table_of_costs_is_what_was_counted() {
+    generated_part("README.md", "bench", &costs::markdown_table());
 }
 
 fn published() -> String {

@@ -10,6 +10,7 @@
     reason = "a test ends where it fails"
 )]
 
+mod costs;
 mod events;
 mod files;
 mod generated;

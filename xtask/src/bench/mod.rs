@@ -51,6 +51,17 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     Ok(u8::from(!worse.is_empty()))
 }
 
+/// What the gate asks: that nothing became worse.
+pub(crate) fn check(series: &str) -> Result<()> {
+    let worse = counted(series, true)?.worse(&Figures::read(series)?);
+    ensure!(
+        worse.is_empty(),
+        "more than a tenth above docs/bench:\n{}",
+        worse.join("\n")
+    );
+    Ok(())
+}
+
 /// Gives what became worse.
 fn kernel(series: &str, check: bool) -> Result<Vec<String>> {
     let counted = counted(series, check)?;

@@ -78,6 +78,7 @@ fn need(file: &str, needs: &mut Needs) {
         "taintwatch" => of_taintwatch(rest, needs),
         "taintwatch-ebpf" | "taintwatch-common" => {
             needs.add(Host::Lints, &["all", "causes", "fallbacks"], &ENDS);
+            needs.add(Host::Lints, &["bench"], &ONE);
         }
         // Versions and settings of the build.
         _ => needs.add(Host::Browser, &["all", "late"], &ONE),

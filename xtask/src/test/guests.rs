@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 
 use super::{crash, early, file_systems, matrix::Matrix, power_cut};
 use crate::{
-    acpi, demo, journal,
+    acpi, bench, demo, journal,
     kernels::{self, Kernel},
     package,
     progress::Spinner,
@@ -49,6 +49,7 @@ pub(super) const KINDS: [Kind; 11] = [
     kind("file-systems", "guest of the file systems", 30),
     kind("early", "guest whose first module is seen", 100),
     kind("takeover", "guest of recorders that take over", 90),
+    kind("bench", "it costs no more than docs/bench says", 60),
     kind("unprivileged", "without rights: a status and an error", 15),
 ];
 
@@ -91,8 +92,8 @@ pub(super) fn runs(kind: &str, series: &str) -> bool {
         "early" => series == JOURNAL_KERNEL,
         "takeover" => TAKEOVER_KERNELS.contains(&series),
         "file-systems" => file_systems::KERNELS.contains(&series),
-        // What happens to files is the same on each kernel.
-        "store" => series == WHOLE_STORM,
+        // What happens to files is the same on each kernel; what is counted is compared on one.
+        "store" | "bench" => series == WHOLE_STORM,
         _ => true,
     }
 }
@@ -105,6 +106,7 @@ pub(super) fn run(series: &str, kind: &Kind, matrix: &mut Matrix) {
         "crash" => crash::run(&kernel, matrix),
         "file-systems" => file_systems::run(&kernel, matrix),
         "unprivileged" => unprivileged(&kernel, matrix),
+        "bench" => bench::check(series),
         name => scenarios(&kernel, name, matrix),
     });
     matrix.cell(series, kind.cell, ran);

@@ -47,8 +47,8 @@ pub(crate) struct Args {
     /// Only the guests of this kernel, and nothing else
     #[arg(long, value_name = "SERIES")]
     kernel: Option<String>,
-    /// Only this kind of guest: all, causes, fallbacks, late, store, power-cut, crash, file-systems, unprivileged, demo, systemd
-    /// or one of its guests: systemd-journal, systemd-late, systemd-package
+    /// Only this kind of guest: all, causes, fallbacks, late, store, power-cut, crash, file-systems, takeover, bench,
+    /// unprivileged, demo, systemd or one of its guests: systemd-journal, systemd-late, systemd-package
     #[arg(long, value_name = "GUEST", value_parser = guests::names())]
     guest: Option<String>,
     /// How many power cuts the guest of those has

@@ -49,6 +49,7 @@ pub(crate) fn start() -> Result<Recorder> {
         }
     }
     count("arm.ready", clock::now()?.saturating_sub(began));
+    count("arm.cpu", cpu_time(child.id())?);
     // The link is made when the program is loaded.
     let first = programs().iter().filter_map(ProgramInfo::loaded_at).min();
     let first = first
@@ -59,6 +60,20 @@ pub(crate) fn start() -> Result<Recorder> {
         u64::try_from(first.unwrap_or_default().as_nanos())?,
     );
     Ok(Recorder(child))
+}
+
+/// What the process itself took: the rest it waited for, most for grace periods of the kernel.
+fn cpu_time(pid: u32) -> Result<u64> {
+    let mut sum = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))?.filter_map(Result::ok) {
+        let text = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+        let time = text
+            .split(' ')
+            .next()
+            .and_then(|time| time.parse::<u64>().ok());
+        sum += time.unwrap_or(0);
+    }
+    Ok(sum)
 }
 
 fn programs() -> Vec<ProgramInfo> {

@@ -51,11 +51,13 @@ pub(crate) fn others(who: &str) -> Result<()> {
     let write = || Ok(fs::write(SYSCTL, "64")?);
     write()?;
     count(&format!("{who}.sysctl"), clock::least(write)?);
-    let cycle = || {
-        load("tw_gpl")?;
-        unload("tw_gpl")
-    };
-    cycle()?;
-    count(&format!("{who}.module"), clock::least(cycle)?);
+    // An unload waits for others to let go; the first load costs a record or two more.
+    let mut least = u64::MAX;
+    for _ in 0..3 {
+        let took = clock::once(|| load("tw_gpl"))?;
+        unload("tw_gpl")?;
+        least = least.min(took);
+    }
+    count(&format!("{who}.module"), least);
     Ok(())
 }
