@@ -13,7 +13,7 @@ use crate::cache;
 pub(crate) struct Figures(BTreeMap<String, u64>);
 
 /// Counted by time or by pages, and not by instructions: they differ a little each time, and are not compared.
-const UNEVEN: [&str; 2] = ["idle.", "memory."];
+const UNEVEN: [&str; 4] = ["idle.", "memory.", "bare.module", "ours.module"];
 /// Below this a tenth is a matter of one instruction or two.
 const SMALL: u64 = 50;
 

@@ -38,7 +38,7 @@ const fn kind(name: &'static str, cell: &'static str, seconds: u32) -> Kind {
 }
 
 /// Those of the kernels: `runs` says on which.
-pub(super) const KINDS: [Kind; 11] = [
+pub(super) const KINDS: [Kind; 12] = [
     kind("all", "guest of the scenarios", 240),
     kind("causes", "guest of the causes", 170),
     kind("fallbacks", "guest of the fallbacks", 300),
