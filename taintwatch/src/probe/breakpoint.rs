@@ -5,7 +5,7 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+    os::fd::{BorrowedFd, OwnedFd},
     sync::atomic::{AtomicU64, Ordering},
     thread,
 };
@@ -14,19 +14,16 @@ use nix::{
     sched::{CpuSet, sched_setaffinity},
     unistd::Pid,
 };
-use perf_event_open_sys::{
-    bindings::{
-        HW_BREAKPOINT_W, PERF_FLAG_FD_CLOEXEC, PERF_FORMAT_TOTAL_TIME_ENABLED,
-        PERF_TYPE_BREAKPOINT, perf_event_attr,
-    },
-    ioctls, perf_event_open,
+use perf_event_open_sys::bindings::{
+    HW_BREAKPOINT_W, PERF_FORMAT_TOTAL_TIME_ENABLED, PERF_TYPE_BREAKPOINT, perf_event_attr,
 };
+
+use super::perf_event;
 
 /// Runs `program` on each write to the eight bytes at `address` on `cpu`, until it is dropped.
 pub(super) fn open(address: u64, cpu: u32, program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mut attr = perf_event_attr {
         type_: PERF_TYPE_BREAKPOINT,
-        size: u32::try_from(size_of::<perf_event_attr>()).unwrap_or(0),
         bp_type: HW_BREAKPOINT_W,
         ..perf_event_attr::default()
     };
@@ -36,20 +33,7 @@ pub(super) fn open(address: u64, cpu: u32, program: BorrowedFd<'_>) -> io::Resul
     attr.read_format = u64::from(PERF_FORMAT_TOTAL_TIME_ENABLED);
     attr.set_pinned(1);
     attr.set_disabled(1);
-    let cpu = i32::try_from(cpu).map_err(io::Error::other)?;
-    // SAFETY: `attr` is a whole, initialised structure of the size that it names.
-    let fd = unsafe { perf_event_open(&raw mut attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC.into()) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the call just gave us this descriptor.
-    let event = unsafe { OwnedFd::from_raw_fd(fd) };
-    let program = u32::try_from(program.as_raw_fd()).map_err(io::Error::other)?;
-    // SAFETY: both descriptors are open, and the request takes the program's number.
-    succeed(unsafe { ioctls::SET_BPF(event.as_raw_fd(), program) })?;
-    // SAFETY: the descriptor is open, and the request takes no argument.
-    succeed(unsafe { ioctls::ENABLE(event.as_raw_fd(), 0) })?;
-    Ok(event)
+    perf_event::open(&mut attr, cpu, program)
 }
 
 /// How long a watchpoint has been in place, nanoseconds; it stands still from when its CPU goes offline. `None`: the
@@ -77,12 +61,4 @@ pub(super) fn trip(cpu: u32, program: BorrowedFd<'_>) -> io::Result<()> {
     let done = thread::spawn(write).join();
     drop(event);
     done.unwrap_or_else(|_panic| Err(io::Error::other("the thread that writes ended")))
-}
-
-fn succeed(result: i32) -> io::Result<()> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
 }

@@ -21,6 +21,7 @@ mod maps;
 mod mask_watch;
 pub mod mechanism;
 pub mod monitor;
+mod perf_event;
 mod pin_error;
 pub mod pins;
 mod program;
