@@ -198,7 +198,7 @@ fn variables(event: &Event) -> impl Iterator<Item = (String, OsString)> {
     })
 }
 
-/// A file that only this process and the command have: nobody has to read it while it is written.
+/// A file that only this process and the command have: no other process has to read it while it is written.
 fn json(event: &Event) -> Result<File> {
     let memory = memfd_create("event", MFdFlags::MFD_CLOEXEC).context("make its input")?;
     let mut file = File::from(memory);

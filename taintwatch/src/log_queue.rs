@@ -46,7 +46,7 @@ impl Write for LogQueue {
 
 impl Drop for Flush {
     fn drop(&mut self) {
-        // There is nobody left to tell.
+        // The reader is gone.
         self.0.wait(FLUSH);
     }
 }

@@ -23,7 +23,7 @@ pub use inode::Inode;
 use loaded::Loaded;
 use module_file::LoadedFile;
 pub use namespace::Place;
-use question::{Question, Told};
+use question::{Question, Reply};
 use reader::{Answer, Reader};
 
 /// Events that wait for what a file says.
@@ -66,7 +66,7 @@ pub struct Enricher {
     devices: Devices,
     /// By the id of the event.
     waiting: VecDeque<(String, Hints)>,
-    files: Reader<Question, Told>,
+    files: Reader<Question, Reply>,
     loaded: Loaded,
 }
 
@@ -151,7 +151,7 @@ impl Enricher {
             if question.is_some_and(|question| {
                 matches!(
                     self.files.answer(&question),
-                    Answer::Is(Told::Program(true))
+                    Answer::Is(Reply::Program(true))
                 )
             }) {
                 task.mount_namespace = None;
@@ -172,11 +172,11 @@ impl Enricher {
         };
         let unread;
         let file = match (self.files.answer(&question), hints.file) {
-            (Answer::Is(Told::Installed(Some(path))), _) => {
+            (Answer::Is(Reply::Installed(Some(path))), _) => {
                 module.candidate = Some(path.clone());
                 return true;
             }
-            (Answer::Is(Told::File(file)), _) => file,
+            (Answer::Is(Reply::File(file)), _) => file,
             (Answer::Never(why), Some(read)) => {
                 unread = LoadedFile::unread(why, read.place.namespace);
                 &unread

@@ -39,7 +39,7 @@ impl PartialEq for Question {
 }
 
 #[derive(Debug)]
-pub(super) enum Told {
+pub(super) enum Reply {
     File(LoadedFile),
     Installed(Option<String>),
     /// It is the same file.
@@ -47,13 +47,13 @@ pub(super) enum Told {
 }
 
 /// Asks the file system, and waits.
-pub(super) fn ask(question: &Question) -> Told {
+pub(super) fn ask(question: &Question) -> Reply {
     match question {
-        Question::File { read, path, task } => Told::File(match path {
+        Question::File { read, path, task } => Reply::File(match path {
             Some(path) => LoadedFile::read(path, read.place, task.as_deref()),
             None => LoadedFile::without_path(),
         }),
-        Question::Installed(module) => Told::Installed(candidate::of(module)),
-        Question::Program(path, place) => Told::Program(namespace::is_here(path, *place)),
+        Question::Installed(module) => Reply::Installed(candidate::of(module)),
+        Question::Program(path, place) => Reply::Program(namespace::is_here(path, *place)),
     }
 }

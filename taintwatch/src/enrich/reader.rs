@@ -194,7 +194,7 @@ impl<Q: Clone + PartialEq + Send + 'static, A: Send + 'static> Reader<Q, A> {
         let name = thread::Builder::new().name("files".to_owned());
         let began: io::Result<_> = name.spawn(move || {
             for question in to_ask {
-                // Nobody waits for the answer of a thread that was left behind.
+                // A thread that was left behind has no reader for its answer.
                 if answer.send(ask(&question)).is_err() {
                     break;
                 }

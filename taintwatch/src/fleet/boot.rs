@@ -129,7 +129,7 @@ impl Boot {
         bits.fold(Mask(0), |mask, bit| mask.with(*bit))
     }
 
-    /// As the report of this boot has it, where nobody says that it is over.
+    /// As the report of this boot has it, where no event says that it is over.
     pub(super) fn coverage(&self) -> BootCoverage {
         let mut sorted: Vec<_> = self.coverage.iter().collect();
         sorted.sort_by_key(|event| (event.boottime_ns, event.seq));

@@ -1,7 +1,7 @@
 //! What an earlier daemon recorded of what the attached programs counted.
 //!
 //! In: this boot's events, and since when the programs are attached. Out: how much of each count is in the history, and the
-//! mask as the history has it. Pure. A count in the kernel only grows; what is in the history of it is told by the events
+//! mask as the history has it. Pure. A count in the kernel only grows; what is in the history of it is known from the events
 //! alone, so that a daemon that was killed between two steps has recorded nothing twice and left nothing out.
 
 use std::collections::HashMap;

@@ -109,7 +109,7 @@ fn or_warn<T: AsRawFd>(source: io::Result<T>, of: &str) -> Option<AsyncFd<T>> {
         fd.map_err(io::Error::from)
     });
     if let Err(error) = &waiting {
-        log::warn!("the recorder looks for {of} now and then, and is not told: {error}");
+        log::warn!("the recorder looks for {of} now and then, and is not notified: {error}");
     }
     waiting.ok()
 }

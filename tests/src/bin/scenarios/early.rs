@@ -62,7 +62,7 @@ fn first_module() -> Result<()> {
     );
     for load in &early {
         ensure!(load["boottime_ns"].as_u64() > Some(attached), "{load}");
-        ensure!(load["task"]["pid"].is_u64(), "nobody loaded it: {load}");
+        ensure!(load["task"]["pid"].is_u64(), "no task loaded it: {load}");
     }
     let by_udev = early
         .iter()

@@ -302,7 +302,7 @@ fn clock(store: &mut Store) -> Result<()> {
     Ok(())
 }
 
-/// Every call of a storm counts, though nobody took records meanwhile.
+/// Every call of a storm counts, though no recorder took records meanwhile.
 fn still(store: &mut Store) -> Result<()> {
     if load("tw_storm", "").is_err() {
         bail!(crate::NO_HEADERS);

@@ -198,7 +198,7 @@ fn again(run: &mut Run) -> Result<()> {
     Ok(())
 }
 
-/// More often than each gets an event of its own: what is only counted is nobody's, and is counted. Hooks of its own
+/// More often than each gets an event of its own: what is only counted has no task, and is counted. Hooks of its own
 /// have no occurrences behind them.
 fn storm(run: &mut Run) -> Result<()> {
     let line = format!("for i in $(seq 50); do {AGAIN}; done");
@@ -283,7 +283,7 @@ fn requested(run: &mut Run) -> Result<()> {
     done.has("command", "O", 1)
 }
 
-/// An interrupt and a work item act for nobody, also where a command set them going.
+/// An interrupt and a work item act for no task, also where a command set them going.
 fn unknown(run: &mut Run) -> Result<()> {
     if load("tw_taint", "").is_err() && !fs::exists("/sys/module/tw_taint")? {
         return Err(NO_HEADERS.into());
