@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::Path};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::{config, probe::pins::Pins};
 
@@ -20,7 +20,11 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<u8> {
         Some(path) => path.clone(),
         None => config::load_or_default(None)?.pins.path,
     };
-    if !path.exists() {
+    // Root's folder hides from others what is in it: that is no proof that nothing is.
+    let is_there = path
+        .try_exists()
+        .with_context(|| format!("look at {}: become root", path.display()))?;
+    if !is_there {
         writeln!(out, "nothing is pinned in {}", path.display())?;
         return Ok(0);
     }
